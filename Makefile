@@ -1,0 +1,46 @@
+# Everything a new machine with Python, git and make needs: `make demo` and `make test` set themselves up.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+READY := $(VENV)/.ready
+TEST_FLAGS ?= -n 2
+
+.PHONY: demo test test-slow check format lint types contracts install bench clean
+
+install: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/python -m pip install --quiet --upgrade pip
+	$(RUN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	$(RUN)/python -m pip install --quiet -c constraints.txt --no-deps torchvision timm
+	touch $@
+
+demo: $(READY)
+	$(RUN)/contrascope train digits-simclr
+
+test: $(READY)
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -m "not slow and not gpu" $(TEST_FLAGS)
+
+test-slow: $(READY)
+	$(RUN)/python -m pytest -m "slow and not gpu"
+
+check: format lint types contracts test
+
+format: $(READY)
+	$(RUN)/ruff format --check src tests benchmarks
+
+lint: $(READY)
+	$(RUN)/ruff check src tests benchmarks
+
+types: $(READY)
+	$(RUN)/pyright
+
+contracts: $(READY)
+	$(RUN)/lint-imports
+
+bench: $(READY)
+	$(RUN)/python -m pip install --quiet -c constraints.txt --no-deps torchvision lightly lightly_utils kornia kornia_rs
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

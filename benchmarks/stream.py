@@ -1,0 +1,101 @@
+"""Peak memory and speed of one epoch over generated JPEGs that stream from memory-mapped Arrow.
+
+    python benchmarks/stream.py --images 100000 --side 224 --folder /tmp/jpegs
+
+Writes the images once (hub layout, in another process, so that its memory does not count), opens them, and reads
+one epoch in random order. Prints one JSON line; fails if the peak exceeds --limit-mb.
+"""
+
+import argparse
+import json
+import multiprocessing
+import resource
+import time
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from contrascope.data.open import open_images
+from contrascope.data.settings import DataSettings
+from PIL import Image
+
+PER_GROUP = 100
+
+
+def generate(folder: Path, images: int, side: int) -> None:
+    """Smooth random pictures, enlarged from 14 x 14 with some noise: about 15 to 20 kB each at 224 px."""
+    rng = np.random.default_rng(0)
+    image = pa.struct({"bytes": pa.binary(), "path": pa.string()})
+    schema = pa.schema({"image": image, "label": pa.int64()})
+    partial = folder / "train.partial"
+    noise = rng.normal(0, 6, (side + 64, side + 64, 3))
+    with pq.ParquetWriter(partial, schema) as writer:
+        for start in range(0, images, PER_GROUP):
+            rows = range(start, min(start + PER_GROUP, images))
+            data = [jpeg(rng, side, noise) for _ in rows]
+            struct = pa.array([{"bytes": item, "path": None} for item in data], image)
+            writer.write_table(pa.table({"image": struct, "label": [row % 10 for row in rows]}, schema=schema))
+    partial.rename(folder / "train-00000-of-00001.parquet")
+
+
+def jpeg(rng: np.random.Generator, side: int, noise: np.ndarray) -> bytes:
+    small = Image.fromarray(rng.integers(0, 256, (14, 14, 3), dtype=np.uint8))
+    large = np.asarray(small.resize((side, side), Image.Resampling.BICUBIC))
+    top, left = rng.integers(0, 64, 2)
+    pixels = (large + noise[top : top + side, left : left + side]).clip(0, 255).astype(np.uint8)
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=80)
+    return file.getvalue()
+
+
+def peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=5000)
+    parser.add_argument("--side", type=int, default=224)
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--budget-mb", type=int, default=512)
+    parser.add_argument("--limit-mb", type=int, default=2048)
+    parser.add_argument("--folder", type=Path, required=True)
+    options = parser.parse_args()
+    folder = options.folder / f"{options.images}x{options.side}"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not list(folder.glob("*.parquet")):
+        writer = multiprocessing.get_context("spawn").Process(
+            target=generate, args=(folder, options.images, options.side)
+        )
+        writer.start()
+        writer.join()
+    before, start = peak_mb(), time.perf_counter()
+    settings = DataSettings(
+        source=str(folder), memory_budget_mb=options.budget_mb, workers=options.workers, labels="label"
+    )
+    images = open_images(settings, cache_dir=options.folder / "arrow")
+    opened, after_open = time.perf_counter() - start, peak_mb()
+    start, total = time.perf_counter(), 0.0
+    for _, batch in images.batches(torch.randperm(len(images)), options.batch):
+        total += float(batch[:, :, ::32, ::32].float().mean())
+    seconds = time.perf_counter() - start
+    report = {
+        "set": repr(images),
+        "encoded_mb": round(sum(file.stat().st_size for file in folder.glob("*.parquet")) / 2**20),
+        "peak_mb_imports": round(before),
+        "peak_mb_opened": round(after_open),
+        "peak_mb": round(peak_mb()),
+        "open_s": round(opened, 1),
+        "images_per_s": round(len(images) / seconds),
+    }
+    print(json.dumps(report))
+    if peak_mb() > options.limit_mb:
+        raise SystemExit(f"peak {peak_mb():.0f} MB is above the limit of {options.limit_mb} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""Operations (d) colour distortion and (c) colour dropping; solarise and inversion."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from contrascope.augment.colour import adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, gray
+from contrascope.augment.op import (
+    AbstractOp,
+    Params,
+    Shape,
+    check_colour,
+    check_probability,
+    draw_switch,
+    on_chosen,
+)
+from contrascope.draws import DrawKey, to_integers, to_uniform, words
+from contrascope.errors import InputError
+from contrascope.types import FloatImages
+
+_ADJUST: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "brightness": adjust_brightness,
+    "contrast": adjust_contrast,
+    "saturation": adjust_saturation,
+    "hue": adjust_hue,
+}
+_ORDERS = tuple(itertools.permutations(range(4)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColorJitter(AbstractOp):
+    """Brightness, contrast, saturation and hue changed by random amounts in random order, clamped after each.
+
+    Semantics of torchvision's class of this name inside its `RandomApply`. `strength` of the SimCLR paper is s in
+    (0.8 s, 0.8 s, 0.8 s, 0.2 s).
+
+    >>> ColorJitter.of_strength(0.5).brightness
+    0.4
+    """
+
+    brightness: float = 0.0
+    """Factor uniform in [max(0, 1 - b), 1 + b]; 0 leaves it out."""
+    contrast: float = 0.0
+    """Factor uniform in [max(0, 1 - c), 1 + c]; 0 leaves it out."""
+    saturation: float = 0.0
+    """Factor uniform in [max(0, 1 - s), 1 + s]; 0 leaves it out."""
+    hue: float = 0.0
+    """Shift uniform in [-h, h] turns, h at most 0.5; 0 leaves it out."""
+    p: float = 1.0
+    """Probability."""
+
+    commutes_with_flip: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_probability(self.p)
+        if min(self.brightness, self.contrast, self.saturation, self.hue) < 0 or self.hue > 0.5:
+            raise InputError(f"{self} has a negative amount or a hue above 0.5 turns.")
+
+    @staticmethod
+    def of_strength(strength: float, *, p: float = 1.0) -> "ColorJitter":
+        """Colour distortion of strength s as in SimCLR (Chen et al. 2020, arXiv:2002.05709, app. A)."""
+        if not 0 <= strength <= 2.5:
+            raise InputError(f"strength is {strength}; expected a number in [0, 2.5]: hue shifts end at half a turn.")
+        s = strength
+        return ColorJitter(brightness=0.8 * s, contrast=0.8 * s, saturation=0.8 * s, hue=0.2 * s, p=p)
+
+    def draw(self, key: DrawKey, shape: Shape) -> Params:
+        """A factor per adjustment; `order` [batch 4]: which adjustment comes at each place; `on`."""
+        check_colour(shape[0], "ColorJitter")
+        random = words(key, 6)
+        unit = to_uniform(random)
+        orders = torch.tensor(_ORDERS, device=random.device)
+        params = {"on": unit[:, 0] < self.p, "order": orders[to_integers(random[:, 5], len(_ORDERS))]}
+        for place, name in enumerate(_ADJUST):
+            amount = getattr(self, name)
+            low, high = (-amount, amount) if name == "hue" else (max(0.0, 1 - amount), 1 + amount)
+            params[name] = low + (high - low) * unit[:, 1 + place]
+        return params
+
+    def apply(self, images: FloatImages, params: Params) -> FloatImages:
+        active = [name for name in _ADJUST if getattr(self, name) > 0 and not _passes(name, images.shape[1])]
+        out, on = images.clone(), params["on"]
+        for place in params["order"].unbind(1):
+            for number, name in enumerate(_ADJUST):
+                if name in active:
+                    chosen = ((place == number) & on).nonzero()[:, 0]
+                    changed = _ADJUST[name](out.index_select(0, chosen), params[name].index_select(0, chosen))
+                    out.index_copy_(0, chosen, changed)
+        return out
+
+
+def _passes(name: str, channels: int) -> bool:
+    return channels == 1 and name in ("saturation", "hue")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grayscale(AbstractOp):
+    """Colour dropped: every channel becomes the luma. Gray images pass through."""
+
+    p: float = 0.2
+    """Probability."""
+
+    commutes_with_flip: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_probability(self.p)
+
+    def draw(self, key: DrawKey, shape: Shape) -> Params:
+        check_colour(shape[0], "Grayscale")
+        return {"on": draw_switch(key, self.p)}
+
+    def apply(self, images: FloatImages, params: Params) -> FloatImages:
+        if images.shape[1] == 1:
+            return images
+        return on_chosen(images, params, lambda chosen, _: gray(chosen).expand_as(chosen))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solarize(AbstractOp):
+    """Pixels at or above the threshold are inverted.
+
+    >>> Solarize().apply(torch.tensor([[[[0.25, 0.75]]]]), {"on": torch.tensor([True])}).tolist()
+    [[[[0.25, 0.25]]]]
+    """
+
+    threshold: float = 0.5
+    """In [0, 1]; 0.5 separates 127 from 128 on the scale of bytes."""
+    p: float = 0.2
+    """Probability."""
+
+    commutes_with_flip: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_probability(self.p)
+
+    def draw(self, key: DrawKey, shape: Shape) -> Params:
+        return {"on": draw_switch(key, self.p)}
+
+    def apply(self, images: FloatImages, params: Params) -> FloatImages:
+        return on_chosen(images, params, lambda chosen, _: chosen.where(chosen < self.threshold, 1 - chosen))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invert(AbstractOp):
+    """Every pixel x becomes 1 - x."""
+
+    p: float = 0.5
+    """Probability."""
+
+    commutes_with_flip: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_probability(self.p)
+
+    def draw(self, key: DrawKey, shape: Shape) -> Params:
+        return {"on": draw_switch(key, self.p)}
+
+    def apply(self, images: FloatImages, params: Params) -> FloatImages:
+        return on_chosen(images, params, lambda chosen, _: 1 - chosen)

@@ -1,0 +1,160 @@
+"""The command line: train, embed, evaluate. No logic lives here.
+
+What a command computes goes to stdout, what it says meanwhile to stderr.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from contrascope import records
+from contrascope.data.settings import DataSettings
+from contrascope.errors import InputError, did_you_mean
+from contrascope.evaluation.protocol import Protocol
+from contrascope.experiments.recipes import RECIPES, find_recipe
+from contrascope.experiments.settings import RunSettings
+from contrascope.settings import from_json
+
+USAGE = """usage: contrascope COMMAND ...
+
+  train RECIPE [--path.to.setting value]    train an encoder; the recipes are below
+  train RUN --resume                        go on with a run that was stopped
+  embed RUN_OR_ENCODER DATA --out FILE      write h, z and labels to a file
+  evaluate RUN_OR_ENCODER_OR_FILE DATA      kNN, linear and few-label accuracy beside its references
+
+Each command explains its settings: contrascope train digits-simclr --help
+
+recipes:
+"""
+CONFIG = (tyro.conf.AvoidSubcommands,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainArguments:
+    """Train a self-supervised encoder; every setting of the recipe can be changed."""
+
+    settings: Annotated[RunSettings, tyro.conf.arg(name="")]
+    out: Path | None = None
+    """Folder of the run; unset: runs/RECIPE-DATE-TIME."""
+    resume: bool = False
+    """Go on with the run in --out from its newest checkpoint."""
+    print_settings: bool = False
+    """Print every resolved setting as JSON and stop."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedArguments:
+    """Write the features of images to a .safetensors, .npz or .npy file."""
+
+    encoder: tyro.conf.Positional[str]
+    """A run's folder, or an encoder: resnet18, timm:NAME, hf:NAME, torchvision:NAME, package.module:Object."""
+    source: tyro.conf.Positional[str]
+    """The images: digits, scenes, shapes, a folder, an array file, or a name on the hub."""
+    out: Path
+    """The file to write."""
+    data: DataSettings = field(default_factory=DataSettings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateArguments:
+    """Accuracy of simple classifiers on frozen features, beside a random encoder and raw pixels."""
+
+    encoder: tyro.conf.Positional[str]
+    """A run's folder, an encoder's name, or a file of features."""
+    source: tyro.conf.Positional[str]
+    """The images: digits, scenes, shapes, a folder, an array file, or a name on the hub; for a file of features, a second one to test on."""  # noqa: E501
+    data: DataSettings = field(default_factory=DataSettings)
+    protocol: Protocol = field(default_factory=Protocol)
+    json: bool = False
+    """Print the scores as JSON instead of a table."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is 0, 2 for a wrong input, or 128 + signal when stopped."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    commands: dict[str, Callable[[list[str]], None]] = {"train": _train, "embed": _embed, "evaluate": _evaluate}
+    try:
+        if not words or words[0] in ("-h", "--help", "help"):
+            sys.stdout.write(_usage())
+        elif words[0] == "--version":
+            from contrascope import __version__
+
+            sys.stdout.write(f"contrascope {__version__}\n")
+        elif words[0] in commands:
+            commands[words[0]](words[1:])
+        else:
+            raise InputError(f"there is no command {words[0]!r}. {did_you_mean(words[0], commands)}")
+    except InputError as error:
+        sys.stderr.write(f"contrascope: {error}\n")
+        return 2
+    return 0
+
+
+def _usage() -> str:
+    width = max(map(len, RECIPES))
+    return USAGE + "".join(f"  {name:<{width}}  {recipe.summary}\n" for name, recipe in RECIPES.items())
+
+
+def _train(words: list[str]) -> None:
+    if not words or words[0].startswith("-"):
+        if set(words) & {"-h", "--help"}:
+            sys.stdout.write(_usage())
+            return
+        raise InputError("train needs a recipe or a run's folder first; contrascope --help lists the recipes.")
+    name, rest = words[0], words[1:]
+    defaults = _defaults(name, rest)
+    parsed = tyro.cli(TrainArguments, args=rest, default=defaults, prog=f"contrascope train {name}", config=CONFIG)
+    from contrascope.experiments.show import show_run, show_settings
+    from contrascope.experiments.train import train
+    from contrascope.training.interrupt import Interrupted
+
+    if parsed.print_settings:
+        sys.stdout.write(show_settings(parsed.settings))
+        return
+    out = parsed.out or Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    sys.stderr.write(show_settings(parsed.settings, brief=True))
+    try:
+        rows = train(parsed.settings, out, resume=parsed.resume)
+    except Interrupted as stopped:
+        sys.stderr.write(f"\ncontrascope: {stopped}\n")
+        raise
+    sys.stdout.write(show_run(rows, out))
+
+
+def _defaults(name: str, rest: list[str]) -> TrainArguments:
+    """The recipe's settings, fitted to the data if the recipe does so, or those of an earlier run."""
+    folder = Path(name)
+    if name not in RECIPES and (folder / records.SETTINGS).is_file():
+        settings = from_json(RunSettings, records.read_json(folder / records.SETTINGS))
+        return TrainArguments(settings=settings, out=folder)
+    recipe = find_recipe(name)
+    defaults = TrainArguments(settings=recipe.make())
+    if recipe.adapt is None or set(rest) & {"-h", "--help"}:
+        return defaults
+    from contrascope.experiments.facts import look
+
+    data = tyro.cli(TrainArguments, args=rest, default=defaults, prog=f"contrascope train {name}", config=CONFIG)
+    fitted = recipe.adapt(replace(defaults.settings, data=data.settings.data), look(data.settings.data))
+    return TrainArguments(settings=fitted)
+
+
+def _embed(words: list[str]) -> None:
+    parsed = tyro.cli(EmbedArguments, args=words, prog="contrascope embed", config=CONFIG)
+    from contrascope.experiments.foreign import embed_to_file
+
+    where = embed_to_file(parsed.encoder, replace(parsed.data, source=parsed.source), parsed.out)
+    sys.stdout.write(f"{where}\n")
+
+
+def _evaluate(words: list[str]) -> None:
+    parsed = tyro.cli(EvaluateArguments, args=words, prog="contrascope evaluate", config=CONFIG)
+    from contrascope.experiments.foreign import evaluate_anything
+    from contrascope.experiments.show import show_json, show_table
+
+    rows = evaluate_anything(parsed.encoder, parsed.source, parsed.data, parsed.protocol)
+    sys.stdout.write(show_json(rows) if parsed.json else show_table(rows))

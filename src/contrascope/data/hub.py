@@ -1,0 +1,186 @@
+"""Parquet in the layout of the Hugging Face hub, from a local folder or from the hub itself."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from datasets.exceptions import DatasetsError
+from torch import Tensor
+
+from contrascope.data.arrow import ArrowSource
+from contrascope.data.imageset import ImageSet
+from contrascope.data.labels import LABEL_NAMES, choose_columns, class_indices, require_column
+from contrascope.data.load import load_images
+from contrascope.data.settings import DataSettings
+from contrascope.data.splits import pick_splits
+from contrascope.errors import InputError
+
+_SHARD = re.compile(r"(?P<split>.+?)(-\d+-of-\d+)?$")
+
+
+def hub_splits(folder: Path) -> dict[str, list[Path]]:
+    """Parquet files of each split; empty if the folder has none. One configuration only.
+
+    Files are named `train-00000-of-00001.parquet` or `train.parquet`, in the folder or in one folder below.
+    """
+    files = sorted(folder.rglob("*.parquet"))
+    folders = sorted({file.parent for file in files})
+    if len(folders) > 1:
+        raise InputError(
+            f"{folder} has Parquet files in {len(folders)} folders; expected them in one. "
+            f"Open one of {', '.join(map(str, folders))}."
+        )
+    splits: dict[str, list[Path]] = {}
+    for file in files:
+        found = _SHARD.match(file.stem)
+        splits.setdefault(found["split"] if found else file.stem, []).append(file)
+    return splits
+
+
+def open_hub_folder(folder: Path, settings: DataSettings, *, cache_dir: Path | None = None) -> ImageSet:
+    """The split of a local folder of Parquet files; needs no network."""
+    splits = hub_splits(folder)
+    _check_parquet(file for files in splits.values() for file in files)
+    tables = {}
+    for split in pick_splits(settings.split, splits, name=str(folder)):
+        try:
+            tables[split] = datasets.Dataset.from_parquet(
+                [str(file) for file in splits[split]],
+                cache_dir=None if cache_dir is None else str(cache_dir),  # type: ignore[arg-type]
+                split=datasets.NamedSplit(re.sub(r"\W", "_", split)),
+            )
+        except (DatasetsError, OSError, ValueError, pa.ArrowException) as error:
+            raise InputError(
+                f"{folder}, split {split!r}, could not be read ({error}); expected Parquet files with equal "
+                "columns. Write the files again."
+            ) from error
+
+    def every_value(column: str) -> np.ndarray:
+        files = [file for part in splits.values() for file in part]
+        tables = [
+            pq.read_table(file, columns=[column]) for file in files if column in pq.read_schema(file).names
+        ]
+        return np.concatenate([table.column(0).to_numpy() for table in tables])
+
+    return _open_tables(tables, every_value, name=f"{folder} [{settings.split}]", settings=settings)
+
+
+def open_hub_name(name: str, settings: DataSettings, *, cache_dir: Path | None = None) -> ImageSet:
+    """A set of the hub, downloaded on first use; `name` or `name:configuration`."""
+    path, _, configuration = name.partition(":")
+    try:
+        every = datasets.load_dataset(
+            path, configuration or None, cache_dir=None if cache_dir is None else str(cache_dir)
+        )
+    except Exception as error:
+        raise InputError(
+            f"{name!r} is no file or folder here, and the Hugging Face hub did not give it "
+            f"({type(error).__name__}: {error}). Expected digits, scenes, shapes, a folder, an array file or "
+            "the name of a hub set. Check the name and the network; offline, give a local folder."
+        ) from error
+    assert isinstance(every, datasets.DatasetDict)
+    tables = {split: every[split] for split in pick_splits(settings.split, map(str, every), name=name)}
+
+    def every_value(column: str) -> np.ndarray:
+        return np.concatenate([table.data.column(column).to_numpy() for table in every.values()])
+
+    return _open_tables(tables, every_value, name=f"{name} [{settings.split}]", settings=settings)
+
+
+def _check_parquet(files: Iterable[Path]) -> None:
+    for file in files:
+        try:
+            pq.read_schema(file)
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(
+                f"{file} is no whole Parquet file ({error}); expected one. Download or write it again."
+            ) from error
+
+
+def _open_tables(
+    tables: Mapping[str, datasets.Dataset],
+    every_value: Callable[[str], np.ndarray],
+    *,
+    name: str,
+    settings: DataSettings,
+) -> ImageSet:
+    """One image set from the tables of the chosen splits, joined in their order."""
+    first = next(iter(tables.values()))
+    column = _image_column(first, settings, name)
+    wanted = choose_columns(settings.labels, found=_label_columns(first), known=first.column_names, name=name)
+    labels: dict[str, Tensor] = {}
+    class_names: dict[str, tuple[str, ...]] = {}
+    for label in wanted:
+        values = np.concatenate([table.data.column(label).to_numpy() for table in tables.values()])
+        feature = first.features[label]
+        if isinstance(feature, datasets.ClassLabel):
+            if _is_unlabelled(values, label, name):
+                continue
+            labels[label] = _typed_labels(values, len(feature.names), label, name)
+            class_names[label] = tuple(feature.names)
+        else:
+            labels[label], class_names[label] = class_indices(
+                _strings(values), column=label, name=name, vocabulary=_strings(every_value(label))
+            )
+    files = tuple(file["filename"] for table in tables.values() for file in table.cache_files)
+    source = ArrowSource(files, column=column, name=name, mapped_bytes=settings.budget // 4)
+    return load_images(source, labels=labels, class_names=class_names, settings=settings)
+
+
+def _image_column(table: datasets.Dataset, settings: DataSettings, name: str) -> str:
+    known = table.column_names
+    if settings.image_column is not None:
+        require_column(settings.image_column, known, name=name, setting="data.image_column")
+    found = [column for column in known if _holds_images(table, column)]
+    if settings.image_column in found:
+        return settings.image_column
+    if settings.image_column is not None or not found:
+        raise InputError(
+            f"{name} has no image column {settings.image_column or ''}; expected encoded pictures: a struct "
+            f"of bytes and path, or binary. The columns are {', '.join(known)}. Set data.image_column."
+        )
+    return found[0]
+
+
+def _holds_images(table: datasets.Dataset, column: str) -> bool:
+    kind = table.data.schema.field(column).type
+    if pa.types.is_struct(kind):
+        return kind.get_field_index("bytes") >= 0
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+
+
+def _label_columns(table: datasets.Dataset) -> list[str]:
+    typed = [name for name, feature in table.features.items() if isinstance(feature, datasets.ClassLabel)]
+    return typed or [name for name in table.column_names if name in LABEL_NAMES or name.endswith("_label")]
+
+
+def _is_unlabelled(values: np.ndarray, column: str, name: str) -> bool:
+    """True if no row has a label (-1 or missing throughout); some without one is an InputError."""
+    missing = int((np.isnan(values) | (values < 0)).sum()) if values.dtype.kind in "if" else 0
+    if 0 < missing < len(values):
+        raise InputError(
+            f"label column {column!r} of {name} lacks {missing} of {len(values)} labels; expected all or "
+            "none. Choose another column with data.labels, or 'none'."
+        )
+    return missing == len(values)
+
+
+def _typed_labels(values: np.ndarray, classes: int, column: str, name: str) -> Tensor:
+    if values.max() >= classes:
+        raise InputError(
+            f"label column {column!r} of {name} has the value {values.max()}; its {classes} class names "
+            f"allow 0 to {classes - 1}. Write the file again with all class names."
+        )
+    return torch.from_numpy(values.astype(np.int64))
+
+
+def _strings(values: np.ndarray) -> np.ndarray:
+    """Arrow gives strings as objects; missing values stay objects, which `class_indices` refuses."""
+    if values.dtype == object and all(isinstance(value, str) for value in values):
+        return values.astype(str)
+    return values

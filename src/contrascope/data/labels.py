@@ -1,0 +1,56 @@
+"""Label columns: which ones, and from values to class indices."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from contrascope.errors import InputError, did_you_mean
+
+LABEL_NAMES = ("label", "labels", "target", "targets", "class", "y", "fine_label", "coarse_label")
+"""Columns of integers or strings that count as labels by name."""
+
+
+def choose_columns(wanted: str | None, *, found: Sequence[str], known: Sequence[str], name: str) -> list[str]:
+    """The label columns that the setting names; without a setting those that were found.
+
+    >>> choose_columns("coarse", found=["fine"], known=["img", "fine", "coarse"], name="cifar100")
+    ['coarse']
+    """
+    if wanted is None:
+        return list(found)
+    if wanted == "none":
+        return []
+    columns = [column.strip() for column in wanted.split(",") if column.strip()]
+    for column in columns:
+        require_column(column, known, name=name, setting="data.labels")
+    return columns
+
+
+def require_column(column: str, known: Sequence[str], *, name: str, setting: str) -> None:
+    """InputError if the source has no such column."""
+    if column not in known:
+        raise InputError(
+            f"{setting} names the column {column!r}, which {name} does not have; expected one of "
+            f"{', '.join(known) or '(none)'}. {did_you_mean(column, known)}"
+        )
+
+
+def class_indices(
+    values: np.ndarray, *, column: str, name: str, vocabulary: np.ndarray | None = None
+) -> tuple[Int[Tensor, " n"], tuple[str, ...]]:
+    """Index of each value among the sorted different ones (of `vocabulary`, if the set has more splits).
+
+    >>> class_indices(np.array(["cat", "ant", "cat"]), column="label", name="pets")
+    (tensor([1, 0, 1]), ('ant', 'cat'))
+    """
+    if values.ndim != 1 or values.dtype.kind not in "iubUS":
+        raise InputError(
+            f"label column {column!r} of {name} has {values.dtype} values of shape {values.shape}; expected "
+            "one integer or string per image, none missing. Choose a column with data.labels, or 'none'."
+        )
+    classes = np.unique(values if vocabulary is None else vocabulary)
+    names = tuple(item.decode() if isinstance(item, bytes) else str(item) for item in classes.tolist())
+    return torch.from_numpy(np.searchsorted(classes, values)).long(), names

@@ -1,0 +1,54 @@
+"""The settings that say which images to open, and how."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from contrascope.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings:
+    """Which images, which split, which labels, and where they are kept.
+
+    >>> DataSettings(source="scenes", background=0.0).split
+    'train'
+    """
+
+    source: str = "digits"
+    """`digits`, `scenes`, `shapes`, a folder, a file (.npy, .npz, .safetensors) or a name on the hub."""
+    split: str = "train"
+    """The split to open; `all` joins every split of the source."""
+    labels: str | None = None
+    """Label columns, separated by commas, the first one primary; unset: all found ones; `none`: no labels."""
+    image_column: str | None = None
+    """Column or array that holds the images; unset: found by its type."""
+    size: int | None = None
+    """Side in px to bring images to: shorter side resized with antialiasing, then the centre cropped."""
+    on_bad_image: Literal["error", "skip"] = "error"
+    """What a broken image does: raise an error that names it, or be left out and listed in `bad_images`."""
+    memory_budget_mb: int = 1024
+    """Decoded sets up to this many MiB are held in memory; larger ones stream within this budget."""
+    workers: int = 2
+    """Threads that decode images."""
+    seed: int = 0
+    """Seed of the drawn sets (`scenes`, `shapes`)."""
+    count: int | None = None
+    """How many images of a drawn set each split has; unset: the set's own number."""
+    background: float = 0.5
+    """Background of the drawn sets, from flat (0) to busy (1)."""
+
+    def __post_init__(self) -> None:
+        lowest = {"size": 1, "count": 1, "memory_budget_mb": 0, "workers": 1, "seed": 0}
+        for field, least in lowest.items():
+            value = getattr(self, field)
+            if value is not None and value < least:
+                raise InputError(f"data.{field} is {value}; expected at least {least}. Raise `{field}`.")
+        if not 0 <= self.background <= 1:
+            raise InputError(f"data.background is {self.background}; expected 0 (flat) to 1 (busy).")
+        if self.on_bad_image not in ("error", "skip"):
+            raise InputError(f"data.on_bad_image is {self.on_bad_image!r}; expected 'error' or 'skip'.")
+
+    @property
+    def budget(self) -> int:
+        """The memory budget in bytes."""
+        return self.memory_budget_mb * 2**20

@@ -1,0 +1,86 @@
+"""Where undecoded images come from: picture files here, Arrow and arrays in their own modules."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import final
+
+import numpy as np
+from jaxtyping import UInt8
+
+from contrascope.data.convert import BadPixelsError, decode_image, encoded_shape
+
+FINGERPRINT_SAMPLES = 1024
+"""So many images, evenly spaced, enter a fingerprint with all their bytes; the others with their length."""
+
+
+class AbstractSource(ABC):
+    """Images in a fixed order that are decoded one by one, from any thread."""
+
+    name: str
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def image_name(self, row: int) -> str:
+        """What a message calls this image: its file, or its row and column."""
+
+    @abstractmethod
+    def read(self, row: int) -> bytes:
+        """The stored bytes of one image."""
+
+    @abstractmethod
+    def identity(self) -> bytes:
+        """What tells this source from another without reading it: names and lengths."""
+
+    def decode(self, row: int, size: int | None) -> UInt8[np.ndarray, "channel height width"]:
+        """Pixels of one image; raises BadPixelsError for a broken one."""
+        return decode_image(self.read(row), size)
+
+    def peek(self, row: int) -> tuple[int, int, int]:
+        """Shape of one image without decoding it."""
+        return encoded_shape(self.read(row))
+
+
+def fingerprint(source: AbstractSource) -> bytes:
+    """SHA-256 of a source: its identity and up to 1,024 images, evenly spaced, in full."""
+    digest = hashlib.sha256(source.identity())
+    step = max(1, len(source) // FINGERPRINT_SAMPLES)
+    for row in range(0, len(source), step):
+        try:
+            digest.update(source.read(row))
+        except BadPixelsError as error:
+            digest.update(str(error).encode())
+    return digest.digest()
+
+
+@final
+class FileSource(AbstractSource):
+    """Picture files below one folder."""
+
+    def __init__(self, root: Path, files: tuple[Path, ...]) -> None:
+        self.name = str(root)
+        self._root = root
+        self._files = files
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def image_name(self, row: int) -> str:
+        return str(self._files[row])
+
+    def read(self, row: int) -> bytes:
+        return read_file(self._files[row])
+
+    def identity(self) -> bytes:
+        names = (f"{file.relative_to(self._root).as_posix()}:{file.stat().st_size}" for file in self._files)
+        return "\n".join(names).encode()
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a picture file; a file that cannot be opened is a bad image."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadPixelsError(f"cannot be opened ({error.strerror})") from error

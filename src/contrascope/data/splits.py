@@ -1,0 +1,22 @@
+"""Which splits a setting opens."""
+
+from collections.abc import Iterable
+
+from contrascope.errors import InputError, did_you_mean
+
+
+def pick_splits(wanted: str, known: Iterable[str], *, name: str) -> list[str]:
+    """The wanted split, or every one for `all`; InputError with the known ones for another.
+
+    >>> pick_splits("all", ["train", "test"], name="pets")
+    ['train', 'test']
+    """
+    names = list(known)
+    if wanted == "all":
+        return names
+    if wanted not in names:
+        raise InputError(
+            f"{name} has no split {wanted!r}; expected one of {', '.join([*names, 'all'])}. "
+            f"{did_you_mean(wanted, [*names, 'all'])} Set data.split."
+        )
+    return [wanted]

@@ -1,0 +1,117 @@
+"""The one shape of every encoder: images in [0, 1] to one vector an image."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from contrascope.errors import InputError
+from contrascope.types import FloatImages
+
+Pool = Literal["auto", "mean", "cls"]
+"""How tokens become one vector: `auto` and `mean` average them all, `cls` takes the first."""
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""The usual normalisation of colour images (torchvision's documentation); papers on CIFAR use it too."""
+
+
+def pooled(output: Any, pool: Pool = "auto") -> Float[Tensor, "batch dim"]:
+    """One vector an image from whatever a network returns.
+
+    Vectors stay; maps `batch dim height width` are averaged over space; tokens `batch token dim` follow `pool`.
+    Of a Hugging Face output `pooler_output` is taken under `auto`, else `last_hidden_state`.
+
+    >>> pooled(torch.ones(2, 3, 4, 4)).shape, pooled(torch.ones(2, 7, 5), "cls").shape
+    (torch.Size([2, 3]), torch.Size([2, 5]))
+    """
+    if isinstance(output, Mapping):
+        ready = output.get("pooler_output") if pool == "auto" else None
+        output = output.get("last_hidden_state") if ready is None else ready
+    if isinstance(output, Tensor) and output.ndim == 4:
+        return output.mean(dim=(2, 3))
+    if isinstance(output, Tensor) and output.ndim == 3:
+        return output[:, 0] if pool == "cls" else output.mean(dim=1)
+    if isinstance(output, Tensor) and output.ndim == 2:
+        return output
+    came = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
+    raise InputError(
+        f"an encoder must return vectors, maps or tokens (2, 4 or 3 axes); got {came}. Wrap it in a module "
+        "that returns `batch dim`."
+    )
+
+
+def default_normalisation(channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """ImageNet's mean and standard deviation for three channels, 0.5 and 0.5 for any other number.
+
+    >>> default_normalisation(1)
+    ((0.5,), (0.5,))
+    """
+    if channels == 3:
+        return IMAGENET_MEAN, IMAGENET_STD
+    return (0.5,) * channels, (0.5,) * channels
+
+
+class Encoder(nn.Module):
+    """Normalises images, runs `trunk`, pools: h of width `dim`, found by a dry run on two blank images.
+
+    `resize`: side to which images are brought first (bilinear, with antialias), for networks of one size.
+    The images go in as channels-last, which convolutions on CPU and on tensor cores prefer.
+
+    >>> encoder = Encoder(nn.Conv2d(1, 7, 3), size=8, mean=(0.5,), std=(0.5,))
+    >>> encoder.dim, encoder(torch.zeros(2, 1, 8, 8)).shape
+    (7, torch.Size([2, 7]))
+    """
+
+    def __init__(
+        self,
+        trunk: nn.Module,
+        *,
+        size: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+        resize: int | None = None,
+        pool: Pool = "auto",
+    ) -> None:
+        super().__init__()
+        if len(mean) != len(std) or min(std) <= 0:
+            raise InputError(
+                f"mean and std need one number a channel, std above 0; got {tuple(mean)} and {tuple(std)}."
+            )
+        self.trunk, self.size, self.resize, self.pool = trunk, size, resize, pool
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
+        self.dim = self._dry_run()
+
+    def forward(self, images: FloatImages) -> Float[Tensor, "batch dim"]:
+        if images.shape[1] != len(self.mean):
+            raise InputError(
+                f"the encoder was built for {len(self.mean)} channels; got images with {images.shape[1]}. "
+                "Build it with `channels` of the data."
+            )
+        if self.resize is not None and images.shape[2:] != (self.resize, self.resize):
+            images = F.interpolate(images, size=(self.resize, self.resize), mode="bilinear", antialias=True)
+        images = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        return pooled(self.trunk(images), self.pool)
+
+    def _dry_run(self) -> int:
+        channels, was_training = len(self.mean), self.training
+        self.eval()
+        blank = torch.zeros(2, channels, self.size, self.size)
+        blank = blank.to(next((p for p in self.trunk.parameters()), blank))
+        try:
+            with torch.no_grad():
+                return self(blank).shape[1]
+        except (RuntimeError, ValueError, AssertionError, TypeError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"the encoder does not take {channels} x {self.size} x {self.size} images: {error} "
+                "Set `resize` to the side it was made for, or choose another encoder."
+            ) from error
+        finally:
+            self.train(was_training)

@@ -1,0 +1,157 @@
+"""Encoders of other libraries: timm, Hugging Face transformers, torchvision, or any import path."""
+
+import importlib
+import inspect
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from torch import Tensor, nn
+
+from contrascope.errors import InputError, MissingExtraError, did_you_mean
+
+PACKAGES = {"timm": "timm", "hf": "transformers", "torchvision": "torchvision"}
+"""Prefix of a name (also the extra to install) to the package it needs."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Foreign:
+    """A network of another library, and the normalisation that its weights were trained with, if known."""
+
+    trunk: nn.Module
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+
+
+def _package(prefix: str) -> ModuleType:
+    name = PACKAGES[prefix]
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        raise MissingExtraError(
+            f"encoders '{prefix}:...' need the package {name}, which is not installed. "
+            f"Run: pip install contrascope[{prefix}]"
+        ) from error
+    except (ImportError, RuntimeError) as error:
+        raise InputError(
+            f"{name} is installed but cannot be imported: {error}. Install builds of torch and {name} "
+            "that belong together."
+        ) from error
+
+
+def timm_encoder(name: str, *, channels: int, pretrained: bool) -> Foreign:
+    """Timm's model without classifier: its own global pooling gives h."""
+    timm = _package("timm")
+    if not timm.is_model(name):
+        raise InputError(f"timm has no model {name!r}. {did_you_mean(name, timm.list_models())}")
+    model = timm.create_model(name, pretrained=pretrained, num_classes=0, in_chans=channels)
+    if not pretrained or channels != 3:
+        return Foreign(trunk=model)
+    return Foreign(trunk=model, mean=model.pretrained_cfg["mean"], std=model.pretrained_cfg["std"])
+
+
+def torchvision_encoder(name: str, *, channels: int, pretrained: bool) -> Foreign:
+    """Torchvision's model, its last fully connected layer replaced by the identity; colour images only."""
+    _package("torchvision")
+    models = importlib.import_module("torchvision.models")
+    known = models.list_models(module=models)
+    if name not in known:
+        raise InputError(f"torchvision has no classifier {name!r}. {did_you_mean(name, known)}")
+    if channels != 3:
+        raise InputError(
+            f"torchvision's models take 3 channels; got {channels}. Use 'timm:...' or 'resnet18'."
+        )
+    model = models.get_model(name, weights="DEFAULT" if pretrained else None)
+    linears = [key for key, module in model.named_modules() if isinstance(module, nn.Linear)]
+    if not linears:
+        raise InputError(f"torchvision's {name!r} has no fully connected layer to remove; wrap it yourself.")
+    model.set_submodule(linears[-1], nn.Identity())
+    return Foreign(trunk=model)
+
+
+class HuggingFaceTrunk(nn.Module):
+    """A transformers model that takes images by position; a pooler without trained weights is not used."""
+
+    def __init__(self, model: nn.Module, *, use_pooler: bool) -> None:
+        super().__init__()
+        self.model, self.use_pooler = model, use_pooler
+
+    def forward(self, images: Tensor) -> dict[str, Any]:
+        output = dict(self.model(pixel_values=images))
+        if not self.use_pooler:
+            output.pop("pooler_output", None)
+        return output
+
+
+def hf_encoder(name: str, *, channels: int, pretrained: bool) -> Foreign:
+    """`transformers.AutoModel` of a hub name or folder; of CLIP-like models the vision half.
+
+    h is `pooler_output` where the model has one whose weights came with it, else the mean of all tokens (the
+    class token among them); `pool="cls"` takes the class token alone.
+    """
+    transformers = _package("hf")
+    try:
+        if pretrained:
+            model, info = transformers.AutoModel.from_pretrained(name, output_loading_info=True)
+        else:
+            model, info = (
+                transformers.AutoModel.from_config(transformers.AutoConfig.from_pretrained(name)),
+                {},
+            )
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"transformers cannot open {name!r}: {str(error).splitlines()[0]} Give a name of the Hugging Face hub "
+            "or a folder with config.json."
+        ) from error
+    model = getattr(model, "vision_model", model)
+    wanted = getattr(model.config, "num_channels", channels)
+    if wanted != channels:
+        raise InputError(f"{name!r} takes {wanted} channels; got images with {channels}.")
+    untrained = any("pooler" in key for key in info.get("missing_keys", ()))
+    return Foreign(trunk=HuggingFaceTrunk(model, use_pooler=not untrained))
+
+
+def imported_encoder(path: str, *, channels: int, size: int) -> Foreign:
+    """`package.module:Object`: a module as it is, or a class or function that makes one.
+
+    It is called with those of `channels` and `size` that it has parameters for.
+
+    >>> type(imported_encoder("torch.nn:Flatten", channels=1, size=8).trunk).__name__
+    'Flatten'
+    """
+    module_name, _, name = path.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"encoder {path!r}: no module {error.name!r}. Install it, or put its folder on PYTHONPATH."
+        ) from error
+    if not hasattr(module, name):
+        raise InputError(
+            f"encoder {path!r}: {module_name} has no {name!r}. {did_you_mean(name, dir(module))}"
+        )
+    made = getattr(module, name)
+    if not isinstance(made, nn.Module) and callable(made):
+        offered = {"channels": channels, "size": size}
+        accepted = inspect.signature(made).parameters
+        made = made(**{key: value for key, value in offered.items() if key in accepted})
+    if not isinstance(made, nn.Module):
+        raise InputError(f"encoder {path!r} must be or return a torch.nn.Module; got {type(made).__name__}.")
+    return Foreign(trunk=made)
+
+
+def foreign_encoder(name: str, *, channels: int, size: int, pretrained: bool) -> Foreign:
+    """The network that a name with a colon stands for.
+
+    >>> foreign_encoder("torch.nn:Flatten", channels=1, size=8, pretrained=False).mean is None
+    True
+    """
+    prefix, _, rest = name.partition(":")
+    builders = {"timm": timm_encoder, "hf": hf_encoder, "torchvision": torchvision_encoder}
+    if prefix in builders:
+        return builders[prefix](rest, channels=channels, pretrained=pretrained)
+    if pretrained:
+        raise InputError(f"`pretrained` is for {', '.join(builders)}; {name!r} must load its own weights.")
+    return imported_encoder(name, channels=channels, size=size)

@@ -1,0 +1,69 @@
+"""Projectors and predictors: a linear map or an MLP."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from contrascope.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProjectorSettings:
+    """Width of every layer and where batch norm stands; no hidden layer makes a linear map."""
+
+    hidden: tuple[int, ...] = (512,)
+    """Widths of the hidden layers, each followed by ReLU; empty: linear."""
+    out: int = 128
+    """Width of the output."""
+    batch_norm: bool = False
+    """Batch norm before the ReLU of every hidden layer."""
+    batch_norm_out: bool = False
+    """Batch norm, without learnt scale and shift, on the output."""
+    bias: bool = True
+    """A bias in linear layers that no batch norm follows."""
+
+    def __post_init__(self) -> None:
+        if self.out < 1 or any(width < 1 for width in self.hidden):
+            raise InputError(
+                f"projector widths must be at least 1; got hidden={self.hidden}, out={self.out}."
+            )
+
+
+class Projector(nn.Module):
+    """MLP of `ProjectorSettings`; a linear layer that feeds a batch norm has no bias.
+
+    >>> Projector(ProjectorSettings(hidden=(8,), out=3), in_dim=5)(torch.zeros(2, 5)).shape
+    torch.Size([2, 3])
+    """
+
+    def __init__(self, settings: ProjectorSettings, *, in_dim: int) -> None:
+        super().__init__()
+        self.in_dim, self.dim = in_dim, settings.out
+        layers: list[nn.Module] = []
+        for width in settings.hidden:
+            layers.append(nn.Linear(in_dim, width, bias=settings.bias and not settings.batch_norm))
+            if settings.batch_norm:
+                layers.append(nn.BatchNorm1d(width))
+            layers.append(nn.ReLU())
+            in_dim = width
+        layers.append(nn.Linear(in_dim, settings.out, bias=settings.bias and not settings.batch_norm_out))
+        if settings.batch_norm_out:
+            layers.append(nn.BatchNorm1d(settings.out, affine=False))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, h: Float[Tensor, "batch in_dim"]) -> Float[Tensor, "batch dim"]:
+        if h.shape[1] != self.in_dim:
+            raise InputError(f"the projector was built for vectors of width {self.in_dim}; got {h.shape[1]}.")
+        return self.layers(h)
+
+
+def build_projector(settings: ProjectorSettings, in_dim: int) -> Projector:
+    """The projector for encoder outputs of width `in_dim`.
+
+    >>> build_projector(ProjectorSettings(hidden=(), out=4), 6).layers
+    Sequential(
+      (0): Linear(in_features=6, out_features=4, bias=True)
+    )
+    """
+    return Projector(settings, in_dim=in_dim)

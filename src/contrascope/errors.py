@@ -1,0 +1,25 @@
+"""The one exception for what a user can put right, and the suggestion of the nearest right word."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """What came, what was expected, what to do. The command line exits with code 2 on it."""
+
+
+class MissingExtraError(InputError, ImportError):
+    """A package of an optional extra is needed and absent; the message names the extra."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A sentence that offers the nearest known word, or lists the known ones.
+
+    >>> did_you_mean("epoch", ["epochs", "batch_size"])
+    "Did you mean 'epochs'?"
+    >>> did_you_mean("qqq", ["epochs"])
+    'Known: epochs.'
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names)}."

@@ -1,0 +1,129 @@
+# ruff: noqa: N803 - scikit-learn's contract names the data X
+"""Linear probe: multinomial logistic regression over a path of penalties, selected on a held-out part."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from contrascope.errors import InputError
+from contrascope.evaluation.arrays import plain, query_rows, training_rows
+from contrascope.evaluation.intervals import generator
+from contrascope.evaluation.logistic import LogisticPath
+
+
+class LinearProbe(ClassifierMixin, BaseEstimator):
+    """Softmax regression on standardised features with an L2 penalty, minimised by L-BFGS.
+
+    The optimum is that of scikit-learn's `LogisticRegression(C=inverse_penalty_)` behind a `StandardScaler`.
+    C is the value of `grid` with the best accuracy on a stratified share `held_out` of the training rows (of
+    equal ones the smallest); the probe is then fitted anew on all rows. One value in `grid`: no selection.
+
+    >>> h, y = torch.tensor([[0.0], [1.0], [8.0], [9.0]]), torch.tensor([5, 5, 7, 7])
+    >>> LinearProbe(grid=(1.0,)).fit(h, y).predict(h).tolist()
+    [5, 5, 7, 7]
+    """
+
+    def __init__(
+        self,
+        *,
+        grid: tuple[float, ...] = tuple(10.0**power for power in range(-5, 4)),
+        held_out: float = 0.2,
+        standardise: bool = True,
+        tolerance: float = 1e-6,
+        max_iter: int = 500,
+        seed: int = 0,
+    ) -> None:
+        self.grid = grid
+        self.held_out = held_out
+        self.standardise = standardise
+        self.tolerance = tolerance
+        self.max_iter = max_iter
+        self.seed = seed
+
+    def fit(self, X: Any, y: Any, groups: Any = None) -> "LinearProbe":
+        """Selects C and fits; rows of one group (the views of one image) are held out together."""
+        rows, codes, self.classes_ = training_rows(self, X, y)
+        self._check()
+        grid = sorted(self.grid)
+        self.held_out_accuracy_: dict[float, float] = {}
+        best = grid[0]
+        if len(grid) > 1:
+            ids = np.arange(len(rows)) if groups is None else np.unique(plain(groups), return_inverse=True)[1]
+            best = self._select(rows, codes, torch.from_numpy(ids.reshape(-1)).to(rows.device), grid)
+        self.inverse_penalty_ = best
+        path = LogisticPath(rows, codes, len(self.classes_), standardise=self.standardise)
+        self.coef_, self.intercept_ = self._solve(path, best)
+        self.n_iter_ = path.iterations
+        return self
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Logits of every class; of two classes, the second's minus the first's."""
+        logits = self._logits(X).cpu().numpy()
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probability of every class: rows sum to 1."""
+        return self._logits(X).softmax(dim=1).cpu().numpy()
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The most probable class."""
+        chosen = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[chosen]
+
+    def _logits(self, rows: Any) -> Tensor:
+        check_is_fitted(self)
+        return torch.addmm(self.intercept_, query_rows(self, rows, self.coef_), self.coef_.T)
+
+    def _check(self) -> None:
+        if len(self.classes_) < 2:
+            raise InputError("a linear probe needs at least 2 classes; the labels hold 1 class.")
+        if not self.grid or min(self.grid) <= 0:
+            raise InputError(f"grid={self.grid!r}; expected inverse penalties C above 0, at least one.")
+        if not 0 < self.held_out < 1:
+            raise InputError(f"held_out={self.held_out}; expected a share of train between 0 and 1.")
+
+    def _solve(self, path: LogisticPath, inverse_penalty: float) -> tuple[Tensor, Tensor]:
+        converged = path.solve(inverse_penalty, tolerance=self.tolerance, max_iter=self.max_iter)
+        if not converged:
+            warnings.warn(
+                f"the linear probe stopped after max_iter={self.max_iter} at C={inverse_penalty:g}; "
+                "raise max_iter.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        return path.coefficients()
+
+    def _select(self, rows: Tensor, codes: Tensor, ids: Tensor, grid: list[float]) -> float:
+        out = held_out_mask(codes, ids, len(self.classes_), share=self.held_out, seed=self.seed)
+        if not bool(out.any()):
+            raise InputError(
+                f"no class has enough of the {len(rows)} rows to hold out a share of {self.held_out}; "
+                "raise held_out, or give one value in `grid`."
+            )
+        path = LogisticPath(rows[~out], codes[~out], len(self.classes_), standardise=self.standardise)
+        for inverse_penalty in grid:
+            coef, intercept = self._solve(path, inverse_penalty)
+            guess = torch.addmm(intercept, rows[out], coef.T).argmax(dim=1)
+            self.held_out_accuracy_[inverse_penalty] = (guess == codes[out]).double().mean().item()
+        return max(grid, key=lambda value: (self.held_out_accuracy_[value], -value))
+
+
+def held_out_mask(codes: Tensor, ids: Tensor, num_classes: int, *, share: float, seed: int) -> Tensor:
+    """True for the rows held out: of every class a share of its groups, rounded, but never all.
+
+    >>> held_out_mask(torch.zeros(5, dtype=torch.int64), torch.arange(5), 1, share=0.4, seed=0).sum().item()
+    2
+    """
+    out = torch.zeros(len(codes), dtype=torch.bool, device=codes.device)
+    for code in range(num_classes):
+        groups = ids[codes == code].unique()
+        count = min(round(share * len(groups)), len(groups) - 1)
+        order = torch.randperm(len(groups), generator=generator(seed, "held out", code))
+        out |= torch.isin(ids, groups[order[:count].to(groups.device)]) & (codes == code)
+    return out

@@ -1,0 +1,65 @@
+"""The frozen settings of an evaluation; their hash stands beside every number."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from contrascope.errors import InputError, did_you_mean
+
+PROBES = ("knn", "nearest_centre", "linear", "few_labels")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """Everything that decides a number except the features themselves.
+
+    >>> Protocol().hash == Protocol(k=200).hash != Protocol(k=20).hash
+    True
+    """
+
+    train_split: str = "train"
+    """Split whose labels the probes learn from; what is selected is selected on a part of it."""
+    test_split: str = "test"
+    """Split that is looked at once."""
+    features: Literal["h", "z"] = "h"
+    """Encoder output or projector output."""
+    probes: tuple[str, ...] = PROBES
+    """Which probes to run."""
+    k: int = 200
+    """Neighbours of the kNN classifier; more than there are training rows are an error."""
+    temperature: float = 0.1
+    """Temperature of the kNN weights exp(similarity / temperature)."""
+    normalisation: Literal["unit", "none"] = "unit"
+    """Length of the features for the nearest-centre classifiers (kNN is always on unit features)."""
+    probe_grid: tuple[float, ...] = tuple(10.0**power for power in range(-5, 4))
+    """Inverse penalties C of the linear probe, as in scikit-learn's LogisticRegression."""
+    probe_held_out: float = 0.2
+    """Share of train on which C is selected."""
+    shots: tuple[int, ...] = (1, 5)
+    """Labels a class of the few-label protocol."""
+    draws: int = 200
+    """Draws of these labels."""
+    bootstrap: int = 1000
+    """Bootstrap draws over test images."""
+    level: float = 0.95
+    """Level of the intervals."""
+    seed: int = 0
+    """Seed of the held-out part, the few labels and the bootstrap."""
+
+    def __post_init__(self) -> None:
+        for probe in self.probes:
+            if probe not in PROBES:
+                raise InputError(f"no probe {probe!r}. {did_you_mean(probe, PROBES)}")
+        if self.features not in ("h", "z"):
+            raise InputError(
+                f"features={self.features!r} is not known. Choose 'h' (encoder) or 'z' (projector)."
+            )
+        if self.normalisation not in ("unit", "none"):
+            raise InputError(f"normalisation={self.normalisation!r} is not known. Choose 'unit' or 'none'.")
+
+    @property
+    def hash(self) -> str:
+        """First 12 hex digits of the SHA-256 of the settings as canonical JSON."""
+        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,1 @@
+"""Recipes, runs and assessments: wires the rooms together."""

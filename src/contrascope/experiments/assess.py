@@ -1,0 +1,105 @@
+"""A trained encoder beside a random one and raw pixels, under one protocol."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+
+from contrascope.data.imageset import ImageSet
+from contrascope.data.open import open_images
+from contrascope.data.settings import DataSettings
+from contrascope.errors import InputError
+from contrascope.evaluation.evaluate import compare
+from contrascope.evaluation.knn import KNNClassifier
+from contrascope.evaluation.protocol import Protocol
+from contrascope.features.embed import embed, raw_pixels
+from contrascope.features.features import Features
+from contrascope.methods.base import Method
+from contrascope.training.loop import Probe
+
+HELD_OUT = 0.2
+PROBE_IMAGES = 10_000
+Rows = list[dict[str, Any]]
+
+
+def assess(
+    encoder: nn.Module,
+    projector: nn.Module | None,
+    data: DataSettings,
+    protocol: Protocol,
+    *,
+    random_encoder: nn.Module | None = None,
+    device: torch.device | str = "cpu",
+) -> Rows:
+    """The table of scores: one row a representation and probe.
+
+    Learns from `protocol.train_split`, tests on `protocol.test_split`; where the data has no such split, a
+    fifth of the training images, kept from the probes' labels, stands in, and the rows say `held-out`.
+    """
+    train, test, split = evaluation_sets(data, protocol)
+    if train.y is None:
+        raise InputError(f"{data.source!r} has no labels; kNN, linear and nearest-centre scores need some.")
+    protocol = fitted_protocol(protocol, num_train=len(train), test_split=split)
+    pairs: dict[str, tuple[Features, Features]] = {
+        "trained encoder": (
+            embed(encoder, projector, train, device=device),
+            embed(encoder, projector, test, device=device),
+        )
+    }
+    if random_encoder is not None:
+        pairs["random encoder"] = (
+            embed(random_encoder, None, train, device=device),
+            embed(random_encoder, None, test, device=device),
+        )
+    pairs["raw pixels"] = (raw_pixels(train), raw_pixels(test))
+    return [{**row, "split": split} for row in compare(pairs, protocol)]
+
+
+def evaluation_sets(data: DataSettings, protocol: Protocol) -> tuple[ImageSet, ImageSet, str]:
+    """Images that probes learn from, images that they are tested on, and the name of the latter split."""
+    train = open_images(replace(data, split=protocol.train_split))
+    try:
+        test = open_images(replace(data, split=protocol.test_split))
+    except InputError:
+        learn, kept = held_out(len(train), seed=protocol.seed)
+        return train.select(learn), train.select(kept), "held-out"
+    return train, test, protocol.test_split
+
+
+def held_out(num_images: int, *, seed: int, share: float = HELD_OUT) -> tuple[Tensor, Tensor]:
+    """Ids to learn from and ids kept apart, a fixed random fifth."""
+    order = torch.randperm(num_images, generator=torch.Generator().manual_seed(seed))
+    cut = max(1, round(share * num_images))
+    return order[cut:].sort().values, order[:cut].sort().values
+
+
+def fitted_protocol(protocol: Protocol, *, num_train: int, test_split: str) -> Protocol:
+    """The protocol with the split that was really used, and k no larger than the data allows."""
+    k = min(protocol.k, max(1, num_train // 2))
+    return replace(protocol, k=k, test_split=test_split)
+
+
+def knn_probe(images: ImageSet, protocol: Protocol, *, device: torch.device) -> Probe | None:
+    """kNN accuracy on a held-out part of the training images (never on the test split); None without labels."""
+    if images.y is None:
+        return None
+    chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(protocol.seed))[:PROBE_IMAGES]
+    some = images.select(chosen.sort().values)
+    learn, kept = held_out(len(some), seed=protocol.seed)
+    knn = KNNClassifier(k=min(protocol.k, len(learn) // 2), temperature=protocol.temperature)
+
+    def probe(method: Method, epoch: int) -> dict[str, float]:
+        del epoch
+        features = embed(method.encoder, None, some, device=device)
+        return {"knn_held_out": _accuracy(knn, features, learn, kept)}
+
+    return probe
+
+
+def _accuracy(
+    knn: KNNClassifier, features: Features, learn: Int[Tensor, " learn"], kept: Int[Tensor, " kept"]
+) -> float:
+    h, y = features.h[0], features.labels()
+    return float(knn.fit(h[learn], y[learn]).score(h[kept], y[kept]))

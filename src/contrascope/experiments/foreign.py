@@ -1,0 +1,68 @@
+"""A run, any encoder, or a file of features: opened by what it is."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from contrascope import records
+from contrascope.data.open import open_images
+from contrascope.data.settings import DataSettings
+from contrascope.encoders.build import EncoderSettings, build_encoder
+from contrascope.errors import InputError
+from contrascope.evaluation.evaluate import compare
+from contrascope.evaluation.protocol import Protocol
+from contrascope.experiments.assess import Rows, assess, fitted_protocol
+from contrascope.experiments.train import assess_run, load_run
+from contrascope.features.embed import embed
+from contrascope.features.files import load_features, save_features
+
+
+def embed_to_file(name: str, data: DataSettings, out: Path) -> Path:
+    """Features of clean images by a run or an encoder, written whole to `out`."""
+    images = open_images(data)
+    encoder, projector = _networks(name, images.shape)
+    save_features(embed(encoder, projector, images, device=_device()), out)
+    return out
+
+
+def evaluate_anything(name: str, source: str, data: DataSettings, protocol: Protocol) -> Rows:
+    """The table of scores of a run, an encoder, or two files of features (train, test)."""
+    path = Path(name).expanduser()
+    if path.is_file():
+        return _evaluate_files(path, Path(source).expanduser(), protocol)
+    data = replace(data, source=source)
+    if path.is_dir():
+        return assess_run(load_run(path), data, protocol, device=_device())
+    shape = open_images(data).shape
+    encoder, _ = _networks(name, shape)
+    settings = EncoderSettings(name=name)
+    random = build_encoder(settings, channels=shape[0], size=min(shape[1:]))
+    return assess(encoder, None, data, protocol, random_encoder=random, device=_device())
+
+
+def _networks(name: str, shape: tuple[int, int, int]) -> tuple[nn.Module, nn.Module | None]:
+    path = Path(name).expanduser()
+    if (path / records.SETTINGS).is_file():
+        run = load_run(path)
+        return run.encoder, run.method.projector
+    if path.is_dir():
+        raise InputError(f"{path} is no run: it has no {records.SETTINGS}. Name a run's folder or an encoder.")
+    settings = EncoderSettings(name=name, pretrained=":" in name and not name.partition(":")[0].count("."))
+    return build_encoder(settings, channels=shape[0], size=min(shape[1:])), None
+
+
+def _evaluate_files(train_file: Path, test_file: Path, protocol: Protocol) -> Rows:
+    if not test_file.is_file():
+        raise InputError(
+            f"{train_file} is a file of features, so the second argument must be one too, to test on; got {test_file}."
+        )
+    train, test = load_features(train_file), load_features(test_file)
+    protocol = fitted_protocol(protocol, num_train=len(train), test_split=test_file.name)
+    rows = compare({train_file.name: (train, test)}, protocol)
+    return [{**row, "split": test_file.name} for row in rows]
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,166 @@
+"""Recipes: named runs, each a function that returns its settings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from contrascope.augment.presets import PolicySettings
+from contrascope.data.settings import DataSettings
+from contrascope.encoders.build import EncoderSettings
+from contrascope.encoders.projector import ProjectorSettings
+from contrascope.errors import InputError, did_you_mean
+from contrascope.evaluation.protocol import Protocol
+from contrascope.experiments.facts import Facts
+from contrascope.experiments.settings import RunSettings
+from contrascope.methods.barlow_twins import BarlowTwinsSettings
+from contrascope.methods.byol import BYOLSettings
+from contrascope.methods.moco import MoCoSettings
+from contrascope.methods.registry import AnyMethodSettings
+from contrascope.methods.simclr import SimCLRSettings
+from contrascope.methods.simsiam import SimSiamSettings
+from contrascope.methods.vicreg import VICRegSettings
+from contrascope.training.optim import OptimSettings, ScheduleSettings
+from contrascope.training.settings import TrainingSettings
+
+CIFAR10, CIFAR100 = "uoft-cs/cifar10", "uoft-cs/cifar100"
+CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A function to settings, one line of what it is, and how it fits itself to the data (if it does)."""
+
+    make: Callable[[], RunSettings]
+    summary: str
+    adapt: Callable[[RunSettings, Facts], RunSettings] | None = None
+
+
+def digits_simclr() -> RunSettings:
+    """SimCLR on scikit-learn's scans: the demo, in at most three minutes on two cores."""
+    return RunSettings(
+        data=DataSettings(source="digits"),
+        policy=PolicySettings(name="digits"),
+        encoder=EncoderSettings(name="convnet", width=16),
+        method=SimCLRSettings(temperature=0.2, projector=ProjectorSettings(hidden=(256,), out=64)),
+        training=TrainingSettings(epochs=100, batch_size=256, log_every=5, checkpoint_every=50),
+        optim=OptimSettings(name="adamw", lr=2e-3, weight_decay=1e-4),
+        schedule=ScheduleSettings(warmup_epochs=5),
+        protocol=Protocol(k=20),
+    )
+
+
+def folder_simclr() -> RunSettings:
+    """SimCLR on anyone's images; sizes are chosen by `fit_to_folder`."""
+    return RunSettings(
+        data=DataSettings(source="."),
+        method=SimCLRSettings(temperature=0.2, projector=ProjectorSettings(hidden=(512,), out=128)),
+        optim=OptimSettings(name="adamw", lr=1e-3, weight_decay=1e-4),
+        schedule=ScheduleSettings(warmup_epochs=1),
+    )
+
+
+def fit_to_folder(settings: RunSettings, facts: Facts) -> RunSettings:
+    """Image side, encoder, batch, epochs and precision from image size, count and device.
+
+    The side is the typical one, at most 224 on a GPU and 64 on a CPU; the batch is the largest power of two
+    that leaves 8 steps an epoch, between 16 and 512; epochs make about 20,000 steps on a GPU and 2,000 on a
+    CPU, between 10 and 800.
+    """
+    gpu = facts.device != "cpu"
+    side = min(facts.side, 224 if gpu else 64)
+    batch = max(16, min(512 if gpu else 256, 2 ** ((facts.count // 8).bit_length() - 1 if facts.count >= 8 else 0)))
+    batch = min(batch, facts.count)
+    steps = max(1, facts.count // batch)
+    epochs = max(10, min(800, (20_000 if gpu else 2_000) // steps))
+    network = ("resnet18" if side <= 96 else "resnet50") if gpu else "convnet"
+    return replace(
+        settings,
+        data=replace(settings.data, size=settings.data.size or side),
+        policy=PolicySettings(name="simclr"),
+        encoder=EncoderSettings(name=network),
+        training=TrainingSettings(
+            epochs=epochs, batch_size=batch, precision="bf16" if gpu else "float32", checkpoint_every=200
+        ),
+        protocol=Protocol(k=min(200, max(1, facts.count // 20))),
+    )
+
+
+def _cifar_cpu(method: AnyMethodSettings, *, lr: float = 2e-3) -> RunSettings:
+    return RunSettings(
+        data=DataSettings(source=CIFAR10, labels="label"),
+        policy=PolicySettings(name="huang-2023"),
+        encoder=EncoderSettings(name="convnet", mean=CIFAR_MEAN, std=CIFAR_STD),
+        method=method,
+        training=TrainingSettings(epochs=10, batch_size=256, precision="bf16"),
+        optim=OptimSettings(name="adamw", lr=lr, weight_decay=1e-4),
+        schedule=ScheduleSettings(warmup_epochs=1),
+    )
+
+
+def _cifar(method: AnyMethodSettings, *, lr: float, source: str, labels: str) -> RunSettings:
+    """Settings of Huang et al. 2023 (arXiv:2111.00743): batch 512, 800 epochs, SGD, cosine, no warm-up."""
+    return RunSettings(
+        data=DataSettings(source=source, labels=labels),
+        policy=PolicySettings(name="huang-2023"),
+        encoder=EncoderSettings(name="resnet18", stem="cifar"),
+        method=method,
+        training=TrainingSettings(epochs=800, batch_size=512, precision="bf16"),
+        optim=OptimSettings(name="sgd", lr=lr, momentum=0.9, weight_decay=5e-4),
+    )
+
+
+SMALL_MLP = ProjectorSettings(hidden=(1024,), out=1024, batch_norm=True)
+SMALL_MLP_BN = ProjectorSettings(hidden=(512,), out=512, batch_norm=True, batch_norm_out=True)
+SMALL_PREDICTOR = ProjectorSettings(hidden=(128,), out=512, batch_norm=True)
+
+CPU_METHODS: dict[str, AnyMethodSettings] = {
+    "simclr": SimCLRSettings(temperature=0.2),
+    "moco": MoCoSettings(temperature=0.2, splits=0),
+    "barlow-twins": BarlowTwinsSettings(projector=SMALL_MLP),
+    "simsiam": SimSiamSettings(projector=SMALL_MLP_BN, predictor=SMALL_PREDICTOR),
+    "byol": BYOLSettings(projector=SMALL_MLP_BN, predictor=SMALL_PREDICTOR),
+    "vicreg": VICRegSettings(projector=SMALL_MLP),
+}
+"""Methods with projectors that a CPU affords."""
+
+PAPER_METHODS: dict[str, tuple[AnyMethodSettings, float]] = {
+    "simclr": (SimCLRSettings(), 0.06),
+    "moco": (MoCoSettings(), 0.08),
+    "barlow-twins": (BarlowTwinsSettings(), 0.11),
+    "simsiam": (SimSiamSettings(), 0.05),
+    "byol": (BYOLSettings(), 0.05),
+    "vicreg": (VICRegSettings(), 0.11),
+}
+"""Methods with the paper's settings and rates; BYOL and VICReg, absent there, take those of their nearest kin."""
+
+
+def _recipes() -> dict[str, Recipe]:
+    recipes = {
+        "digits-simclr": Recipe(make=digits_simclr, summary="SimCLR on 1,297 real 8x8 scans; the demo"),
+        "folder-simclr": Recipe(
+            make=folder_simclr, summary="SimCLR on your images: add --data.source FOLDER", adapt=fit_to_folder
+        ),
+    }
+    for name, method in CPU_METHODS.items():
+        recipes[f"cifar10-{name}-cpu"] = Recipe(
+            make=lambda method=method: _cifar_cpu(method), summary=f"{name}, a small convnet, minutes on a CPU"
+        )
+    for data, source, labels in (("cifar10", CIFAR10, "label"), ("cifar100", CIFAR100, "fine_label,coarse_label")):
+        for name, (method, lr) in PAPER_METHODS.items():
+            recipes[f"{data}-{name}"] = Recipe(
+                make=lambda method=method, lr=lr, source=source, labels=labels: _cifar(
+                    method, lr=lr, source=source, labels=labels
+                ),
+                summary=f"{name}, ResNet-18, 800 epochs (Huang et al. 2023)",
+            )
+    return recipes
+
+
+RECIPES = _recipes()
+"""Every recipe by name."""
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe of this name, or an error with the nearest one."""
+    if name not in RECIPES:
+        raise InputError(f"there is no recipe {name!r}. {did_you_mean(name, RECIPES)}")
+    return RECIPES[name]

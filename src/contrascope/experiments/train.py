@@ -1,0 +1,148 @@
+"""One training run in one folder: open, build, train, assess, record."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+from contrascope import records
+from contrascope.augment.presets import build_policy
+from contrascope.data.imageset import ImageSet
+from contrascope.data.open import open_images
+from contrascope.data.settings import DataSettings
+from contrascope.encoders.build import build_encoder
+from contrascope.encoders.encoder import Encoder
+from contrascope.errors import InputError
+from contrascope.evaluation.protocol import Protocol
+from contrascope.experiments.assess import Rows, assess, knn_probe
+from contrascope.experiments.environment import environment
+from contrascope.experiments.settings import RunSettings
+from contrascope.methods.base import Method
+from contrascope.methods.registry import build_method
+from contrascope.settings import differences, from_json, to_json
+from contrascope.training.checkpoint import read_weights
+from contrascope.training.loop import fit
+
+RANDOM_SEED_OFFSET = 1_000_003
+"""The random encoder is drawn with the run's seed plus this, so it is not the trained one's start."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A finished or unfinished run, read back from its folder."""
+
+    path: Path
+    settings: RunSettings
+    method: Method
+    step: int
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder at the newest checkpoint."""
+        return self.method.encoder
+
+
+def train(settings: RunSettings, out: Path, *, resume: bool = False) -> Rows:
+    """Train in folder `out` and assess; returns the table of scores (empty for unlabelled images).
+
+    Raises `InputError` if the folder already holds a run and `resume` is not set, if another process holds it,
+    or if it was started with other settings.
+    """
+    accelerator = Accelerator(mixed_precision="no")
+    if not accelerator.is_main_process:
+        return _train(settings, out, accelerator)
+    with records.hold(out):
+        _claim(settings, out, resume=resume)
+        return _train(settings, out, accelerator)
+
+
+def build(settings: RunSettings, shape: tuple[int, int, int], *, seed: int | None = None) -> Method:
+    """Networks and method of a run for images of `shape`; weights depend on the seed alone."""
+    channels, height, width = shape
+    size = settings.policy.size or min(height, width)
+    with torch.random.fork_rng(devices=[]):
+        torch.random.manual_seed(settings.training.seed if seed is None else seed)
+        encoder = build_encoder(settings.encoder, channels=channels, size=size)
+        return build_method(settings.method, encoder)
+
+
+def load_run(path: Path) -> Run:
+    """The settings and newest weights of a run."""
+    settings = from_json(RunSettings, records.read_json(path / records.SETTINGS))
+    found = records.checkpoint_folders(path)
+    if not found:
+        raise InputError(f"{path} has no checkpoint yet. Train on with: contrascope train {path} --resume")
+    facts = records.read_json(path / records.ENVIRONMENT)
+    method = build(settings, tuple(facts["image_shape"]))
+    read_weights(found[-1][1], method)
+    return Run(path=path, settings=settings, method=method.eval(), step=found[-1][0])
+
+
+def assess_run(
+    run: Run, data: DataSettings, protocol: Protocol, *, device: torch.device | str = "cpu"
+) -> Rows:
+    """Scores of a run's encoder on any data, beside a random encoder of the same architecture and raw pixels."""
+    facts = records.read_json(run.path / records.ENVIRONMENT)
+    seed = run.settings.training.seed + RANDOM_SEED_OFFSET
+    twin = build(run.settings, tuple(facts["image_shape"]), seed=seed).encoder
+    projector = run.method.projector if protocol.features == "z" else None
+    return assess(run.encoder, projector, data, protocol, random_encoder=twin, device=device)
+
+
+def _train(settings: RunSettings, out: Path, accelerator: Accelerator) -> Rows:
+    images = open_images(settings.data)
+    method = build(settings, images.shape)
+    if accelerator.is_main_process:
+        _record_start(out, images, accelerator)
+    accelerator.wait_for_everyone()
+    size = settings.policy.size or min(images.shape[1:])
+    probe = knn_probe(images, settings.protocol, device=accelerator.device) if settings.training.probe_every else None
+    fit(
+        method,
+        images.to(accelerator.device),
+        build_policy(settings.policy, channels=images.shape[0], size=size),
+        run=out,
+        training=settings.training,
+        optim=settings.optim,
+        schedule=settings.schedule,
+        accelerator=accelerator,
+        probes=() if probe is None else (probe,),
+    )
+    if not accelerator.is_main_process or images.y is None:
+        return []
+    rows = assess_run(load_run(out), settings.data, settings.protocol, device=accelerator.device)
+    records.write_json(out / records.EVALUATION, {"rows": rows, "protocol": to_json(settings.protocol)})
+    return rows
+
+
+def _claim(settings: RunSettings, out: Path, *, resume: bool) -> None:
+    path = out / records.SETTINGS
+    if not path.exists():
+        records.write_json(path, to_json(settings))
+        return
+    if not resume:
+        raise InputError(f"{out} already holds a run. Go on with --resume, or choose another --out.")
+    changed = differences(records.read_json(path), to_json(settings))
+    if changed:
+        lines = "\n  ".join(changed)
+        raise InputError(
+            f"{out} was started with other settings:\n  {lines}\nResume with the same ones "
+            f"(contrascope train {out} --resume), or start in another --out."
+        )
+
+
+def _record_start(out: Path, images: ImageSet, accelerator: Accelerator) -> None:
+    facts: dict[str, Any] = environment(accelerator.device)
+    facts |= {
+        "processes": accelerator.num_processes,
+        "images": len(images),
+        "image_shape": list(images.shape),
+        "data_fingerprint": images.fingerprint,
+        "classes": {column: list(names) for column, names in images.class_names.items()},
+    }
+    records.write_json(out / records.ENVIRONMENT, facts)
+    if images.bad_images:
+        bad = [{"name": image.name, "reason": image.reason} for image in images.bad_images]
+        records.write_json(out / records.BAD_IMAGES, {"count": len(bad), "images": bad})

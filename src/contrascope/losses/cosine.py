@@ -1,0 +1,48 @@
+"""Losses without negatives: SimSiam's negative cosine and BYOL's squared distance."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from contrascope.losses.pairs import Positives, pair_products, reduce_pairs
+from contrascope.losses.registry import registered
+from contrascope.losses.similarity import unit
+from contrascope.losses.terms import LossTerms
+
+
+@registered(gathers=False)
+def negative_cosine(
+    online: Float[Tensor, "views batch dim"],
+    target: Float[Tensor, "views batch dim"] | None = None,
+    *,
+    positives: Positives = "average",
+) -> LossTerms:
+    """Minus the cosine of online and target views, in [-1, 1]; 0 where a vector is zero. No spread.
+
+    The symmetrised loss of SimSiam (Chen and He 2021, arXiv:2011.10566, eq. 2). The caller detaches `target`.
+
+    >>> negative_cosine(torch.ones(2, 4, 1)).total.item()
+    -1.0
+    """
+    align = -pair_products(unit(online), unit(online if target is None else target))
+    return LossTerms(align=reduce_pairs(align, positives), spread=align.new_zeros(()))
+
+
+@registered(gathers=False)
+def byol(
+    online: Float[Tensor, "views batch dim"],
+    target: Float[Tensor, "views batch dim"] | None = None,
+    *,
+    positives: Positives = "average",
+) -> LossTerms:
+    """Squared distance of unit vectors, the two directions added as published, in [0, 8]. No spread.
+
+    BYOL (Grill et al. 2020, arXiv:2006.07733, eq. 2 and the symmetrised loss after it): twice the average of
+    2 - 2 cosine over ordered pairs of views. The caller detaches `target`.
+
+    >>> opposite = torch.stack([torch.ones(4, 1), -torch.ones(4, 1)])
+    >>> byol(opposite).total.item()
+    8.0
+    """
+    cosine = pair_products(unit(online), unit(online if target is None else target))
+    return LossTerms(align=reduce_pairs(4 - 4 * cosine, positives), spread=torch.zeros_like(cosine[0, 0]))

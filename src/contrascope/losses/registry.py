@@ -1,0 +1,98 @@
+"""The registered losses, what each needs from other processes, and the checks at their common boundary."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from contrascope.errors import InputError
+from contrascope.losses.pairs import require_known
+from contrascope.losses.terms import LossTerms
+
+Loss = TypeVar("Loss", bound=Callable[..., LossTerms])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LossInfo:
+    """A registered loss and what it needs."""
+
+    name: str
+    """The name it is found under: the name of its function."""
+    fn: Callable[..., LossTerms]
+    """The loss itself, with its checks."""
+    gathers: bool
+    """Whether images of a batch meet: with several processes it then needs the embeddings of all of them."""
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Settings without a default, which the caller has to choose."""
+        parameters = inspect.signature(self.fn).parameters.values()
+        return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty)
+
+
+LOSSES: dict[str, LossInfo] = {}
+
+
+def registered(*, gathers: bool) -> Callable[[Loss], Loss]:
+    """Registers a loss under its name and guards its boundary.
+
+    The guard refuses fewer than two views, shapes that do not fit and, where images meet, a batch of one;
+    it raises float16 and bfloat16 to float32 and switches autocast off, so that no product of embeddings
+    is rounded to half precision.
+    """
+
+    def register(loss: Loss) -> Loss:
+        @functools.wraps(loss)
+        def guarded(online: Tensor, target: Tensor | None = None, **settings: object) -> LossTerms:
+            require_known(settings.get("positives", "average"))
+            _refuse(loss.__name__, online, target, smallest_batch=2 if gathers else 1)
+            with torch.autocast(online.device.type, enabled=False):
+                return loss(
+                    at_least_single(online), None if target is None else at_least_single(target), **settings
+                )
+
+        LOSSES[loss.__name__] = LossInfo(name=loss.__name__, fn=guarded, gathers=gathers)
+        return cast(Loss, guarded)
+
+    return register
+
+
+def at_least_single(z: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """Half precision becomes float32; float32 and float64 stay as they are."""
+    return z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
+
+
+def require_positive(**settings: float) -> None:
+    """Refuses a setting that is zero, negative or not a number.
+
+    >>> require_positive(temperature=0.0)
+    Traceback (most recent call last):
+    contrascope.errors.InputError: temperature is 0.0; expected a number above zero.
+    """
+    for name, value in settings.items():
+        if not value > 0:
+            raise InputError(f"{name} is {value}; expected a number above zero.")
+
+
+def _refuse(name: str, online: Tensor, target: Tensor | None, *, smallest_batch: int) -> None:
+    shape = tuple(online.shape)
+    if online.ndim != 3:
+        raise InputError(f"{name} got shape {shape}; expected (views, batch, dim). Stack the views first.")
+    if not online.is_floating_point():
+        raise InputError(f"{name} got {online.dtype}; expected floating-point embeddings.")
+    if target is not None and target.shape != online.shape:
+        raise InputError(
+            f"{name} got online {shape} and target {tuple(target.shape)}; expected equal shapes."
+        )
+    if shape[0] < 2:
+        raise InputError(f"{name} got {shape[0]} view of each image; expected at least 2. Raise `num_views`.")
+    if shape[1] < smallest_batch:
+        raise InputError(
+            f"{name} got a batch of {shape[1]}; expected at least {smallest_batch} images. "
+            "Raise `batch_size`."
+        )

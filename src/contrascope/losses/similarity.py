@@ -1,0 +1,37 @@
+"""Unit vectors, and the log of the summed similarity of each embedding to other images."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from contrascope.losses.pairs import flatten_pairs
+
+_ZERO_SQUARE_NORM = 1e-30
+"""Squared norms up to this count as the zero vector."""
+
+
+def unit(z: Float[Tensor, "*stack dim"]) -> Float[Tensor, "*stack dim"]:
+    """`z` scaled to length 1; the zero vector stays zero and gets the gradient zero.
+
+    >>> unit(torch.tensor([[3.0, 4.0], [0.0, 0.0]])).square().sum(-1).tolist()
+    [1.0, 0.0]
+    """
+    square = z.square().sum(-1, keepdim=True)
+    scale = square.clamp_min(_ZERO_SQUARE_NORM).rsqrt()
+    return z * torch.where(square > _ZERO_SQUARE_NORM, scale, 0.0)
+
+
+def log_negatives(
+    online: Float[Tensor, "views batch dim"], target: Float[Tensor, "views batch dim"]
+) -> Float[Tensor, "pairs batch"]:
+    """Log of the sum of exp(online . target) over both views of all other images, per ordered pair of views.
+
+    For the pair (a, b) the anchor is online view a of an image, and the 2(batch - 1) terms are the target
+    views a and b of the other images. All pairs are read from one similarity matrix of all embeddings.
+    """
+    views, batch, _ = online.shape
+    similarity = (online.flatten(0, 1) @ target.flatten(0, 1).T).view(views, batch, views, batch)
+    same_image = torch.eye(batch, dtype=torch.bool, device=online.device)[:, None, :]
+    per_view = similarity.masked_fill_(same_image, -torch.inf).logsumexp(-1)  # views batch views
+    own = torch.einsum("aia->ia", per_view)
+    return flatten_pairs(torch.logaddexp(own[:, :, None], per_view.transpose(0, 1)))

@@ -1,0 +1,78 @@
+"""VICReg, in the two conventions that differ: the authors' code and the paper's equations."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from contrascope.losses.pairs import (
+    Positives,
+    both_branches,
+    off_diagonal,
+    pair_square_distances,
+    reduce_pairs,
+)
+from contrascope.losses.registry import registered
+from contrascope.losses.terms import LossTerms
+
+
+@registered(gathers=True)
+def vicreg(
+    online: Float[Tensor, "views batch dim"],
+    target: Float[Tensor, "views batch dim"] | None = None,
+    *,
+    invariance: float = 25.0,
+    variance: float = 25.0,
+    covariance: float = 1.0,
+    eps: float = 1e-4,
+    positives: Positives = "average",
+) -> LossTerms:
+    """VICReg as in the authors' code: distance averaged over dimensions, variance halved, covariance not.
+
+    Bardes et al. 2022 (arXiv:2105.04906), main_vicreg.py of their code. The variance term is the mean over
+    views, the covariance term twice the mean over views: with two views, the sum. Zero or above; a collapsed
+    batch gives variance (1 - sqrt(eps)).
+
+    >>> import torch
+    >>> round(vicreg(torch.ones(2, 4, 3)).total.item(), 4)
+    24.75
+    """
+    mean_square = pair_square_distances(online, online if target is None else target) / online.shape[2]
+    hinge, redundancy = _spread_halves(both_branches(online, target), eps=eps)
+    align = reduce_pairs(invariance * mean_square, positives)
+    return LossTerms(align=align, spread=variance * hinge + 2 * covariance * redundancy)
+
+
+@registered(gathers=True)
+def vicreg_paper(
+    online: Float[Tensor, "views batch dim"],
+    target: Float[Tensor, "views batch dim"] | None = None,
+    *,
+    invariance: float = 25.0,
+    variance: float = 25.0,
+    covariance: float = 1.0,
+    eps: float = 1e-4,
+    positives: Positives = "average",
+) -> LossTerms:
+    """VICReg as in the paper's equations: distance summed over dimensions, nothing halved.
+
+    Bardes et al. 2022 (arXiv:2105.04906, eqs. 1 to 6). Other values than `vicreg` from the same embeddings;
+    a collapsed batch gives 2 variance (1 - sqrt(eps)).
+
+    >>> import torch
+    >>> round(vicreg_paper(torch.ones(2, 4, 3)).total.item(), 4)
+    49.5
+    """
+    square = pair_square_distances(online, online if target is None else target)
+    hinge, redundancy = _spread_halves(both_branches(online, target), eps=eps)
+    align = reduce_pairs(invariance * square, positives)
+    return LossTerms(align=align, spread=2 * variance * hinge + 2 * covariance * redundancy)
+
+
+def _spread_halves(
+    z: Float[Tensor, "views batch dim"], *, eps: float
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """Mean over views of the hinge on the standard deviation, and of the squared off-diagonal covariances."""
+    _, batch, dim = z.shape
+    centred = z - z.mean(dim=1, keepdim=True)
+    std = (centred.square().sum(1) / (batch - 1) + eps).sqrt()
+    covariance = centred.mT @ centred / (batch - 1)
+    return (1 - std).relu().mean(), off_diagonal(covariance).square().sum((-2, -1)).mean() / dim

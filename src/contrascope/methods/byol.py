@@ -1,0 +1,55 @@
+"""BYOL: a predictor and a slowly moving target network."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from contrascope.encoders.projector import ProjectorSettings
+from contrascope.losses.cosine import byol
+from contrascope.losses.terms import LossTerms
+from contrascope.methods.base import Method, MethodSettings, build_predictor, over_views
+from contrascope.methods.target import check_decay, cosine_to_one, follow, target_copy
+from contrascope.types import Views
+
+
+@dataclass(frozen=True, kw_only=True)
+class BYOLSettings(MethodSettings):
+    """BYOL (Grill et al. 2020, arXiv:2006.07733, section 3.2)."""
+
+    projector: ProjectorSettings = ProjectorSettings(hidden=(4096,), out=256, batch_norm=True)
+    """Linear 4096, batch norm, ReLU, linear 256."""
+    predictor: ProjectorSettings = ProjectorSettings(hidden=(4096,), out=256, batch_norm=True)
+    """The same shape; its output must be as wide as the projector's."""
+    ema_decay: float = 0.996
+    """Decay of the target at the start; it rises to 1 along a cosine."""
+
+
+class BYOL(Method):
+    """BYOL: p of each online view is drawn to the target network's z of the other views.
+
+    The target's batch norm standardises with the batch in training, and keeps running statistics of its own.
+    """
+
+    loss_name = "byol"
+
+    def __init__(self, encoder: nn.Module, settings: BYOLSettings) -> None:
+        super().__init__(encoder, settings)
+        check_decay(settings.ema_decay)
+        self.ema_decay = settings.ema_decay
+        self.predictor = build_predictor(settings.predictor, self.projector.dim)
+        self.target_encoder = target_copy(self.encoder)
+        self.target_projector = target_copy(self.projector)
+
+    def terms(self, views: Views, z: Float[Tensor, "views batch dim"]) -> LossTerms:
+        p = over_views(self.predictor, z, joint=self.joint_pass)
+        with torch.no_grad():
+            h = over_views(self.target_encoder, views, joint=self.joint_pass)
+            target = over_views(self.target_projector, h, joint=self.joint_pass)
+        return byol(p, target, positives=self.positives)
+
+    def after_step(self, progress: float) -> None:
+        ema_decay = cosine_to_one(self.ema_decay, progress)
+        follow(self.target_encoder, self.encoder, ema_decay=ema_decay)
+        follow(self.target_projector, self.projector, ema_decay=ema_decay)

@@ -1,0 +1,159 @@
+"""The on-disk format of a run: one folder, JSON and JSON lines, written so that a crash leaves it whole.
+
+    settings.json      every resolved setting        metrics.jsonl     one line a logged step or probe
+    environment.json   versions, device, commit      checkpoints/      step-XXXXXXXX folders
+    bad_images.json    images that were skipped      evaluation.json   the table of scores
+"""
+
+import contextlib
+import fcntl
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from contrascope.errors import InputError
+
+SETTINGS, ENVIRONMENT, METRICS = "settings.json", "environment.json", "metrics.jsonl"
+EVALUATION, BAD_IMAGES, CHECKPOINTS, LOCK = "evaluation.json", "bad_images.json", "checkpoints", "run.lock"
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write the whole file or nothing: a reader sees the old content or the new, never a part."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as JSON, atomically; `nan` and infinities are stored as `null`."""
+    text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
+    write_atomic(path, (text + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Read a record; a missing or damaged one is named in the error."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"no {path.name} in {path.parent}: is this the folder of a run?") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is damaged ({error}). Restore it, or start the run anew.") from None
+
+
+class MetricsLog:
+    """The run's metrics, a line a step; continues after `step` and forgets whatever came later."""
+
+    def __init__(self, path: Path, *, after_step: int = 0) -> None:
+        kept = [row for row in read_metrics(path) if row["step"] <= after_step] if path.exists() else []
+        write_atomic(path, b"".join(_line(row) for row in kept))
+        self._file = path.open("ab")
+
+    def write(self, row: dict[str, Any]) -> None:
+        """Append one row; it reaches the operating system at once."""
+        self._file.write(_line(row))
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """All whole rows; a last line that a crash tore is left out."""
+    rows = []
+    lines = path.read_bytes().split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            rows.append(json.loads(line))
+        except (json.JSONDecodeError, UnicodeDecodeError):
+            if number == len(lines):
+                break
+            raise InputError(f"{path}, line {number}, is damaged; remove that line to read the rest.") from None
+    return rows
+
+
+@contextlib.contextmanager
+def hold(folder: Path) -> Iterator[None]:
+    """Hold the folder for one run; a second run is refused. The system frees it if the process dies."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            holder = file.read().strip() or "another process"
+            raise InputError(f"{folder} is held by {holder}. Wait for it, or choose another --out.") from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()}")
+        file.flush()
+        try:
+            yield
+        finally:
+            fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def checkpoint_folders(run: Path) -> list[tuple[int, Path]]:
+    """Finished checkpoints of a run as (step, folder), oldest first."""
+    folders = (run / CHECKPOINTS).glob("step-*")
+    return sorted((int(folder.name.removeprefix("step-")), folder) for folder in folders if folder.is_dir())
+
+
+@contextlib.contextmanager
+def new_checkpoint(run: Path, step: int) -> Iterator[Path]:
+    """A folder to fill; it gets its name when everything is written, so no half checkpoint has one."""
+    parent = run / CHECKPOINTS
+    parent.mkdir(parents=True, exist_ok=True)
+    partial, final = parent / f".part-{step:08d}", parent / f"step-{step:08d}"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        yield partial
+        for file in partial.iterdir():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+        if final.exists():
+            shutil.rmtree(final)
+        partial.rename(final)
+        _sync_folder(parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def remove_checkpoint(folder: Path) -> None:
+    """Remove a checkpoint so that a crash in between leaves no folder that looks whole."""
+    doomed = folder.with_name(f".part-old-{folder.name}")
+    folder.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _line(row: dict[str, Any]) -> bytes:
+    return (json.dumps(_finite(row), ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value

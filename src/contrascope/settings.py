@@ -1,0 +1,144 @@
+"""Settings as values: frozen dataclasses to JSON and back, differences, and strict reading."""
+
+import dataclasses
+import enum
+import hashlib
+import json
+import types
+import typing
+from pathlib import Path
+from typing import Any, TypeVar
+
+from contrascope.errors import InputError, did_you_mean
+
+T = TypeVar("T")
+KIND = "kind"
+
+
+def to_json(value: Any) -> Any:
+    """Plain JSON of nested settings; each dataclass carries its class name under `kind`.
+
+    >>> import dataclasses
+    >>> Point = dataclasses.make_dataclass("Point", [("x", int), ("y", tuple[int, ...])], frozen=True)
+    >>> to_json(Point(1, (2, 3)))
+    {'kind': 'Point', 'x': 1, 'y': [2, 3]}
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {KIND: type(value).__name__, **fields}
+    if isinstance(value, dict):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, enum.Enum):
+        return value.value
+    return value
+
+
+def digest(value: Any, *, length: int = 10) -> str:
+    """Short SHA-256 of the settings' canonical JSON: equal settings, equal digest.
+
+    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    True
+    """
+    canonical = json.dumps(to_json(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:length]
+
+
+def from_json(kind: type[T], data: Any, *, path: str = "settings") -> T:
+    """The settings that `to_json` wrote; unknown, missing and ill-typed values are refused by name."""
+    return _read(kind, data, path)
+
+
+def differences(one: Any, other: Any, *, path: str = "") -> list[str]:
+    """Lines `path: one -> other` for every value that differs between two JSON trees.
+
+    >>> differences({"a": {"b": 1}}, {"a": {"b": 2}})
+    ['a.b: 1 -> 2']
+    """
+    if isinstance(one, dict) and isinstance(other, dict):
+        lines = []
+        for key in [*one, *(k for k in other if k not in one)]:
+            inner = f"{path}.{key}" if path else str(key)
+            lines += differences(one.get(key), other.get(key), path=inner)
+        return lines
+    return [] if one == other else [f"{path}: {one} -> {other}"]
+
+
+def _read(kind: Any, data: Any, path: str) -> Any:
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Annotated:
+        return _read(args[0], data, path)
+    if origin in (typing.Union, types.UnionType):
+        return _read_union(args, data, path)
+    if origin is typing.Literal:
+        if data not in args:
+            raise InputError(f"{path} is {data!r}; expected one of {', '.join(map(repr, args))}.")
+        return data
+    if dataclasses.is_dataclass(kind):
+        return _read_dataclass(kind, data, path)
+    if origin is tuple:
+        return _read_tuple(args, data, path)
+    if origin is dict:
+        return {key: _read(args[1], item, f"{path}.{key}") for key, item in data.items()}
+    return _read_plain(kind, data, path)
+
+
+def _read_plain(kind: Any, data: Any, path: str) -> Any:
+    if kind is Any:
+        return data
+    if kind is types.NoneType and data is None:
+        return None
+    if kind is float and isinstance(data, int) and not isinstance(data, bool):
+        return float(data)
+    if kind is Path and isinstance(data, str):
+        return Path(data)
+    if isinstance(kind, type) and isinstance(data, kind) and (kind is bool or not isinstance(data, bool)):
+        return data
+    raise InputError(f"{path} is {data!r}; expected {getattr(kind, '__name__', kind)}.")
+
+
+def _read_tuple(args: tuple[Any, ...], data: Any, path: str) -> tuple[Any, ...]:
+    if not isinstance(data, list):
+        raise InputError(f"{path} is {data!r}; expected a list.")
+    kinds = [args[0]] * len(data) if len(args) == 2 and args[1] is Ellipsis else list(args)
+    if len(kinds) != len(data):
+        raise InputError(f"{path} has {len(data)} entries; expected {len(kinds)}.")
+    return tuple(_read(kind, item, f"{path}[{i}]") for i, (kind, item) in enumerate(zip(kinds, data, strict=True)))
+
+
+def _read_union(args: tuple[Any, ...], data: Any, path: str) -> Any:
+    if data is None and types.NoneType in args:
+        return None
+    named = {a.__name__: a for a in args if dataclasses.is_dataclass(a) and isinstance(a, type)}
+    if isinstance(data, dict) and named:
+        name = data.get(KIND)
+        if name not in named:
+            raise InputError(f"{path}.kind is {name!r}. {did_you_mean(str(name), named)}")
+        return _read(named[name], data, path)
+    for option in args:
+        try:
+            return _read(option, data, path)
+        except InputError:
+            continue
+    raise InputError(f"{path} is {data!r}; expected one of {', '.join(str(a) for a in args)}.")
+
+
+def _read_dataclass(kind: Any, data: Any, path: str) -> Any:
+    if not isinstance(data, dict):
+        raise InputError(f"{path} is {data!r}; expected the fields of {kind.__name__}.")
+    if data.get(KIND, kind.__name__) != kind.__name__:
+        raise InputError(f"{path}.kind is {data[KIND]!r}; expected {kind.__name__!r}.")
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    hints = typing.get_type_hints(kind, include_extras=True)
+    given = {key: item for key, item in data.items() if key != KIND}
+    for key in given:
+        if key not in fields:
+            raise InputError(f"{path}.{key} is not a setting of {kind.__name__}. {did_you_mean(key, fields)}")
+    required = [n for n, f in fields.items() if f.default is f.default_factory is dataclasses.MISSING]
+    missing = [name for name in required if name not in given]
+    if missing:
+        raise InputError(f"{path} lacks {', '.join(missing)}, which {kind.__name__} needs.")
+    return kind(**{key: _read(hints[key], item, f"{path}.{key}") for key, item in given.items()})

@@ -1,0 +1,100 @@
+"""Checkpoints: safetensors for tensors, JSON for the rest; whole or absent."""
+
+import errno
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from contrascope import records
+from contrascope.errors import InputError
+
+METHOD, OPTIMIZER, STATE = "method.safetensors", "optimizer.safetensors", "state.json"
+
+
+def save_checkpoint(
+    run: Path, *, step: int, method: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any]
+) -> Path:
+    """Write one checkpoint of a run; earlier ones stay untouched whatever happens."""
+    try:
+        with records.new_checkpoint(run, step) as folder:
+            tensors = {name: value.detach().cpu().contiguous() for name, value in method.state_dict().items()}
+            save_file(_unshared(tensors), folder / METHOD)
+            moments, scalars = _flatten(optimizer)
+            save_file(moments, folder / OPTIMIZER)
+            records.write_json(folder / STATE, {**state, "step": step, "optimizer": scalars})
+    except (OSError, SafetensorError) as error:
+        raise InputError(_disk_message(run, step, error)) from error
+    return run / records.CHECKPOINTS / f"step-{step:08d}"
+
+
+def load_checkpoint(
+    folder: Path, *, method: nn.Module, optimizer: torch.optim.Optimizer | None = None
+) -> dict[str, Any]:
+    """Put a checkpoint's tensors into the method and optimiser in place; return its JSON state."""
+    state = records.read_json(folder / STATE)
+    read_weights(folder, method)
+    if optimizer is not None:
+        _unflatten(optimizer, load_file(folder / OPTIMIZER), state["optimizer"])
+    return state
+
+
+def read_weights(folder: Path, method: nn.Module) -> None:
+    """Put the networks' tensors of a checkpoint into the method; names and shapes must agree."""
+    try:
+        tensors = load_file(folder / METHOD)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{folder / METHOD} cannot be read ({error}). Use another checkpoint.") from error
+    try:
+        method.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise InputError(f"{folder} does not fit this method: {error}") from error
+
+
+def prune_checkpoints(run: Path, *, keep_last: int, keep_every: int) -> None:
+    """Keep the newest `keep_last` checkpoints and, if `keep_every` > 0, those at its multiples (in steps)."""
+    folders = records.checkpoint_folders(run)
+    for step, folder in folders[: max(0, len(folders) - keep_last)]:
+        if keep_every <= 0 or step % keep_every != 0:
+            records.remove_checkpoint(folder)
+
+
+def _unshared(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    seen: set[int] = set()
+    result = {}
+    for name, value in tensors.items():
+        result[name] = value.clone() if value.data_ptr() in seen else value
+        seen.add(value.data_ptr())
+    return result
+
+
+def _flatten(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    state = optimizer.state_dict()["state"]
+    moments, scalars = {}, {}
+    for index, entry in state.items():
+        for name, value in entry.items():
+            if isinstance(value, Tensor):
+                moments[f"{index}.{name}"] = value.detach().cpu().contiguous()
+            else:
+                scalars[f"{index}.{name}"] = value
+    return moments, scalars
+
+
+def _unflatten(optimizer: torch.optim.Optimizer, moments: dict[str, Tensor], scalars: dict[str, Any]) -> None:
+    state: dict[int, dict[str, Any]] = {}
+    for key, value in [*moments.items(), *scalars.items()]:
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = value
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _disk_message(run: Path, step: int, error: Exception) -> str:
+    kept = records.checkpoint_folders(run)
+    last = f"The last good checkpoint is {kept[-1][1]}" if kept else "There is no earlier checkpoint"
+    full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
+    cause = "the disk is full" if full else f"writing failed ({error})"
+    return f"step {step} could not be saved: {cause}. {last}. Free some space and go on with --resume."

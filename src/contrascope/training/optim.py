@@ -1,0 +1,128 @@
+"""Optimisers: SGD, AdamW, and LARS with the published trust ratio."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from contrascope.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimSettings:
+    """How weights move. Nothing is rescaled by the batch size: `lr` is what the optimiser sees."""
+
+    name: Literal["sgd", "lars", "adamw"] = "sgd"
+    """Optimiser: SGD with momentum, LARS (large batches), or AdamW."""
+    lr: float = 0.06
+    """Peak learning rate, as the optimiser sees it at every batch size."""
+    momentum: float = 0.9
+    """Momentum of SGD and LARS; AdamW uses it as beta1."""
+    weight_decay: float = 5e-4
+    """Weight decay: coupled in SGD and LARS, decoupled in AdamW."""
+    exclude_norm_and_bias: bool = False
+    """Leave biases and norm parameters without weight decay (and without LARS adaptation)."""
+    trust: float = 1e-3
+    """Trust coefficient (eta) of LARS."""
+    nesterov: bool = False
+    """Nesterov momentum (SGD only)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleSettings:
+    """Learning rate over the steps: linear warm-up, then cosine (or constant)."""
+
+    name: Literal["cosine", "constant"] = "cosine"
+    """Shape after the warm-up."""
+    warmup_epochs: float = 0.0
+    """Length of the linear warm-up in epochs; 0 for none."""
+    final_fraction: float = 0.0
+    """Share of the peak rate at the very end of the cosine, in [0, 1]."""
+
+
+def learning_rate(
+    step: int, *, steps: int, steps_per_epoch: int, peak: float, schedule: ScheduleSettings
+) -> float:
+    """Learning rate of a step (counted from 0), a pure function of its position.
+
+    >>> s = ScheduleSettings(warmup_epochs=1)
+    >>> [round(learning_rate(i, steps=20, steps_per_epoch=2, peak=1.0, schedule=s), 2) for i in (0, 1, 2, 11)]
+    [0.5, 1.0, 1.0, 0.5]
+    """
+    warmup = round(schedule.warmup_epochs * steps_per_epoch)
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    if schedule.name == "constant":
+        return peak
+    progress = (step - warmup) / max(1, steps - warmup)
+    cosine = 0.5 * (1 + math.cos(math.pi * progress))
+    return peak * (schedule.final_fraction + (1 - schedule.final_fraction) * cosine)
+
+
+def build_optimizer(settings: OptimSettings, network: nn.Module) -> torch.optim.Optimizer:
+    """An optimiser over the trainable parameters, in at most two groups (decayed, not decayed)."""
+    if settings.lr <= 0:
+        raise InputError(f"optim.lr is {settings.lr}; expected a number above 0.")
+    trainable = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
+    plain = [p for _, p in trainable if settings.exclude_norm_and_bias and p.ndim <= 1]
+    decayed = [p for _, p in trainable if not (settings.exclude_norm_and_bias and p.ndim <= 1)]
+    groups: list[dict[str, Any]] = [{"params": decayed, "weight_decay": settings.weight_decay, "adapt": True}]
+    if plain:
+        groups.append({"params": plain, "weight_decay": 0.0, "adapt": False})
+    if settings.name == "lars":
+        return LARS(groups, lr=settings.lr, momentum=settings.momentum, trust=settings.trust)
+    if settings.name == "adamw":
+        return torch.optim.AdamW(groups, lr=settings.lr, betas=(settings.momentum, 0.999))
+    return torch.optim.SGD(
+        groups, lr=settings.lr, momentum=settings.momentum, nesterov=settings.nesterov, foreach=True
+    )
+
+
+class LARS(torch.optim.Optimizer):
+    """SGD whose rate is scaled per tensor by trust * |w| / |g + wd * w| (You et al. 2017, arXiv:1708.03888).
+
+    Groups with `adapt=False` are plain momentum SGD, as SimCLR and Barlow Twins treat biases and norms.
+    A tensor whose weight or gradient is zero is not scaled.
+
+    >>> w = torch.nn.Parameter(torch.tensor([3.0, 4.0]))
+    >>> w.grad = torch.tensor([0.0, 1.0])
+    >>> LARS([w], lr=1.0, momentum=0.0, trust=0.1).step()
+    >>> w.data
+    tensor([3.0000, 3.5000])
+    """
+
+    def __init__(
+        self, params: Iterable[Any], *, lr: float, momentum: float = 0.9, trust: float = 1e-3, weight_decay: float = 0.0
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "trust": trust,
+            "weight_decay": weight_decay,
+            "adapt": True,
+        }
+        super().__init__(params, defaults)
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """One update of every parameter that has a gradient."""
+        del closure
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    self._update(p, p.grad, group)
+
+    def _update(self, p: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
+        update = grad.add(p, alpha=group["weight_decay"])
+        if group["adapt"]:
+            weight, slope = p.norm(), update.norm()
+            ratio = group["trust"] * weight / slope
+            update = update * torch.where((weight > 0) & (slope > 0), ratio, torch.ones_like(ratio))
+        state = self.state[p]
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = torch.zeros_like(p)
+        velocity = state["momentum_buffer"].mul_(group["momentum"]).add_(update)
+        p.add_(velocity, alpha=-group["lr"])

@@ -1,0 +1,103 @@
+"""Every registered method in a small size, with images that fall into clusters."""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch import nn
+
+from contrascope import distributed
+from contrascope.encoders.projector import ProjectorSettings
+from contrascope.methods.registry import METHODS, build_method
+
+PROJECTOR = ProjectorSettings(hidden=(12,), out=6, batch_norm=True)
+JOINED = 16
+STEPS = 2
+
+
+class SmallEncoder(nn.Module):
+    dim = 8
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 8, 3)
+        self.norm = nn.BatchNorm2d(8)
+
+    def forward(self, images):
+        return torch.tanh(self.norm(self.conv(images))).mean(dim=(2, 3))
+
+
+def small_settings(name, **changes):
+    kind = METHODS[name]
+    fields = {field.name for field in dataclasses.fields(kind)}
+    small = {"projector": PROJECTOR, "predictor": PROJECTOR, "queue_size": 40, "splits": 4} | changes
+    return kind(**{key: value for key, value in small.items() if key in fields})
+
+
+def small_method(name, *, seed=0, **changes):
+    torch.manual_seed(seed)
+    return build_method(small_settings(name, **changes), SmallEncoder())
+
+
+def clustered_views(*, views=2, batch=JOINED, seed=0, dtype=torch.float32):
+    """Noisy views of images from four templates; later images are brighter, so that parts of a batch differ."""
+    generator = torch.Generator().manual_seed(seed)
+    templates = torch.rand(4, 1, 6, 6, generator=generator, dtype=torch.float64)
+    images = templates[torch.arange(batch) % 4] * torch.linspace(0.3, 1, batch).view(-1, 1, 1, 1)
+    noise = torch.randn(views, *images.shape, generator=generator, dtype=torch.float64)
+    return (images + 0.1 * noise).to(dtype)
+
+
+CASES = {name: {} for name in METHODS} | {
+    "moco without splits": {"splits": 0},
+    "byol in a joint pass": {"joint_pass": True},
+    "simclr of three views": {"views": 3},
+}
+"""What W processes compute as one does; the first word is the method."""
+
+
+def trained(case, dtype):
+    """Gradients of every step after averaging, and the state after the last."""
+    changes = dict(CASES[case])
+    views = changes.pop("views", 2)
+    rank, world = distributed.rank(), distributed.world_size()
+    method = small_method(case.split()[0], **changes).to(dtype)
+    found = {}
+    for step in range(STEPS):
+        joined = clustered_views(views=views, seed=step, dtype=dtype)
+        method.zero_grad()
+        method(joined.chunk(world, dim=1)[rank]).terms.total.backward()
+        distributed.average_gradients(method.parameters())
+        named = {name: p for name, p in method.named_parameters() if p.requires_grad}
+        found |= {f"{step}.grad.{name}": p.grad.clone() for name, p in named.items()}
+        with torch.no_grad():
+            for p in named.values():
+                p -= 0.05 * p.grad
+        method.after_step(step / STEPS)
+    return found | {f"state.{name}": value for name, value in method.state_dict().items()}
+
+
+def all_trained():
+    return {
+        f"{case}/{dtype}/{key}": value.detach().numpy()
+        for case in CASES
+        for dtype in ("float32", "float64")
+        for key, value in trained(case, getattr(torch, dtype)).items()
+    }
+
+
+def process(rank, world, folder):
+    torch.set_num_threads(1)
+    dist.init_process_group(
+        "gloo", init_method=(Path(folder) / "store").as_uri(), rank=rank, world_size=world
+    )
+    np.savez(Path(folder) / f"rank{rank}.npz", **all_trained())
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    mp.spawn(process, args=(int(sys.argv[1]), sys.argv[2]), nprocs=int(sys.argv[1]))
