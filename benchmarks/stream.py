@@ -2,7 +2,7 @@
 
     python benchmarks/stream.py --images 100000 --side 224 --folder /tmp/jpegs
 
-Writes the images once (hub layout, in another process, so that its memory does not count), opens them, and reads
+Writes the images once (hub layout, in another process: its memory does not count), opens them, and reads
 one epoch in random order. Prints one JSON line; fails if the peak exceeds --limit-mb.
 """
 
@@ -18,9 +18,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from PIL import Image
+
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
-from PIL import Image
 
 PER_GROUP = 100
 
@@ -37,7 +38,9 @@ def generate(folder: Path, images: int, side: int) -> None:
             rows = range(start, min(start + PER_GROUP, images))
             data = [jpeg(rng, side, noise) for _ in rows]
             struct = pa.array([{"bytes": item, "path": None} for item in data], image)
-            writer.write_table(pa.table({"image": struct, "label": [row % 10 for row in rows]}, schema=schema))
+            writer.write_table(
+                pa.table({"image": struct, "label": [row % 10 for row in rows]}, schema=schema)
+            )
     partial.rename(folder / "train-00000-of-00001.parquet")
 
 
@@ -56,7 +59,9 @@ def peak_mb() -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--side", type=int, default=224)
     parser.add_argument("--batch", type=int, default=256)

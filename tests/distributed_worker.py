@@ -55,7 +55,7 @@ def required_settings(info, dtype):
 
 
 def gradients(info, dtype, *, with_target):
-    """Gradients after averaging, and running statistics; every process takes its share of the joined batch."""
+    """Gradients after averaging, and running statistics; each process takes its share of the images."""
     rank, world = distributed.rank(), distributed.world_size()
     network = encoder().to(dtype)
     network = distributed.synchronise_batch_norm(network) if world > 1 else network

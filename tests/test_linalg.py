@@ -176,3 +176,12 @@ def test_a_decomposition_that_fails_in_float32_is_done_in_float64(name, call, mo
 def test_a_decomposition_names_the_bad_row(call):
     with pytest.raises(InputError, match="matrix: row 1 holds a non-finite value"):
         call(torch.tensor([[1.0, 0.0], [float("nan"), 1.0]]))
+
+
+def test_a_row_excludes_itself_in_every_block(monkeypatch):
+    monkeypatch.setattr(linalg, "BLOCK_FLOATS", 1)
+    bank = drawn(37, 3)
+    assert torch.equal(
+        nearest(bank, bank, 4, exclude_self=True).index,
+        slow_nearest(bank, bank, 4, "cosine", exclude_self=True)[1],
+    )

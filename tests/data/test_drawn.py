@@ -103,12 +103,12 @@ def plain(factors, **fixed):
 
 
 def test_an_upright_scene_in_full_size_is_the_scan_itself():
-    factors = plain(scene_factors("train", count=5, seed=0, background=0), x=0.5, y=0.5, size=1, tilt=0)
+    factors = plain(scene_factors("train", count=5, seed=0, background=0.0), x=0.5, y=0.5, size=1, tilt=0)
     assert torch.equal(draw_scenes(factors, 8)[:, :1], digit_scans("train").images[:5])
 
 
 def test_a_quarter_turn_is_counter_clockwise():
-    factors = plain(scene_factors("train", count=5, seed=0, background=0), x=0.5, y=0.5, size=1, tilt=90)
+    factors = plain(scene_factors("train", count=5, seed=0, background=0.0), x=0.5, y=0.5, size=1, tilt=90)
     turned = digit_scans("train").images[:5].rot90(1, dims=(2, 3))
     assert (draw_scenes(factors, 8)[:, :1].int() - turned.int()).abs().max() <= 1
 
@@ -116,7 +116,7 @@ def test_a_quarter_turn_is_counter_clockwise():
 @settings(derandomize=True, deadline=None, max_examples=10)
 @given(x=st.floats(0.3, 0.7), y=st.floats(0.3, 0.7), tilt=st.floats(0, 360))
 def test_the_middle_of_a_shape_is_where_its_factors_say(x, y, tilt):
-    factors = plain(shape_factors("train", count=8, seed=0, background=0), x=x, y=y, size=0.5, tilt=tilt)
+    factors = plain(shape_factors("train", count=8, seed=0, background=0.0), x=x, y=y, size=0.5, tilt=tilt)
     ink = draw_shapes(factors, 64)[:, 0].double()
     centres = (torch.arange(64).double() + 0.5) / 64
     mass = ink.sum((1, 2))
@@ -139,7 +139,7 @@ AREAS = {
 
 @pytest.mark.parametrize("index", range(8), ids=SHAPES)
 def test_the_ink_of_a_shape_is_its_area_by_geometry(index):
-    factors = plain(shape_factors("train", count=8, seed=0, background=0), x=0.5, y=0.5, size=0.75, tilt=17)
+    factors = plain(shape_factors("train", count=8, seed=0, background=0.0), x=0.5, y=0.5, size=0.75, tilt=17)
     radius = 0.75 / 2 * 64
     ink = draw_shapes(factors, 64)[index, 0].double().sum() / 255
     assert ink.item() == pytest.approx(AREAS[SHAPES[index]] * radius**2, rel=0.01)

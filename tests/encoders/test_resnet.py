@@ -87,5 +87,5 @@ def test_torchvision_weights_load_and_give_torchvisions_features(torchvision, na
 
 def test_weights_of_another_depth_are_refused():
     state = ResNet("resnet34", channels=3, stem="imagenet", width=4).state_dict()
-    with pytest.raises(InputError, match=r"these weights do not fit: .* Choose the depth and the stem"):
+    with pytest.raises(InputError, match=r"these weights do not fit: .* Choose the depth and stem"):
         ResNet("resnet18", channels=3, stem="imagenet", width=4).load_torchvision(state)

@@ -54,3 +54,12 @@ def test_another_size_is_encoded_if_the_patch_divides_it_and_refused_if_not():
 def test_heads_must_divide_the_width():
     with pytest.raises(InputError, match="multiple of 4 and of its 3 heads; got 16"):
         VisionTransformer(channels=1, size=8, dim=16)
+
+
+def test_each_half_of_a_block_normalises_its_input_and_adds_it():
+    torch.manual_seed(0)
+    block = Block(8, heads=2)
+    tokens = 5 * torch.randn(2, 3, 8)
+    expected = tokens + block.attend(F.layer_norm(tokens, (8,)))
+    expected = expected + block.mlp(F.layer_norm(expected, (8,)))
+    torch.testing.assert_close(block(tokens), expected)

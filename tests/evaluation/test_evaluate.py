@@ -101,3 +101,31 @@ def test_evaluation_refuses():
         evaluate(train, test, Protocol())
     with pytest.raises(InputError, match="nothing to compare"):
         compare({}, PROTOCOL)
+
+
+def test_few_label_hits_are_averaged_over_the_views_of_each_test_image():
+    train, test = features(30), features(12, views=3, seed=1, noise=1.0)
+    score = evaluate(train, test, replace(PROTOCOL, probes=("few_labels",), shots=(2,)))[0]
+    views = [
+        few_label_hits(
+            unit_rows(train.h[0]), train.labels(), unit_rows(view), test.labels(), shots=2, draws=20
+        )
+        for view in test.h
+    ]
+    by_image = torch.stack(views).double().mean(dim=(0, 1))
+    assert score.value == pytest.approx(by_image.mean().item())
+    assert (score.low, score.high) == pytest.approx(
+        bootstrap_interval(by_image, draws=200, key="few_labels_2")
+    )
+
+
+def test_the_linear_probe_holds_out_all_views_of_an_image(monkeypatch):
+    seen, fit = [], LinearProbe.fit
+
+    def spy(self, X, y, groups=None):
+        seen.append(groups)
+        return fit(self, X, y, groups=groups)
+
+    monkeypatch.setattr(LinearProbe, "fit", spy)
+    evaluate(features(30, views=2), features(12, seed=1), replace(PROTOCOL, probes=("linear",)))
+    assert seen[0].tolist() == [*range(30), *range(30)]

@@ -93,7 +93,7 @@ def test_two_orthogonal_images_by_hand():
 
 
 def test_the_target_is_what_an_anchor_meets_by_hand():
-    """Online and target differ and so do the views: mixing up branches or directions changes these numbers."""
+    """Online and target differ, and so do the views: mixing up branches or directions shows."""
     online = torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [1.0, 0.0]]], dtype=torch.float64)
     target = torch.tensor([[[0.0, 1.0], [1.0, 0.0]], [[1.0, 0.0], [-1.0, 0.0]]], dtype=torch.float64)
     positives = torch.tensor([[1.0, 0.0], [0.0, 1.0]])  # online 0 . target 1, online 1 . target 0, per image

@@ -24,7 +24,7 @@ class SmallEncoder(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.conv = nn.Conv2d(1, 8, 3)
+        self.conv = nn.Conv2d(1, 8, 3, bias=False)
         self.norm = nn.BatchNorm2d(8)
 
     def forward(self, images):
@@ -44,7 +44,7 @@ def small_method(name, *, seed=0, **changes):
 
 
 def clustered_views(*, views=2, batch=JOINED, seed=0, dtype=torch.float32):
-    """Noisy views of images from four templates; later images are brighter, so that parts of a batch differ."""
+    """Noisy views of images from four templates; later ones are brighter, so that parts of a batch differ."""
     generator = torch.Generator().manual_seed(seed)
     templates = torch.rand(4, 1, 6, 6, generator=generator, dtype=torch.float64)
     images = templates[torch.arange(batch) % 4] * torch.linspace(0.3, 1, batch).view(-1, 1, 1, 1)

@@ -87,3 +87,14 @@ def test_defaults_are_the_settings_of_the_papers():
     assert (moco.temperature, moco.queue_size, moco.ema_decay, moco.splits) == (0.1, 4096, 0.99, 8)
     assert (simclr.temperature, simclr.projector.hidden, simclr.projector.out) == (0.5, (512,), 128)
     assert (barlow.redundancy, barlow.projector.batch_norm_out) == (0.005, True)
+
+
+def test_simsiams_gradient_is_that_of_a_fixed_target():
+    views, method = clustered_views(), small_method("simsiam")
+    fixed = copy.deepcopy(method)(views).z
+    reference = copy.deepcopy(method)
+    z = torch.stack([reference.projector(reference.encoder(view)) for view in views])
+    negative_cosine(torch.stack([reference.predictor(view) for view in z]), fixed).total.backward()
+    method(views).terms.total.backward()
+    for ours, theirs in zip(method.parameters(), reference.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad)

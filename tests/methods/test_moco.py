@@ -107,7 +107,7 @@ def test_split_batch_norm_equals_batch_norm_of_each_part():
 
 
 def test_a_batch_that_the_splits_do_not_divide_is_refused():
-    with pytest.raises(InputError, match=r"4 splits need .* got 15 images a process on 1 processes"):
+    with pytest.raises(InputError, match=r"4 splits need .* got 15 images on each of 1 processes"):
         small_method("moco", splits=4)(clustered_views(batch=15))
 
 

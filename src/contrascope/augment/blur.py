@@ -63,7 +63,7 @@ def gaussian(sigma: Float[Tensor, " batch"], reach: int) -> Float[Tensor, "batch
     return (weight / (2 * weight.sum(1, keepdim=True) - weight[:, :1])).to(torch.float32)
 
 
-def smooth(images: FloatImages, weights: Float[Tensor, "batch weight"]) -> FloatImages:
+def smooth(images: FloatImages, weights: Float[Tensor, "#batch weight"]) -> FloatImages:
     """Symmetric separable filter; `weights[:, k]` belongs to the pixels at distance k.
 
     Sums of shifted images in a fixed order: the bits do not depend on the batch, as those of a convolution may.

@@ -44,71 +44,77 @@ def image_mean(images: Float[Tensor, "batch 1 height width"]) -> Float[Tensor, "
     return (total / count)[:, :, None, None]
 
 
-def adjust_brightness(images: FloatImages, factor: Factors) -> FloatImages:
-    """Pixels times the factor, clamped.
+def adjust_brightness_(images: FloatImages, factor: Factors) -> FloatImages:
+    """Pixels times the factor, clamped; in place.
 
-    >>> adjust_brightness(torch.full((1, 1, 1, 1), 0.25), torch.tensor([2.0])).item()
+    >>> adjust_brightness_(torch.full((1, 1, 1, 1), 0.25), torch.tensor([2.0])).item()
     0.5
     """
-    return (images * _per_image(factor)).clamp_(0, 1)
+    return images.mul_(_per_image(factor)).clamp_(0, 1)
 
 
-def adjust_contrast(images: FloatImages, factor: Factors) -> FloatImages:
-    """Blend with the image's mean gray, clamped: factor 0 is that gray, 1 the image.
+def adjust_contrast_(images: FloatImages, factor: Factors) -> FloatImages:
+    """Blend with the image's mean gray, clamped, in place: factor 0 is that gray, 1 the image.
 
-    >>> adjust_contrast(torch.tensor([[[[0.0, 1.0]]]]), torch.tensor([0.5])).tolist()
+    >>> adjust_contrast_(torch.tensor([[[[0.0, 1.0]]]]), torch.tensor([0.5])).tolist()
     [[[[0.25, 0.75]]]]
     """
-    return _blend(images, image_mean(gray(images)), factor)
+    return _blend_(images, image_mean(gray(images)), factor)
 
 
-def adjust_saturation(images: FloatImages, factor: Factors) -> FloatImages:
-    """Blend with the image's own gray, clamped: factor 0 is gray, 1 the image; gray images pass through.
+def adjust_saturation_(images: FloatImages, factor: Factors) -> FloatImages:
+    """Blend with the image's own gray, clamped, in place: factor 0 is gray, 1 the image; gray passes through.
 
-    >>> adjust_saturation(torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1), torch.tensor([0.0])).unique().item()
+    >>> adjust_saturation_(torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1), torch.tensor([0.0])).unique().item()
     0.2989...
     """
-    return images if images.shape[1] == 1 else _blend(images, gray(images), factor)
+    return images if images.shape[1] == 1 else _blend_(images, gray(images), factor)
 
 
-def adjust_hue(images: FloatImages, shift: Factors) -> FloatImages:
-    """Hue turned by `shift` of the full circle; lightest and darkest channel keep their values.
+def adjust_hue_(images: FloatImages, shift: Factors) -> FloatImages:
+    """Hue turned by `shift` of the full circle, in place; lightest and darkest channel keep their values.
 
     Every channel of an HSV colour is a clipped triangle wave of the hue between those two values, which spares
     the way through HSV. Gray images pass through.
 
-    >>> adjust_hue(torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1), torch.tensor([1 / 3])).flatten().round().tolist()
+    >>> red = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)
+    >>> adjust_hue_(red, torch.tensor([1 / 3])).flatten().round().abs().tolist()
     [0.0, 1.0, 0.0]
     """
     if images.shape[1] == 1:
         return images
-    low, chroma, hue = _hue(images)
+    low, minus_six_chroma, hue = _hue(images)
     offset = torch.tensor((0.0, 4 / 6, 2 / 6), device=images.device, dtype=images.dtype)
-    wave = hue[:, None] + (shift[:, None] + offset)[:, :, None, None]
-    wave.sub_(wave.floor()).mul_(6).sub_(3).abs_().sub_(1).clamp_(0, 1)
-    return wave.mul_(chroma[:, None]).add_(low[:, None])
+    torch.add(hue[:, None], (shift[:, None] + offset)[:, :, None, None], out=images)
+    images.sub_(images.round()).abs_()  # distance, in turns, to where the channel peaks
+    return images.sub_(1 / 3).clamp_(-1 / 6, 0).mul_(minus_six_chroma[:, None]).add_(low[:, None])
 
 
 def _hue(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Darkest channel, distance to the lightest, and hue in turns; masks are floats 0 and 1."""
+    """Darkest channel, -6 times its distance to the lightest, and hue in turns.
+
+    Masks are floats 0 and 1, several times faster than `torch.where` on a CPU; `alpha` is a power of two only,
+    so that a fused multiply-add rounds as its two steps do.
+    """
     red, green, blue = images.unbind(1)
     low = torch.minimum(red, green)
-    low = torch.minimum(low, blue, out=low)
-    high = torch.maximum(red, green)
-    high = torch.maximum(high, blue, out=high)
-    chroma = high - low
-    not_red, not_green = (high - red).ne_(0), (high - green).ne_(0)
+    torch.minimum(low, blue, out=low)
+    chroma = torch.maximum(red, green)
+    torch.maximum(chroma, blue, out=chroma)
+    not_red, not_green = (chroma - red).ne_(0), (chroma - green).ne_(0)
+    chroma.sub_(low)
     from_red = green - blue
-    from_green = (blue - red).add_(chroma * 2)
-    from_blue = (red - green).add_(chroma * 4)
-    other = from_blue.sub_(from_green).mul_(not_green).add_(from_green)
-    hue = other.sub_(from_red).mul_(not_red).add_(from_red)
-    return low, chroma, hue.div_((chroma * 6).clamp_(min=1e-20))
+    from_green = (blue - red).add_(chroma, alpha=2)
+    hue = (red - green).add_(chroma, alpha=4)  # as if blue were the lightest
+    hue.sub_(from_green).mul_(not_green).add_(from_green)
+    hue.sub_(from_red).mul_(not_red).add_(from_red)
+    minus_six_chroma = chroma.mul_(-6)
+    return low, minus_six_chroma, hue.div_(torch.clamp(minus_six_chroma, max=-1e-20, out=not_red)).neg_()
 
 
-def _blend(images: Tensor, target: Tensor, factor: Tensor) -> Tensor:
+def _blend_(images: Tensor, target: Tensor, factor: Tensor) -> Tensor:
     factor = _per_image(factor)
-    return (images * factor).add_(target * (1 - factor)).clamp_(0, 1)
+    return images.mul_(factor).add_(target * (1 - factor)).clamp_(0, 1)
 
 
 def _per_image(factor: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from contrascope.augment.op import AbstractOp, Params, Shape, check_probability, check_range
+from contrascope.augment.op import AbstractOp, Changed, Params, Shape, check_probability, check_range
 from contrascope.augment.resample import resample_columns, resample_rows, triangle_taps
 from contrascope.draws import DrawKey, to_integers, to_uniform, words
 from contrascope.errors import InputError
@@ -68,7 +68,7 @@ class RandomResizedCrop(AbstractOp):
         box = torch.where(found[:, None], drawn, central)
         return {"box": torch.where(on[:, None], box, whole), "on": on}
 
-    def apply(self, images: FloatImages, params: Params) -> FloatImages:
+    def apply(self, images: FloatImages, params: Params) -> Changed:
         source = torch.arange(len(images), device=images.device)
         return self.sample(images, source, params["box"], None)
 
@@ -78,7 +78,7 @@ class RandomResizedCrop(AbstractOp):
         source: Int[Tensor, " batch"],
         box: Int[Tensor, "batch 4"],
         flip: Bool[Tensor, " batch"] | None,
-    ) -> FloatImages:
+    ) -> Changed:
         """Crop, resize and mirror images[source] in one sampling; uint8 pixels are brought to [0, 1]."""
         _, height, width = images.shape[1:]
         _, out_height, out_width = self.output_shape((images.shape[1], height, width))
@@ -87,11 +87,11 @@ class RandomResizedCrop(AbstractOp):
         if flip is not None:
             index = torch.where(flip[:, None], index.flip(2), index)
             weight = torch.where(flip[:, None], weight.flip(2), weight)
-        rows = resample_rows(images, source, triangle_taps(top, h, full=height, out=out_height))
-        views = resample_columns(rows, (index, weight))
+        row_index, row_weight = triangle_taps(top, h, full=height, out=out_height)
         if images.dtype == torch.uint8:
-            views /= 255
-        return views.clamp_(0, 1)
+            row_weight = row_weight / 255
+        rows = resample_rows(images, source, (row_index, row_weight))
+        return resample_columns(rows, (index, weight)).clamp_(0, 1)
 
 
 def _central_box(height: int, width: int, ratio: tuple[float, float]) -> tuple[int, int, int, int]:

@@ -8,7 +8,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from contrascope.augment.colour import adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, gray
+from contrascope.augment.colour import (
+    adjust_brightness_,
+    adjust_contrast_,
+    adjust_hue_,
+    adjust_saturation_,
+    gray,
+)
 from contrascope.augment.op import (
     AbstractOp,
     Params,
@@ -23,10 +29,10 @@ from contrascope.errors import InputError
 from contrascope.types import FloatImages
 
 _ADJUST: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "brightness": adjust_brightness,
-    "contrast": adjust_contrast,
-    "saturation": adjust_saturation,
-    "hue": adjust_hue,
+    "brightness": adjust_brightness_,
+    "contrast": adjust_contrast_,
+    "saturation": adjust_saturation_,
+    "hue": adjust_hue_,
 }
 _ORDERS = tuple(itertools.permutations(range(4)))
 
@@ -82,19 +88,24 @@ class ColorJitter(AbstractOp):
         return params
 
     def apply(self, images: FloatImages, params: Params) -> FloatImages:
-        active = [name for name in _ADJUST if getattr(self, name) > 0 and not _passes(name, images.shape[1])]
-        out, on = images.clone(), params["on"]
-        for place in params["order"].unbind(1):
-            for number, name in enumerate(_ADJUST):
-                if name in active:
-                    chosen = ((place == number) & on).nonzero()[:, 0]
-                    changed = _ADJUST[name](out.index_select(0, chosen), params[name].index_select(0, chosen))
-                    out.index_copy_(0, chosen, changed)
-        return out
-
-
-def _passes(name: str, channels: int) -> bool:
-    return channels == 1 and name in ("saturation", "hue")
+        """At each of the four places the images are sorted by what is due, so that each adjustment is one call."""
+        due = params["order"].T.masked_fill(~params["on"], len(_ADJUST)).contiguous()
+        sorted_at = due.argsort(dim=1, stable=True)
+        counts = (due[:, :, None] == torch.arange(len(_ADJUST) + 1, device=due.device)).sum(1).tolist()
+        place_of, out, spare = None, images, torch.empty_like(images)
+        for now, count in zip(sorted_at, counts, strict=True):
+            moved = now if place_of is None else place_of[now]
+            out, spare = torch.index_select(out, 0, moved, out=spare), out
+            spare = torch.empty_like(images) if spare is images else spare
+            place_of = torch.empty_like(now).index_copy_(0, now, torch.arange(len(now), device=now.device))
+            start = 0
+            for (name, adjust_), several in zip(_ADJUST.items(), count[:-1], strict=True):
+                part = slice(start, start + several)
+                if several and getattr(self, name) > 0:
+                    adjust_(out[part], params[name][now[part]])
+                start += several
+        assert place_of is not None
+        return torch.index_select(out, 0, place_of, out=spare)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar
 
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from contrascope.draws import DrawKey, uniform
@@ -13,6 +13,9 @@ from contrascope.types import FloatImages
 
 Params = dict[str, Tensor]
 """What was drawn for a batch: each tensor's first axis is the image."""
+
+Changed = Float[Tensor, "batch channel out_height out_width"]
+"""Images after an operation, which may have changed their size."""
 
 Shape = tuple[int, int, int]
 """Channel, height, width of one image."""
@@ -29,7 +32,7 @@ class AbstractOp(ABC):
         """Parameters of every image of the batch, among them `on`: whether it is changed."""
 
     @abstractmethod
-    def apply(self, images: FloatImages, params: Params) -> FloatImages:
+    def apply(self, images: FloatImages, params: Params) -> Changed:
         """The images, in [0, 1], changed by the parameters; the input tensor stays as it is."""
 
     def output_shape(self, shape: Shape) -> Shape:

@@ -15,7 +15,7 @@ def triangle_taps(
     Where the box is larger than `out` the triangle is widened by the ratio (antialiasing); else this is plain
     bilinear interpolation with the border pixel repeated. Weights of one output pixel add up to 1.
 
-    >>> index, weight = triangle_taps(torch.tensor([2]), torch.tensor([2]), full=8, out=4)
+    >>> index, weight = triangle_taps(torch.tensor([2]), torch.tensor([2]), full=4, out=4)
     >>> index[:, 0].T.tolist(), weight[:, 0, 1].tolist()
     ([[2, 3], [2, 3], [2, 3], [3, 3]], [0.75, 0.25])
     """
@@ -36,7 +36,7 @@ def triangle_taps(
 def resample_rows(
     images: Tensor, source: Int[Tensor, " batch"], taps: tuple[Tensor, Tensor]
 ) -> Float[Tensor, "batch channel out width"]:
-    """Weighted sums of whole rows of images[source]; uint8 pixels stay on their scale of 0 to 255."""
+    """Weighted sums of whole rows of images[source]; uint8 pixels count as 0 to 255."""
     channels, height, width = images.shape[1:]
     rows = images.reshape(-1, width)
     base = (source[:, None] * channels + torch.arange(channels, device=source.device)) * height

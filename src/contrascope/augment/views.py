@@ -1,18 +1,22 @@
 """Views of a batch of images: keyed, replayable, computed together."""
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from contrascope.augment.op import Params
 from contrascope.augment.policy import Policy
 from contrascope.draws import DrawKey
 from contrascope.errors import InputError
-from contrascope.types import ByteImages, FloatImages, Ids, Views
+from contrascope.types import ByteImages, FloatImages, Ids
 
 ViewParams = tuple[tuple[Params, ...], ...]
 """What was drawn: for each view, for each operation of its policy."""
 
-_CHUNK_VALUES = 2**18  # on a CPU, about what the second-level cache holds with its temporaries
+NewViews = Float[Tensor, "views batch channel out_height out_width"]
+"""Views may differ from their images in size."""
+
+_CHUNK_VALUES = 2**21  # on a CPU: large enough to hide the cost of a call, small enough for the caches
 
 
 def make_views(
@@ -24,7 +28,7 @@ def make_views(
     epoch: int,
     num_views: int = 2,
     dtype: torch.dtype = torch.float32,
-) -> tuple[Views, ViewParams]:
+) -> tuple[NewViews, ViewParams]:
     """Views [views batch ...] in [0, 1] and the parameters that made them; view v uses policies[v % len].
 
     A view's bits depend on its image, seed, epoch, image id, view index and policy, and on nothing else: not on
@@ -67,7 +71,7 @@ def replay(
     params: ViewParams,
     *,
     dtype: torch.dtype = torch.float32,
-) -> Views:
+) -> NewViews:
     """The views that these parameters make of these images: the same bits as when they were drawn."""
     policies = _as_tuple(policies)
     shape = (images.shape[1], images.shape[2], images.shape[3])

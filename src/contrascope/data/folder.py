@@ -41,9 +41,10 @@ def open_folder(folder: Path, settings: DataSettings, *, cache_dir: Path | None 
             "other. Move the picture into a class folder."
         )
     found = ["label"] if labelled else []
+    index = {name: place for place, name in enumerate(names)}
     labels = {}
     for column in choose_columns(settings.labels, found=found, known=found, name=str(folder)):
-        labels[column] = torch.tensor([names.index(parts[0]) for _, parts in files])
+        labels[column] = torch.tensor([index[parts[0]] for _, parts in files])
     source = FileSource(folder, tuple(file for file, _ in files))
     return load_images(
         source, labels=labels, class_names=dict.fromkeys(labels, tuple(names)), settings=settings

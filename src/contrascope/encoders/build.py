@@ -24,23 +24,23 @@ class EncoderSettings:
     """Which network turns images into h."""
 
     name: str = "resnet18"
-    """resnet18, resnet34, resnet50, convnet, vit-tiny, timm:NAME, hf:NAME, torchvision:NAME or package.module:Object."""
+    """resnet18/34/50, convnet, vit-tiny, timm:NAME, hf:NAME, torchvision:NAME or package.module:Object."""
     stem: Literal["auto", "cifar", "imagenet"] = "auto"
     """First layer of a ResNet; auto: cifar (stride 1, no pooling) up to 64 pixels a side, else imagenet."""
     width: int | None = None
     """Channels of the first stage (ResNets: 64, convnet: 32) or of a token (vit-tiny: 192); None: these."""
     patch: int | None = None
-    """Patch side of vit-tiny; None: the largest divisor of the image side, at most 16, that leaves 8 a side."""
+    """Patch side of vit-tiny; None: the largest divisor of the side, at most 16, that leaves 8 a side."""
     pretrained: bool = False
     """Published weights, for timm:, hf: and torchvision: (downloaded by these libraries)."""
     mean: tuple[float, ...] | None = None
-    """Mean a channel that is subtracted from images in [0, 1]; None: the weights' own, else ImageNet's or 0.5."""
+    """Mean a channel, subtracted from images in [0, 1]; None: the weights' own, else ImageNet's or 0.5."""
     std: tuple[float, ...] | None = None
     """Standard deviation a channel to divide by; None: as for the mean."""
     resize: int | None = None
     """Side in pixels to which images are brought first, for networks made for one size."""
     pool: Pool = "auto"
-    """Tokens to one vector: auto (a trained pooler if there is one, else the mean), mean, or cls (the first)."""
+    """Tokens to one vector: auto (a trained pooler if any, else the mean), mean, or cls (the first)."""
 
 
 def _trunk(settings: EncoderSettings, *, channels: int, size: int) -> Foreign:
@@ -70,7 +70,7 @@ def _trunk(settings: EncoderSettings, *, channels: int, size: int) -> Foreign:
 
 
 def build_encoder(settings: EncoderSettings, *, channels: int, size: int) -> Encoder:
-    """The encoder of `settings` for images of `channels` and side `size`; weights come from torch's global generator.
+    """The encoder for images of `channels` and side `size`; weights are drawn by torch's global generator.
 
     >>> build_encoder(EncoderSettings(name="convnet", width=4), channels=1, size=8).dim
     32

@@ -21,8 +21,8 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 def pooled(output: Any, pool: Pool = "auto") -> Float[Tensor, "batch dim"]:
     """One vector an image from whatever a network returns.
 
-    Vectors stay; maps `batch dim height width` are averaged over space; tokens `batch token dim` follow `pool`.
-    Of a Hugging Face output `pooler_output` is taken under `auto`, else `last_hidden_state`.
+    Vectors stay; maps `batch dim height width` are averaged over space; tokens `batch token dim` follow
+    `pool`. Of a Hugging Face output `pooler_output` is taken under `auto`, else `last_hidden_state`.
 
     >>> pooled(torch.ones(2, 3, 4, 4)).shape, pooled(torch.ones(2, 7, 5), "cls").shape
     (torch.Size([2, 3]), torch.Size([2, 5]))
@@ -80,7 +80,8 @@ class Encoder(nn.Module):
             raise InputError(
                 f"mean and std need one number a channel, std above 0; got {tuple(mean)} and {tuple(std)}."
             )
-        self.trunk, self.size, self.resize, self.pool = trunk, size, resize, pool
+        self.trunk, self.size, self.resize = trunk, size, resize
+        self.pool: Pool = pool
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))

@@ -102,8 +102,8 @@ def hf_encoder(name: str, *, channels: int, pretrained: bool) -> Foreign:
             )
     except (OSError, ValueError) as error:
         raise InputError(
-            f"transformers cannot open {name!r}: {str(error).splitlines()[0]} Give a name of the Hugging Face hub "
-            "or a folder with config.json."
+            f"transformers cannot open {name!r}: {str(error).splitlines()[0]} Give a name of the "
+            "Hugging Face hub or a folder with config.json."
         ) from error
     model = getattr(model, "vision_model", model)
     wanted = getattr(model.config, "num_channels", channels)

@@ -33,6 +33,7 @@ class ProjectorSettings:
 class Projector(nn.Module):
     """MLP of `ProjectorSettings`; a linear layer that feeds a batch norm has no bias.
 
+    >>> import torch
     >>> Projector(ProjectorSettings(hidden=(8,), out=3), in_dim=5)(torch.zeros(2, 5)).shape
     torch.Size([2, 3])
     """

@@ -49,7 +49,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions and a shortcut (ResNet-50); the stride sits on the 3x3, as in torchvision."""
+    """1x1, 3x3 and 1x1 convolutions and a shortcut (ResNet-50); the stride sits on the 3x3."""
 
     expansion = 4
 
@@ -81,6 +81,11 @@ class ResNet(nn.Module):
     >>> sum(p.numel() for p in trunk.parameters()) + 64 * 3 * (49 - 9)  # with the ImageNet stem
     11176512
     """
+
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
 
     def __init__(self, name: str, *, channels: int, stem: Stem, width: int = 64) -> None:
         super().__init__()
@@ -119,5 +124,5 @@ class ResNet(nn.Module):
         except RuntimeError as error:
             raise InputError(
                 f"these weights do not fit: {str(error).splitlines()[-1].strip()} "
-                "Choose the depth and the stem ('imagenet' for torchvision's weights) that they were made for."
+                "Choose the depth and stem ('imagenet' for torchvision's weights) they were made for."
             ) from error

@@ -21,7 +21,7 @@ def fitting_patch(size: int) -> int:
 
 
 def sine_positions(rows: int, columns: int, dim: int) -> Float[Tensor, "tokens dim"]:
-    """Fixed two-dimensional sine-cosine positions: a quarter of `dim` each for sine and cosine of row and column.
+    """Fixed sine-cosine positions: a quarter of `dim` each for sine and cosine of row and of column.
 
     Chen et al. 2021 (MoCo v3, arXiv:2104.02057), section 4; the wavelengths run from 2 pi to 2 pi x 10,000.
 
@@ -86,7 +86,8 @@ class VisionTransformer(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Conv2d):
                 nn.init.trunc_normal_(module.weight, std=0.02)
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
 
     def forward(self, images: FloatImages) -> Float[Tensor, "batch dim"]:
         height, width = images.shape[2:]

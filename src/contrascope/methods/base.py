@@ -21,8 +21,8 @@ from contrascope.types import Views
 class StepOutput:
     """The loss of one batch, and what it was computed from.
 
-    `terms` is of the joined batch of all processes where images meet in the loss, of this process's images where
-    they do not; the gradients, averaged over processes, are those of the joined batch in both cases.
+    `terms` is of the joined batch of all processes where images meet in the loss, of this process's images
+    where they do not; the gradients, averaged over processes, are those of the joined batch in both cases.
     """
 
     terms: LossTerms
@@ -33,16 +33,19 @@ class StepOutput:
     """Projector outputs of this process's images, detached."""
 
 
+_PROJECTOR = ProjectorSettings()
+
+
 @dataclass(frozen=True, kw_only=True)
 class MethodSettings:
     """What every method can be told."""
 
-    projector: ProjectorSettings = ProjectorSettings()
+    projector: ProjectorSettings = _PROJECTOR
     """Network between encoder and loss."""
     positives: Positives = "average"
     """How the pairs of views of one image count: average, over all ordered pairs of distinct views."""
     joint_pass: bool = False
-    """Encode all views in one pass: faster for small batches, but batch norm then mixes the views' statistics."""
+    """One pass for all views: faster for small batches, but batch norm mixes the views' statistics."""
 
 
 def over_views(
@@ -76,7 +79,7 @@ class Method(nn.Module, ABC):
     """Networks and loss of a self-supervised method, for two views or more.
 
     Batch norm statistics are of one view of one batch, as in the authors' codes, unless `joint_pass` is set.
-    With several processes batch norm is synchronised, and a loss in which images meet sees all processes' images:
+    With several processes batch norm is synchronised, and a loss in which images meet sees all images:
     averaged gradients equal those of one process on the joined batch. All state is in buffers.
     """
 
@@ -106,10 +109,10 @@ class Method(nn.Module, ABC):
         """The loss of projector outputs `z` of `views`."""
 
     def after_step(self, progress: float) -> None:
-        """To be called once after every optimiser step; `progress` is the share of the training done, in [0, 1]."""
+        """To be called after every optimiser step; `progress` is the share of training done, in [0, 1]."""
 
     def accumulation_problem(self) -> str | None:
-        """Why gradients added up over parts of a batch would differ from the whole batch's; None: they would not.
+        """Why gradients added up over parts of a batch differ from the whole batch's; None: they do not.
 
         It looks at the loss and at the batch norms as they stand: one in evaluation mode couples no images.
         """

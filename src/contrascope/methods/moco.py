@@ -18,10 +18,12 @@ from contrascope.methods.split_norm import join_running_statistics, split_batch_
 from contrascope.methods.target import check_decay, follow, target_copy
 from contrascope.types import Views
 
+_PROJECTOR = ProjectorSettings(hidden=(512,), out=128)
+
 
 @dataclass(frozen=True, kw_only=True)
 class MoCoSettings(MethodSettings):
-    """MoCo (He et al. 2020, arXiv:1911.05722); defaults of the CIFAR code of Huang et al. 2023 (arXiv:2111.00743)."""
+    """MoCo (He et al. 2020, arXiv:1911.05722); defaults of Huang et al. 2023's CIFAR code."""
 
     temperature: float = 0.1
     """Divides the cosines; 0.1 in Huang et al.'s code, 0.07 in MoCo, 0.2 in MoCo v2."""
@@ -30,19 +32,19 @@ class MoCoSettings(MethodSettings):
     ema_decay: float = 0.99
     """Share of the key network that each step keeps."""
     splits: int = 8
-    """Parts of the joined batch that batch norm sees apart, keys in shuffled order; 0: synchronised batch norm."""
+    """Parts of the joined batch that batch norm sees apart, keys shuffled; 0: synchronised batch norm."""
     seed: int = 0
     """Seed of the first queue and of the shuffles."""
-    projector: ProjectorSettings = ProjectorSettings(hidden=(512,), out=128)
+    projector: ProjectorSettings = _PROJECTOR
     """Linear 512, ReLU, linear 128, no batch norm."""
 
 
 class MoCo(Method):
     """MoCo, averaged over all ordered pairs of views as in Huang et al.'s code (the paper: one direction).
 
-    Both directions meet the queue as it was before the step; the code lets the second one see the first one's
-    keys. After the step the keys of all views are enqueued, view after view, in the order of the joined batch.
-    The queue starts with random unit vectors.
+    Both directions meet the queue as it was before the step; the code lets the second one see the first
+    one's keys. After the step the keys of all views are enqueued, view after view, in the order of the joined
+    batch. The queue starts with random unit vectors.
     """
 
     loss_name = "info_nce_queue"

@@ -11,23 +11,24 @@ from contrascope.losses.terms import LossTerms
 from contrascope.methods.base import Method, MethodSettings, build_predictor, over_views
 from contrascope.types import Views
 
+_PROJECTOR = ProjectorSettings(hidden=(2048,), out=2048, batch_norm=True, batch_norm_out=True)
+_PREDICTOR = ProjectorSettings(hidden=(512,), out=2048, batch_norm=True)
+
 
 @dataclass(frozen=True, kw_only=True)
 class SimSiamSettings(MethodSettings):
     """SimSiam (Chen and He 2021, arXiv:2011.10566); defaults of the CIFAR code of Huang et al. 2023."""
 
-    projector: ProjectorSettings = ProjectorSettings(
-        hidden=(2048,), out=2048, batch_norm=True, batch_norm_out=True
-    )
+    projector: ProjectorSettings = _PROJECTOR
     """Two layers of 2048, batch norm on both (the paper on ImageNet: three)."""
-    predictor: ProjectorSettings = ProjectorSettings(hidden=(512,), out=2048, batch_norm=True)
+    predictor: ProjectorSettings = _PREDICTOR
     """Bottleneck of 512 with batch norm; its output must be as wide as the projector's."""
 
 
 class SimSiam(Method):
     """SimSiam: p of each view is drawn to z of the others, through which no gradient flows.
 
-    Unlike the paper's SGD recipe, nothing here fixes the predictor's learning rate: that is the optimiser's part.
+    The paper keeps the predictor's learning rate constant; that is the optimiser's part and not done here.
     """
 
     loss_name = "negative_cosine"

@@ -13,8 +13,8 @@ from contrascope.errors import InputError
 class SplitBatchNorm(_BatchNorm):
     """Batch norm of each of `splits` consecutive parts of the joined batch by its own statistics.
 
-    Running statistics are the average over the parts; in evaluation it is plain batch norm. With W processes each
-    one holds splits / W of the parts. The state dict is that of torch's batch norm.
+    Running statistics are the average over the parts; in evaluation it is plain batch norm. With W processes
+    each holds splits / W of the parts. The state dict is that of torch's batch norm.
 
     >>> norm = SplitBatchNorm(1, splits=2)
     >>> norm(torch.tensor([[1.0], [3.0], [10.0], [30.0]])).round().flatten().tolist()
@@ -57,9 +57,9 @@ def local_parts(batch: int, splits: int) -> int:
     parts, rest = divmod(splits, world_size())
     if rest or batch % parts or batch == parts:
         raise InputError(
-            f"{splits} splits need a batch a process that is a multiple of splits / processes, two images or more "
-            f"a split; got {batch} images a process on {world_size()} processes. Change `splits` (0: synchronised "
-            "batch norm) or the batch size."
+            f"{splits} splits need processes that divide them and, on each, a multiple of splits / processes "
+            f"images, two or more a split; got {batch} images on each of {world_size()} processes. "
+            "Change `splits` (0: synchronised batch norm) or the batch size."
         )
     return parts
 

@@ -39,7 +39,7 @@ def follow(target: nn.Module, online: nn.Module, *, ema_decay: float) -> None:
 
 
 def cosine_to_one(ema_decay: float, progress: float) -> float:
-    """From `ema_decay` at the start of training to 1 at its end (Grill et al. 2020, arXiv:2006.07733, section 3.2).
+    """From `ema_decay` at the start of training to 1 at its end (Grill et al. 2020, section 3.2).
 
     >>> [round(cosine_to_one(0.996, progress), 4) for progress in (0.0, 0.5, 1.0)]
     [0.996, 0.998, 1.0]

@@ -12,6 +12,8 @@ from contrascope.losses.vicreg import vicreg
 from contrascope.methods.base import Method, MethodSettings
 from contrascope.types import Views
 
+_PROJECTOR = ProjectorSettings(hidden=(2048, 2048), out=2048, batch_norm=True)
+
 
 @dataclass(frozen=True, kw_only=True)
 class VICRegSettings(MethodSettings):
@@ -23,8 +25,8 @@ class VICRegSettings(MethodSettings):
     """Weight of the hinge that keeps every standard deviation above 1."""
     covariance: float = 1.0
     """Weight of the squared off-diagonal covariances."""
-    projector: ProjectorSettings = ProjectorSettings(hidden=(2048, 2048), out=2048, batch_norm=True)
-    """Three layers of 2048, a width for CIFAR (the paper on ImageNet: 8192), batch norm on the hidden ones."""
+    projector: ProjectorSettings = _PROJECTOR
+    """Three layers of 2048, a width for CIFAR (the paper: 8192), batch norm on the hidden ones."""
 
 
 class VICReg(Method):
