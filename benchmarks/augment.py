@@ -2,9 +2,9 @@
 
     OMP_NUM_THREADS=1 python benchmarks/augment.py --sides 32 96 224 --out augment.json
 
-The policy is `acde` (crop, colour dropping, colour distortion, flip) from bytes to float views. The contenders take
-turns within one process on one core; each figure is the median of the rounds with its quartiles, ratios are medians
-of the ratios within a round, so that a slow moment of the machine hits numerator and denominator alike.
+The policy is `acde` (crop, colour dropping, colour distortion, flip) from bytes to float views. The
+contenders take turns within one process on one core; each figure is the median of the rounds with its
+quartiles, ratios are medians of the ratios within a round, so that a slow moment hits both.
 """
 
 import argparse
@@ -111,7 +111,9 @@ def versions() -> dict[str, str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sides", type=int, nargs="+", default=[32, 96, 224])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=1)

@@ -77,7 +77,11 @@ class EvaluateArguments:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0, 2 for a wrong input, or 128 + signal when stopped."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    commands: dict[str, Callable[[list[str]], None]] = {"train": _train, "embed": _embed, "evaluate": _evaluate}
+    commands: dict[str, Callable[[list[str]], None]] = {
+        "train": _train,
+        "embed": _embed,
+        "evaluate": _evaluate,
+    }
     try:
         if not words or words[0] in ("-h", "--help", "help"):
             sys.stdout.write(_usage())
@@ -105,13 +109,18 @@ def _train(words: list[str]) -> None:
         if set(words) & {"-h", "--help"}:
             sys.stdout.write(_usage())
             return
-        raise InputError("train needs a recipe or a run's folder first; contrascope --help lists the recipes.")
+        raise InputError(
+            "train needs a recipe or a run's folder first; contrascope --help lists the recipes."
+        )
     name, rest = words[0], words[1:]
     defaults = _defaults(name, rest)
-    parsed = tyro.cli(TrainArguments, args=rest, default=defaults, prog=f"contrascope train {name}", config=CONFIG)
+    parsed = tyro.cli(
+        TrainArguments, args=rest, default=defaults, prog=f"contrascope train {name}", config=CONFIG
+    )
     from contrascope.experiments.show import show_run, show_settings
     from contrascope.experiments.train import train
     from contrascope.training.interrupt import Interrupted
+    from contrascope.training.watch import NonFiniteLossError
 
     if parsed.print_settings:
         sys.stdout.write(show_settings(parsed.settings))
@@ -123,6 +132,9 @@ def _train(words: list[str]) -> None:
     except Interrupted as stopped:
         sys.stderr.write(f"\ncontrascope: {stopped}\n")
         raise
+    except NonFiniteLossError as diverged:
+        sys.stderr.write(f"contrascope: {diverged}\n")
+        raise SystemExit(1) from None
     sys.stdout.write(show_run(rows, out))
 
 
@@ -138,7 +150,9 @@ def _defaults(name: str, rest: list[str]) -> TrainArguments:
         return defaults
     from contrascope.experiments.facts import look
 
-    data = tyro.cli(TrainArguments, args=rest, default=defaults, prog=f"contrascope train {name}", config=CONFIG)
+    data = tyro.cli(
+        TrainArguments, args=rest, default=defaults, prog=f"contrascope train {name}", config=CONFIG
+    )
     fitted = recipe.adapt(replace(defaults.settings, data=data.settings.data), look(data.settings.data))
     return TrainArguments(settings=fitted)
 
@@ -158,3 +172,7 @@ def _evaluate(words: list[str]) -> None:
 
     rows = evaluate_anything(parsed.encoder, parsed.source, parsed.data, parsed.protocol)
     sys.stdout.write(show_json(rows) if parsed.json else show_table(rows))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

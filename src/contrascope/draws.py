@@ -1,7 +1,8 @@
 """Keyed random numbers: each is a pure function of (seed, epoch, image id, view, operation, index).
 
-The generator is Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) in int64
-tensor arithmetic, so that CPU and GPU give the same words, whatever the batch, its order or the process.
+The generator is Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) in
+int64 tensor arithmetic, so that CPU and GPU give the same words,
+whatever the batch, its order or the process.
 """
 
 import math
@@ -51,7 +52,7 @@ class DrawKey:
         return replace(self, operation=operation)
 
 
-def philox(counter: Int[Tensor, "4 *shape"], key: tuple[int, int]) -> Int[Tensor, "4 *shape"]:
+def philox(counter: Int[Tensor, "4 ..."], key: tuple[int, int]) -> Int[Tensor, "4 ..."]:
     """Philox4x32-10: four 32-bit words for each counter of four 32-bit words, all held in int64.
 
     >>> [f"{word:08x}" for word in philox(torch.zeros(4, 1, dtype=torch.int64), (0, 0)).flatten().tolist()]
@@ -101,7 +102,7 @@ def uniform(key: DrawKey, count: int, *, start: int = 0) -> Float[Tensor, "batch
     return to_uniform(words(key, count, start=start))
 
 
-def to_uniform(random: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+def to_uniform(random: Int[Tensor, " *shape"]) -> Float[Tensor, " *shape"]:
     """Float32 in [0, 1) from 32-bit words: the upper 24 bits.
 
     >>> to_uniform(torch.tensor([0, 2**31])).tolist()
@@ -110,7 +111,7 @@ def to_uniform(random: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     return (random >> 8).to(torch.float32) * 2.0**-24
 
 
-def to_integers(random: Int[Tensor, "*shape"], high: int | Tensor) -> Int[Tensor, "*shape"]:
+def to_integers(random: Int[Tensor, " *shape"], high: int | Tensor) -> Int[Tensor, " *shape"]:
     """Integers in [0, high) from 32-bit words, biased by less than high / 2**32.
 
     >>> to_integers(torch.tensor([0, 2**31, 2**32 - 1]), 10).tolist()
@@ -119,9 +120,7 @@ def to_integers(random: Int[Tensor, "*shape"], high: int | Tensor) -> Int[Tensor
     return random * high >> 32
 
 
-def integers(
-    key: DrawKey, count: int, high: int | Tensor, *, start: int = 0
-) -> Int[Tensor, "batch count"]:
+def integers(key: DrawKey, count: int, high: int | Tensor, *, start: int = 0) -> Int[Tensor, "batch count"]:
     """Integers in [0, high), high < 2**31: one bound for all, or a tensor that broadcasts.
 
     >>> integers(DrawKey(seed=0, epoch=0, ids=torch.arange(100)), 1, 3).unique().tolist()
@@ -133,8 +132,8 @@ def integers(
 def normal(key: DrawKey, count: int, *, start: int = 0) -> Float[Tensor, "batch count"]:
     """Standard normal float32 numbers by Box-Muller; each uses two words of the stream.
 
-    Computed in float64 and rounded once: logarithm and cosine of different devices differ by units in the last
-    place of float64, which the rounding removes but for about one number in 10**8.
+    Computed in float64 and rounded once: logarithm and cosine of different devices differ by units in the
+    last place of float64, which the rounding removes but for about one number in 10**8.
 
     >>> normal(DrawKey(seed=0, epoch=0, ids=torch.arange(10_000)), 1).std().round(decimals=1).item()
     1.0

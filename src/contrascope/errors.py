@@ -8,6 +8,10 @@ class InputError(ValueError):
     """What came, what was expected, what to do. The command line exits with code 2 on it."""
 
 
+class MissingSplitError(InputError):
+    """The data has no split of this name; the message lists those it has."""
+
+
 class MissingExtraError(InputError, ImportError):
     """A package of an optional extra is needed and absent; the message names the extra."""
 

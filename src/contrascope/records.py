@@ -1,8 +1,8 @@
 """The on-disk format of a run: one folder, JSON and JSON lines, written so that a crash leaves it whole.
 
-    settings.json      every resolved setting        metrics.jsonl     one line a logged step or probe
-    environment.json   versions, device, commit      checkpoints/      step-XXXXXXXX folders
-    bad_images.json    images that were skipped      evaluation.json   the table of scores
+settings.json      every resolved setting        metrics.jsonl     one line a logged step or probe
+environment.json   versions, device, commit      checkpoints/      step-XXXXXXXX folders
+bad_images.json    images that were skipped      evaluation.json   the table of scores
 """
 
 import contextlib
@@ -79,7 +79,9 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         except (json.JSONDecodeError, UnicodeDecodeError):
             if number == len(lines):
                 break
-            raise InputError(f"{path}, line {number}, is damaged; remove that line to read the rest.") from None
+            raise InputError(
+                f"{path}, line {number}, is damaged; remove that line to read the rest."
+            ) from None
     return rows
 
 
@@ -105,8 +107,9 @@ def hold(folder: Path) -> Iterator[None]:
 
 def checkpoint_folders(run: Path) -> list[tuple[int, Path]]:
     """Finished checkpoints of a run as (step, folder), oldest first."""
-    folders = (run / CHECKPOINTS).glob("step-*")
-    return sorted((int(folder.name.removeprefix("step-")), folder) for folder in folders if folder.is_dir())
+    folders = [folder for folder in (run / CHECKPOINTS).glob("step-*") if folder.is_dir()]
+    named = [(folder.name.removeprefix("step-"), folder) for folder in folders]
+    return sorted((int(step), folder) for step, folder in named if step.isdecimal())
 
 
 @contextlib.contextmanager

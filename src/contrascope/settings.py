@@ -82,6 +82,8 @@ def _read(kind: Any, data: Any, path: str) -> Any:
     if origin is tuple:
         return _read_tuple(args, data, path)
     if origin is dict:
+        if not isinstance(data, dict):
+            raise InputError(f"{path} is {data!r}; expected names with values.")
         return {key: _read(args[1], item, f"{path}.{key}") for key, item in data.items()}
     return _read_plain(kind, data, path)
 
@@ -106,7 +108,9 @@ def _read_tuple(args: tuple[Any, ...], data: Any, path: str) -> tuple[Any, ...]:
     kinds = [args[0]] * len(data) if len(args) == 2 and args[1] is Ellipsis else list(args)
     if len(kinds) != len(data):
         raise InputError(f"{path} has {len(data)} entries; expected {len(kinds)}.")
-    return tuple(_read(kind, item, f"{path}[{i}]") for i, (kind, item) in enumerate(zip(kinds, data, strict=True)))
+    return tuple(
+        _read(kind, item, f"{path}[{i}]") for i, (kind, item) in enumerate(zip(kinds, data, strict=True))
+    )
 
 
 def _read_union(args: tuple[Any, ...], data: Any, path: str) -> Any:

@@ -16,7 +16,9 @@ def tv():
         _KEPT.append(library)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return pytest.importorskip("torchvision.transforms.v2", reason="torchvision is absent: no parity test")
+        return pytest.importorskip(
+            "torchvision.transforms.v2", reason="torchvision is absent: no parity test"
+        )
 
 
 @pytest.fixture

@@ -19,7 +19,9 @@ def test_a_blur_equals_torchvisions(tv, pictures, kernel_size, shape):
 
 def test_a_kernel_wider_than_the_image_reflects_again_and_again():
     images = torch.tensor([[[[0.0, 1.0, 0.5]]]])
-    weights = torch.tensor([[0.0, 0.0, 0.0, 0.5]])  # the mean of the pixels three to the left and to the right
+    weights = torch.tensor(
+        [[0.0, 0.0, 0.0, 0.5]]
+    )  # the mean of the pixels three to the left and to the right
     # the row goes on as ... 0.5 1 | 0 1 0.5 | 1 0 1 0.5: one pixel high, so only columns are reflected
     assert smooth(images, weights)[0, 0, 0].tolist() == [1.0, 0.25, 1.0]
 
@@ -34,7 +36,9 @@ def test_weights_are_a_normalised_gaussian():
 def test_the_kernel_defaults_to_a_tenth_of_the_side_made_odd(pictures):
     images = pictures(1, 1, 64, 64)
     params = {"on": torch.tensor([True]), "sigma": torch.tensor([9.0])}
-    assert torch.equal(GaussianBlur().apply(images, params), GaussianBlur(kernel_size=7).apply(images, params))
+    assert torch.equal(
+        GaussianBlur().apply(images, params), GaussianBlur(kernel_size=7).apply(images, params)
+    )
 
 
 def test_an_even_kernel_is_refused():

@@ -57,7 +57,8 @@ def test_gray_images_keep_hue_and_saturation(pictures):
 
 
 @pytest.mark.parametrize(
-    ("op", "name"), [(Solarize(p=0.5), "solarize"), (Invert(p=0.5), "invert"), (Grayscale(p=0.5), "rgb_to_grayscale")]
+    ("op", "name"),
+    [(Solarize(p=0.5), "solarize"), (Invert(p=0.5), "invert"), (Grayscale(p=0.5), "rgb_to_grayscale")],
 )
 def test_a_switched_operation_equals_torchvisions_where_on_and_nothing_elsewhere(tv, pictures, op, name):
     images = pictures(16, 3, 7, 5)

@@ -48,9 +48,9 @@ def test_byol_treats_its_two_views_differently():
 def test_wrong_names_strengths_and_channels_are_refused():
     with pytest.raises(InputError, match="Did you mean 'simclr'"):
         preset("simcrl")
-    with pytest.raises(InputError, match="expected letters of abcde or a preset. Did you mean 'byol'"):
+    with pytest.raises(InputError, match=r"expected letters of abcde or a preset\. Did you mean 'byol'"):
         build_policy(PolicySettings(name="byool"), channels=3)
-    with pytest.raises(InputError, match="fixed colour values; got strength=0.5"):
+    with pytest.raises(InputError, match=r"fixed colour values; got strength=0\.5"):
         preset("moco-v2", strength=0.5)
     with pytest.raises(InputError, match="policy 'simclr' got images with 4 channels"):
         build_policy(PolicySettings(), channels=4)

@@ -22,7 +22,12 @@ EVERYTHING = Policy(
         GaussianNoise(),
     )
 )
-POLICIES = {"everything": (EVERYTHING,), "byol": preset("byol"), "shrink": policy("ade", size=9), "letters": policy("abcde")}
+POLICIES = {
+    "everything": (EVERYTHING,),
+    "byol": preset("byol"),
+    "shrink": policy("ade", size=9),
+    "letters": policy("abcde"),
+}
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -84,7 +89,10 @@ def test_another_seed_epoch_or_id_gives_other_views(pictures, change):
 
 
 def test_bytes_and_floats_of_one_image_give_one_view(pictures):
-    images, settings = pictures(6, 3, 15, 15, dtype=torch.uint8), {"ids": torch.arange(6), "seed": 0, "epoch": 0}
+    images, settings = (
+        pictures(6, 3, 15, 15, dtype=torch.uint8),
+        {"ids": torch.arange(6), "seed": 0, "epoch": 0},
+    )
     from_bytes, _ = make_views(images, policy("abcde"), **settings)
     from_floats, _ = make_views(images.double() / 255, policy("abcde"), **settings)
     assert (from_bytes - from_floats).abs().max() < 1e-5
@@ -104,8 +112,8 @@ def test_mistakes_at_the_door_are_named(pictures):
     images = pictures(3, 3, 8, 8)
     with pytest.raises(InputError, match="got 3 images, 2 ids and num_views=2; expected one id per image"):
         make_views(images, policy("a"), ids=torch.arange(2), seed=0, epoch=0)
+    sizes = (policy("a", size=4), Policy(ops=(RandomResizedCrop(size=5), GaussianBlur())))
     with pytest.raises(InputError, match="different shapes"):
-        sizes = (policy("a", size=4), Policy(ops=(RandomResizedCrop(size=5), GaussianBlur())))
         make_views(images, sizes, ids=torch.arange(3), seed=0, epoch=0)
     with pytest.raises(InputError, match="got no policy"):
         make_views(images, (), ids=torch.arange(3), seed=0, epoch=0)

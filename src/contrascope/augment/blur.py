@@ -66,7 +66,8 @@ def gaussian(sigma: Float[Tensor, " batch"], reach: int) -> Float[Tensor, "batch
 def smooth(images: FloatImages, weights: Float[Tensor, "#batch weight"]) -> FloatImages:
     """Symmetric separable filter; `weights[:, k]` belongs to the pixels at distance k.
 
-    Sums of shifted images in a fixed order: the bits do not depend on the batch, as those of a convolution may.
+    Sums of shifted images in a fixed order: the bits do not depend on the batch;
+    those of a convolution may.
     """
     for axis in (2, 3):
         images = _smooth_axis(images, weights[:, :, None, None, None], axis)

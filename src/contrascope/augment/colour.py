@@ -63,9 +63,10 @@ def adjust_contrast_(images: FloatImages, factor: Factors) -> FloatImages:
 
 
 def adjust_saturation_(images: FloatImages, factor: Factors) -> FloatImages:
-    """Blend with the image's own gray, clamped, in place: factor 0 is gray, 1 the image; gray passes through.
+    """Blend with the image's own gray, clamped, in place: 0 is gray, 1 the image; gray passes through.
 
-    >>> adjust_saturation_(torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1), torch.tensor([0.0])).unique().item()
+    >>> red = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)
+    >>> adjust_saturation_(red, torch.tensor([0.0])).unique().item()
     0.2989...
     """
     return images if images.shape[1] == 1 else _blend_(images, gray(images), factor)
@@ -74,8 +75,8 @@ def adjust_saturation_(images: FloatImages, factor: Factors) -> FloatImages:
 def adjust_hue_(images: FloatImages, shift: Factors) -> FloatImages:
     """Hue turned by `shift` of the full circle, in place; lightest and darkest channel keep their values.
 
-    Every channel of an HSV colour is a clipped triangle wave of the hue between those two values, which spares
-    the way through HSV. Gray images pass through.
+    Every channel of an HSV colour is a clipped triangle wave of the hue between those two values, which
+    spares the way through HSV. Gray images pass through.
 
     >>> red = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)
     >>> adjust_hue_(red, torch.tensor([1 / 3])).flatten().round().abs().tolist()
@@ -93,8 +94,8 @@ def adjust_hue_(images: FloatImages, shift: Factors) -> FloatImages:
 def _hue(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Darkest channel, -6 times its distance to the lightest, and hue in turns.
 
-    Masks are floats 0 and 1, several times faster than `torch.where` on a CPU; `alpha` is a power of two only,
-    so that a fused multiply-add rounds as its two steps do.
+    Masks are floats 0 and 1, several times faster than `torch.where` on a CPU; `alpha` is a power of two
+    only, so that a fused multiply-add rounds as its two steps do.
     """
     red, green, blue = images.unbind(1)
     low = torch.minimum(red, green)

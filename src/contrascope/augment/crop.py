@@ -7,7 +7,14 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from contrascope.augment.op import AbstractOp, Changed, Params, Shape, check_probability, check_range
+from contrascope.augment.op import (
+    AbstractOp,
+    Changed,
+    Params,
+    Shape,
+    check_probability,
+    check_range,
+)
 from contrascope.augment.resample import resample_columns, resample_rows, triangle_taps
 from contrascope.draws import DrawKey, to_integers, to_uniform, words
 from contrascope.errors import InputError
@@ -56,7 +63,7 @@ class RandomResizedCrop(AbstractOp):
         area = height * width * (self.scale[0] + (self.scale[1] - self.scale[0]) * unit[:, 3::2])
         ratio = (low + (high - low) * unit[:, 4::2]).exp()
         w, h = (area * ratio).sqrt().round().long(), (area / ratio).sqrt().round().long()
-        fits = (0 < w) & (w <= width) & (0 < h) & (h <= height)
+        fits = (w > 0) & (w <= width) & (h > 0) & (h <= height)
         try_index = fits.to(torch.int8).argmax(1, keepdim=True)
         found = fits.any(1)
         w, h = w.gather(1, try_index)[:, 0], h.gather(1, try_index)[:, 0]

@@ -41,8 +41,8 @@ _ORDERS = tuple(itertools.permutations(range(4)))
 class ColorJitter(AbstractOp):
     """Brightness, contrast, saturation and hue changed by random amounts in random order, clamped after each.
 
-    Semantics of torchvision's class of this name inside its `RandomApply`. `strength` of the SimCLR paper is s in
-    (0.8 s, 0.8 s, 0.8 s, 0.2 s).
+    Semantics of torchvision's class of this name inside its `RandomApply`. The strength of the SimCLR paper
+    is `of_strength`.
 
     >>> ColorJitter.of_strength(0.5).brightness
     0.4
@@ -70,7 +70,9 @@ class ColorJitter(AbstractOp):
     def of_strength(strength: float, *, p: float = 1.0) -> "ColorJitter":
         """Colour distortion of strength s as in SimCLR (Chen et al. 2020, arXiv:2002.05709, app. A)."""
         if not 0 <= strength <= 2.5:
-            raise InputError(f"strength is {strength}; expected a number in [0, 2.5]: hue shifts end at half a turn.")
+            raise InputError(
+                f"strength is {strength}; expected a number in [0, 2.5]: hue shifts end at half a turn."
+            )
         s = strength
         return ColorJitter(brightness=0.8 * s, contrast=0.8 * s, saturation=0.8 * s, hue=0.2 * s, p=p)
 
@@ -88,7 +90,7 @@ class ColorJitter(AbstractOp):
         return params
 
     def apply(self, images: FloatImages, params: Params) -> FloatImages:
-        """At each of the four places the images are sorted by what is due, so that each adjustment is one call."""
+        """At each of the four places images are sorted by what is due: each adjustment is one call."""
         due = params["order"].T.masked_fill(~params["on"], len(_ADJUST)).contiguous()
         sorted_at = due.argsort(dim=1, stable=True)
         counts = (due[:, :, None] == torch.arange(len(_ADJUST) + 1, device=due.device)).sum(1).tolist()

@@ -21,7 +21,9 @@ from contrascope.types import FloatImages
 
 @dataclass(frozen=True, kw_only=True)
 class Cutout(AbstractOp):
-    """A square around a random pixel, cut off at the border, is filled (DeVries & Taylor 2017, arXiv:1708.04552).
+    """A square around a random pixel, cut off at the border, is filled.
+
+    DeVries & Taylor 2017, arXiv:1708.04552.
 
     >>> box = torch.tensor([[0, 1, 1, 1]])
     >>> Cutout().apply(torch.ones(1, 1, 2, 2), {"on": torch.tensor([True]), "box": box}).tolist()

@@ -50,9 +50,7 @@ def select(params: Params, index: Tensor) -> Params:
     return {name: value.index_select(0, index) for name, value in params.items()}
 
 
-def on_chosen(
-    images: FloatImages, params: Params, change: Callable[[Tensor, Params], Tensor]
-) -> FloatImages:
+def on_chosen(images: FloatImages, params: Params, change: Callable[[Tensor, Params], Tensor]) -> FloatImages:
     """Apply `change` to the images whose `on` is true, and to no other."""
     chosen = params["on"].nonzero()[:, 0]
     if len(chosen) == 0:

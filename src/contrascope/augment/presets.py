@@ -105,12 +105,14 @@ PRESETS = {
     "moco-v2": Preset(
         make=_moco_v2,
         strength=None,
-        source="Chen et al. 2020, arXiv:2003.04297; code main_moco.py. Its PIL blur has no cut-off; ours a tenth.",
+        source="Chen et al. 2020, arXiv:2003.04297; code main_moco.py; its PIL blur"
+        " has no cut-off, ours a kernel of a tenth of the side.",
     ),
     "byol": Preset(
         make=_asymmetric("byol"),
         strength=None,
-        source="Grill et al. 2020, arXiv:2006.07733, table 6: T and T' differ in blur (1, 0.1) and solarise (0, 0.2).",
+        source="Grill et al. 2020, arXiv:2006.07733, table 6: T and T' differ in blur (1, 0.1) "
+        "and solarise (0, 0.2).",
     ),
     "barlow-twins": Preset(
         make=_asymmetric("barlow-twins"),
@@ -120,14 +122,14 @@ PRESETS = {
     "huang-2023": Preset(
         make=_huang,
         strength=0.5,
-        source=f"{_HUANG}, table 1 'abcde', from the code: order aedcb; its 'random' blur is a fixed PIL blur of "
-        "radius 1 on 32 px with probability 0.5, here a Gaussian of sigma 1.",
+        source=f"{_HUANG}, table 1 'abcde', from the code: order aedcb; its 'random' blur is a fixed PIL "
+        "blur of radius 1 on 32 px with probability 0.5, here a Gaussian of sigma 1.",
     ),
     "huang-2023-strength": Preset(
         make=_huang_strength,
         strength=1.0,
-        source=f"{_HUANG}, table 2: crop and colour distortion with probability 1, strength 1, 1/2, 1/4, 1/8. "
-        "Its strength 1 is twice that of table 1.",
+        source=f"{_HUANG}, table 2: crop and colour distortion with probability 1, strength 1, 1/2, 1/4, "
+        "1/8. Its strength 1 is twice that of table 1.",
     ),
     "cosentino-large": Preset(make=_cosentino("large", 0.08, True), strength=0.5, source=_COSENTINO),
     "cosentino-moderate": Preset(make=_cosentino("moderate", 0.5, True), strength=0.25, source=_COSENTINO),
@@ -135,7 +137,8 @@ PRESETS = {
     "digits": Preset(
         make=_digits,
         strength=None,
-        source="Ours, for the 8x8 gray scans of scikit-learn: affine and elastic (Simard et al. 2003), no flip.",
+        source="Ours, for the 8x8 gray scans of scikit-learn: affine and elastic "
+        "(Simard et al. 2003), no flip.",
     ),
 }
 """Every policy that has a name."""
@@ -144,7 +147,8 @@ PRESETS = {
 def preset(name: str, *, size: int | None = None, strength: float | None = None) -> Policies:
     """The policies of a preset: one, or two where it treats the views of a pair differently.
 
-    `size` is the side of the views, None the images' own; `strength` that of colour distortion, None the preset's.
+    `size` is the side of the views, None the images' own; `strength` that of colour distortion, None the
+    preset's.
 
     >>> [one.name for one in preset("byol", size=32)]
     ['byol first', 'byol second']
@@ -185,7 +189,9 @@ def build_policy(settings: PolicySettings, *, channels: int, size: int | None = 
         policies = (policy(settings.name, strength=strength, size=side),)
     else:
         hint = did_you_mean(settings.name, PRESETS)
-        raise InputError(f"unknown policy {settings.name!r}; expected letters of {''.join(LETTERS)} or a preset. {hint}")
+        raise InputError(
+            f"unknown policy {settings.name!r}; expected letters of {''.join(LETTERS)} or a preset. {hint}"
+        )
     if any(isinstance(op, ColorJitter | Grayscale) for one in policies for op in one.ops):
         check_colour(channels, f"policy {settings.name!r}")
     return policies

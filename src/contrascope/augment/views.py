@@ -1,14 +1,16 @@
 """Views of a batch of images: keyed, replayable, computed together."""
 
+import functools
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from contrascope.augment.op import Params
 from contrascope.augment.policy import Policy
 from contrascope.draws import DrawKey
 from contrascope.errors import InputError
-from contrascope.types import ByteImages, FloatImages, Ids
+from contrascope.types import ByteImages, FloatImages
 
 ViewParams = tuple[tuple[Params, ...], ...]
 """What was drawn: for each view, for each operation of its policy."""
@@ -16,14 +18,14 @@ ViewParams = tuple[tuple[Params, ...], ...]
 NewViews = Float[Tensor, "views batch channel out_height out_width"]
 """Views may differ from their images in size."""
 
-_CHUNK_VALUES = 2**21  # on a CPU: large enough to hide the cost of a call, small enough for the caches
+_CHUNK_VALUES = 2**20  # on a CPU: large enough to hide the cost of a call, small enough for the caches
 
 
 def make_views(
     images: ByteImages | FloatImages,
     policies: Policy | tuple[Policy, ...],
     *,
-    ids: Ids,
+    ids: Int[Tensor, " ids"],
     seed: int,
     epoch: int,
     num_views: int = 2,
@@ -31,8 +33,8 @@ def make_views(
 ) -> tuple[NewViews, ViewParams]:
     """Views [views batch ...] in [0, 1] and the parameters that made them; view v uses policies[v % len].
 
-    A view's bits depend on its image, seed, epoch, image id, view index and policy, and on nothing else: not on
-    the batch it is in, its place there, or the number of views.
+    A view's bits depend on its image, seed, epoch, image id, view index and policy, and on nothing else: not
+    on the batch it is in, its place there, or the number of views.
 
     >>> from contrascope.augment.policy import policy
     >>> images, ids = torch.randint(0, 256, (4, 3, 8, 8), dtype=torch.uint8), torch.arange(4)
@@ -74,10 +76,14 @@ def replay(
 ) -> NewViews:
     """The views that these parameters make of these images: the same bits as when they were drawn."""
     policies = _as_tuple(policies)
+    if images.device.type == "cpu":
+        _keep_freed_memory()
     shape = (images.shape[1], images.shape[2], images.shape[3])
     outputs = {one.output_shape(shape) for one in policies}
     if len(outputs) > 1:
-        raise InputError(f"the policies put out views of different shapes {sorted(outputs)}; give all one size.")
+        raise InputError(
+            f"the policies put out views of different shapes {sorted(outputs)}; give all one size."
+        )
     views = torch.empty(len(params), len(images), *outputs.pop(), dtype=dtype, device=images.device)
     for first, one in enumerate(policies[: len(params)]):
         _fill(views[first :: len(policies)], images, one, params[first :: len(policies)])
@@ -105,6 +111,17 @@ def _fill(views: Tensor, images: Tensor, one: Policy, params: ViewParams) -> Non
                 views[low, start : start + chunk] = made
             else:
                 views[low : low + len(part)] = made.unflatten(0, (len(part), batch))
+
+
+@functools.cache
+def _keep_freed_memory() -> None:
+    """Let glibc reuse the temporaries of one chunk for the next.
+
+    Freeing a mapped block raises the sizes up to which malloc keeps freed memory; with its defaults a chunk
+    may return its memory to the system and the next one fault it in again, several times slower than the
+    arithmetic. The block is never touched, so it costs no memory; other allocators ignore it.
+    """
+    torch.empty(2**25 - 2**16, dtype=torch.uint8)
 
 
 def _as_tuple(policies: Policy | tuple[Policy, ...]) -> tuple[Policy, ...]:

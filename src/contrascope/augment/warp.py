@@ -25,7 +25,9 @@ from contrascope.types import FloatImages
 
 @dataclass(frozen=True, kw_only=True)
 class Affine(AbstractOp):
-    """Rotation, shear, translation and scaling about the image's centre; semantics of torchvision's RandomAffine.
+    """Rotation, shear, translation and scaling about the image's centre.
+
+    Semantics of torchvision's RandomAffine with bilinear interpolation.
 
     >>> op = Affine(degrees=30.0, p=1.0)
     >>> bool(op.draw(DrawKey(seed=0, epoch=0, ids=torch.arange(99)), (3, 8, 8))["angle"].abs().max() <= 30)
@@ -84,7 +86,9 @@ def _affine(images: Tensor, params: Params) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Elastic(AbstractOp):
-    """Pixels displaced by smoothed uniform noise (Simard et al. 2003); semantics of torchvision's ElasticTransform.
+    """Pixels displaced by smoothed uniform noise (Simard et al. 2003).
+
+    Semantics of torchvision's ElasticTransform.
 
     >>> op = Elastic(alpha=0.0, p=1.0)
     >>> images = torch.rand(1, 1, 4, 4)

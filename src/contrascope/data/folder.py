@@ -12,7 +12,7 @@ from contrascope.data.load import load_images
 from contrascope.data.settings import DataSettings
 from contrascope.data.source import FileSource
 from contrascope.data.splits import pick_splits
-from contrascope.errors import InputError
+from contrascope.errors import InputError, MissingSplitError
 
 SPLIT_FOLDERS = ("train", "training", "validation", "valid", "val", "test", "testing")
 """A folder whose sub-folders all have these names is split by them."""
@@ -56,7 +56,7 @@ def _split_roots(folder: Path, split: str) -> list[Path]:
     if below and all(name in SPLIT_FOLDERS for name in below):
         return [folder / name for name in pick_splits(split, below, name=str(folder))]
     if split not in ("train", "all"):
-        raise InputError(
+        raise MissingSplitError(
             f"{folder} has no split {split!r}: its sub-folders are not named train, test or validation; "
             "expected split 'train' or 'all', which open every picture. Sort the pictures into split "
             "folders, or set data.split."

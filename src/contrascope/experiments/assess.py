@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from contrascope.data.imageset import ImageSet
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
-from contrascope.errors import InputError
+from contrascope.errors import InputError, MissingSplitError
 from contrascope.evaluation.evaluate import compare
 from contrascope.evaluation.knn import KNNClassifier
 from contrascope.evaluation.protocol import Protocol
@@ -21,6 +21,7 @@ from contrascope.training.loop import Probe
 
 HELD_OUT = 0.2
 PROBE_IMAGES = 10_000
+STAND_INS = ("validation", "valid", "val")
 Rows = list[dict[str, Any]]
 
 
@@ -35,8 +36,9 @@ def assess(
 ) -> Rows:
     """The table of scores: one row a representation and probe.
 
-    Learns from `protocol.train_split`, tests on `protocol.test_split`; where the data has no such split, a
-    fifth of the training images, kept from the probes' labels, stands in, and the rows say `held-out`.
+    Learns from `protocol.train_split`, tests on `protocol.test_split`; where the data has no such split, its
+    validation split stands in, or else a fifth of the training images that the probes' labels never come from
+    (the encoder has seen them, unlabelled). The rows name the split that was used.
     """
     train, test, split = evaluation_sets(data, protocol)
     if train.y is None:
@@ -60,12 +62,13 @@ def assess(
 def evaluation_sets(data: DataSettings, protocol: Protocol) -> tuple[ImageSet, ImageSet, str]:
     """Images that probes learn from, images that they are tested on, and the name of the latter split."""
     train = open_images(replace(data, split=protocol.train_split))
-    try:
-        test = open_images(replace(data, split=protocol.test_split))
-    except InputError:
-        learn, kept = held_out(len(train), seed=protocol.seed)
-        return train.select(learn), train.select(kept), "held-out"
-    return train, test, protocol.test_split
+    for split in (protocol.test_split, *STAND_INS):
+        try:
+            return train, open_images(replace(data, split=split)), split
+        except MissingSplitError:
+            continue
+    learn, kept = held_out(len(train), seed=protocol.seed)
+    return train.select(learn), train.select(kept), "held-out"
 
 
 def held_out(num_images: int, *, seed: int, share: float = HELD_OUT) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,6 @@
 """What a recipe may look at to fit itself to someone's images."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -10,18 +10,9 @@ from PIL import Image, UnidentifiedImageError
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError
+from contrascope.experiments.settings import Facts
 
 LOOK_AT = 200
-
-
-@dataclass(frozen=True, kw_only=True)
-class Facts:
-    """Number of images, their channels and typical shorter side in px, and where training would run."""
-
-    count: int
-    channels: int
-    side: int
-    device: str
 
 
 def look(data: DataSettings) -> Facts:

@@ -9,8 +9,7 @@ from contrascope.encoders.build import EncoderSettings
 from contrascope.encoders.projector import ProjectorSettings
 from contrascope.errors import InputError, did_you_mean
 from contrascope.evaluation.protocol import Protocol
-from contrascope.experiments.facts import Facts
-from contrascope.experiments.settings import RunSettings
+from contrascope.experiments.settings import Facts, RunSettings
 from contrascope.methods.barlow_twins import BarlowTwinsSettings
 from contrascope.methods.byol import BYOLSettings
 from contrascope.methods.moco import MoCoSettings
@@ -43,7 +42,7 @@ def digits_simclr() -> RunSettings:
         method=SimCLRSettings(temperature=0.2, projector=ProjectorSettings(hidden=(256,), out=64)),
         training=TrainingSettings(epochs=100, batch_size=256, log_every=5, checkpoint_every=50),
         optim=OptimSettings(name="adamw", lr=2e-3, weight_decay=1e-4),
-        schedule=ScheduleSettings(warmup_epochs=5),
+        schedule=ScheduleSettings(warmup_epochs=5.0),
         protocol=Protocol(k=20),
     )
 
@@ -54,7 +53,7 @@ def folder_simclr() -> RunSettings:
         data=DataSettings(source="."),
         method=SimCLRSettings(temperature=0.2, projector=ProjectorSettings(hidden=(512,), out=128)),
         optim=OptimSettings(name="adamw", lr=1e-3, weight_decay=1e-4),
-        schedule=ScheduleSettings(warmup_epochs=1),
+        schedule=ScheduleSettings(warmup_epochs=1.0),
     )
 
 
@@ -92,7 +91,7 @@ def _cifar_cpu(method: AnyMethodSettings, *, lr: float = 2e-3) -> RunSettings:
         method=method,
         training=TrainingSettings(epochs=10, batch_size=256, precision="bf16"),
         optim=OptimSettings(name="adamw", lr=lr, weight_decay=1e-4),
-        schedule=ScheduleSettings(warmup_epochs=1),
+        schedule=ScheduleSettings(warmup_epochs=1.0),
     )
 
 

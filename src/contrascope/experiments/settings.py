@@ -24,3 +24,13 @@ class RunSettings:
     optim: OptimSettings = field(default_factory=OptimSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     protocol: Protocol = field(default_factory=Protocol)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """Number of images, their channels and typical shorter side in px, and where training would run."""
+
+    count: int
+    channels: int
+    side: int
+    device: str

@@ -1,6 +1,6 @@
 """One training run in one folder: open, build, train, assess, record."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +62,12 @@ def build(settings: RunSettings, shape: tuple[int, int, int], *, seed: int | Non
     """Networks and method of a run for images of `shape`; weights depend on the seed alone."""
     channels, height, width = shape
     size = settings.policy.size or min(height, width)
+    encoder_settings = settings.encoder
+    if size != min(height, width) and encoder_settings.resize is None:
+        encoder_settings = replace(encoder_settings, resize=size)  # clean images as large as the views
     with torch.random.fork_rng(devices=[]):
         torch.random.manual_seed(settings.training.seed if seed is None else seed)
-        encoder = build_encoder(settings.encoder, channels=channels, size=size)
+        encoder = build_encoder(encoder_settings, channels=channels, size=size)
         return build_method(settings.method, encoder)
 
 

@@ -60,15 +60,14 @@ def pair_products(
     online: Float[Tensor, "views batch dim"], target: Float[Tensor, "views batch dim"]
 ) -> Float[Tensor, "pairs batch"]:
     """Inner product of online view a and target view b of each image, for all ordered pairs a != b."""
-    return flatten_pairs(torch.einsum("aid,bid->iab", online, target))
+    return torch.stack([(x * y).sum(-1) for x, y in _pairs_of_views(online, target)])
 
 
 def pair_square_distances(
     online: Float[Tensor, "views batch dim"], target: Float[Tensor, "views batch dim"]
 ) -> Float[Tensor, "pairs batch"]:
     """Squared distance of online view a and target view b of each image, for all ordered pairs a != b."""
-    pairs = [(a, b) for a in range(len(online)) for b in range(len(target)) if a != b]
-    return torch.stack([(online[a] - target[b]).square().sum(-1) for a, b in pairs])
+    return torch.stack([(x - y).square().sum(-1) for x, y in _pairs_of_views(online, target)])
 
 
 def both_branches(
@@ -76,3 +75,10 @@ def both_branches(
 ) -> Float[Tensor, "all_views batch dim"]:
     """All views on which a per-view spread is averaged: online ones, and target ones where they differ."""
     return online if target is None else torch.cat([online, target])
+
+
+def _pairs_of_views(online: Tensor, target: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Online view a and target view b for all ordered pairs a != b, in the order of `flatten_pairs`."""
+    # unbind once: its backward is one stack, where indexing fills a whole tensor with zeros for every pair
+    from_online, from_target = online.unbind(), target.unbind()
+    return [(x, y) for a, x in enumerate(from_online) for b, y in enumerate(from_target) if a != b]

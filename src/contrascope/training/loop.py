@@ -49,10 +49,9 @@ def fit(
     """
     check_accumulation(method, training, world_size=accelerator.num_processes)
     loop = Loop(method, images, policies, run, training, optim, schedule, accelerator, tuple(probes))
-    with stop_requests() as stop, loop.progress:
+    with contextlib.closing(loop), stop_requests() as stop, loop.progress:
         while loop.step < loop.steps:
             loop.epoch(stop)
-    loop.close()
     return method
 
 
@@ -86,9 +85,7 @@ class Loop:
         self.watch = LossWatch(self.run, accelerator.device)
         main = accelerator.is_main_process
         self.metrics = records.MetricsLog(self.run / records.METRICS, after_step=self.step) if main else None
-        self.progress = TrainingProgress(
-            self.steps, self.step, enabled=main, batch_size=training.batch_size
-        )
+        self.progress = TrainingProgress(self.steps, self.step, enabled=main, batch_size=training.batch_size)
 
     def epoch(self, stop: StopRequest) -> None:
         """Train to the end of the current epoch."""
@@ -108,7 +105,6 @@ class Loop:
             if self.step % every == 0 or self.step == self.steps or stopping:
                 self._save()
             if stopping and self.step < self.steps:
-                self.close()
                 raise Interrupted(self.run, self.step, stop.signal or 15)
 
     def close(self) -> None:
@@ -118,7 +114,11 @@ class Loop:
 
     def _optimise(self, epoch: int, ids: Tensor, pixels: Tensor) -> tuple[Halves, float]:
         rate = learning_rate(
-            self.step, steps=self.steps, steps_per_epoch=self.per_epoch, peak=self.optim.lr, schedule=self.schedule
+            self.step,
+            steps=self.steps,
+            steps_per_epoch=self.per_epoch,
+            peak=self.optim.lr,
+            schedule=self.schedule,
         )
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -189,8 +189,12 @@ class Loop:
         self.watch.check()
         if self.accelerator.is_main_process:
             state = {"epochs": self.training.epochs, "steps": self.steps, "steps_per_epoch": self.per_epoch}
-            save_checkpoint(self.run, step=self.step, method=self.method, optimizer=self.optimizer, state=state)
-            prune_checkpoints(self.run, keep_last=self.training.keep_last, keep_every=self.training.keep_every)
+            save_checkpoint(
+                self.run, step=self.step, method=self.method, optimizer=self.optimizer, state=state
+            )
+            prune_checkpoints(
+                self.run, keep_last=self.training.keep_last, keep_every=self.training.keep_every
+            )
         self.accelerator.wait_for_everyone()
 
     def _restore(self) -> int:

@@ -48,7 +48,7 @@ def learning_rate(
 ) -> float:
     """Learning rate of a step (counted from 0), a pure function of its position.
 
-    >>> s = ScheduleSettings(warmup_epochs=1)
+    >>> s = ScheduleSettings(warmup_epochs=1.0)
     >>> [round(learning_rate(i, steps=20, steps_per_epoch=2, peak=1.0, schedule=s), 2) for i in (0, 1, 2, 11)]
     [0.5, 1.0, 1.0, 0.5]
     """
@@ -95,7 +95,13 @@ class LARS(torch.optim.Optimizer):
     """
 
     def __init__(
-        self, params: Iterable[Any], *, lr: float, momentum: float = 0.9, trust: float = 1e-3, weight_decay: float = 0.0
+        self,
+        params: Iterable[Any],
+        *,
+        lr: float,
+        momentum: float = 0.9,
+        trust: float = 1e-3,
+        weight_decay: float = 0.0,
     ) -> None:
         defaults = {
             "lr": lr,

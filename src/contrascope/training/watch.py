@@ -34,7 +34,9 @@ class LossWatch:
             return
         names = [name for name, bad in zip(("align", "spread"), self._bad_half.tolist(), strict=True) if bad]
         kept = records.checkpoint_folders(self._run)
-        last = f"The last good checkpoint is {kept[-1][1]}." if kept else "No checkpoint had been written yet."
+        last = (
+            f"The last good checkpoint is {kept[-1][1]}." if kept else "No checkpoint had been written yet."
+        )
         raise NonFiniteLossError(
             f"the loss is not finite since step {step} (in its {' and '.join(names)} half). {last} {_cause(step)}"
         )

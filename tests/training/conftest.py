@@ -1,0 +1,79 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from accelerate import Accelerator
+
+from contrascope.augment.presets import PolicySettings, build_policy
+from contrascope.data.imageset import InMemoryImages
+from contrascope.encoders.build import EncoderSettings, build_encoder
+from contrascope.encoders.projector import ProjectorSettings
+from contrascope.methods.base import Method
+from contrascope.methods.moco import MoCoSettings
+from contrascope.methods.registry import build_method
+from contrascope.methods.simclr import SimCLRSettings
+from contrascope.training.loop import fit
+from contrascope.training.optim import OptimSettings, ScheduleSettings
+from contrascope.training.settings import TrainingSettings
+
+HEAD = ProjectorSettings(hidden=(8,), out=8)
+METHODS = {
+    "simclr": SimCLRSettings(projector=HEAD),
+    "moco": MoCoSettings(projector=HEAD, queue_size=64, splits=0),
+}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def make_method() -> Callable[..., Method]:
+    def make(name: str = "simclr", seed: int = 0) -> Method:
+        with torch.random.fork_rng(devices=[]):
+            torch.random.manual_seed(seed)
+            encoder = build_encoder(EncoderSettings(name="convnet", width=4), channels=1, size=8)
+            return build_method(METHODS[name], encoder)
+
+    return make
+
+
+@pytest.fixture
+def images() -> InMemoryImages:
+    generator = torch.Generator().manual_seed(7)
+    return InMemoryImages(images=torch.randint(256, (64, 1, 8, 8), generator=generator).to(torch.uint8))
+
+
+@pytest.fixture
+def start_fit(make_method: Any, images: InMemoryImages) -> Callable[..., Method]:
+    """Train a fresh tiny method in a folder: 4 steps an epoch, 3 epochs."""
+
+    def start(
+        run: Path,
+        *,
+        method: str = "simclr",
+        optim: str = "adamw",
+        lr: float = 1e-2,
+        probes: Any = (),
+        **changes: Any,
+    ) -> Method:
+        run.mkdir(parents=True, exist_ok=True)
+        return fit(
+            make_method(method),
+            changes.pop("images", images),
+            build_policy(PolicySettings(name="digits"), channels=1, size=8),
+            run=run,
+            training=TrainingSettings(**{"epochs": 3, "batch_size": 16, "log_every": 1, **changes}),
+            optim=OptimSettings(name=optim, lr=lr),
+            schedule=ScheduleSettings(warmup_epochs=1.0),
+            accelerator=Accelerator(mixed_precision="no"),
+            probes=probes,
+        )
+
+    return start
