@@ -85,10 +85,12 @@ def fitted_protocol(protocol: Protocol, *, num_train: int, test_split: str) -> P
 
 
 def knn_probe(images: ImageSet, protocol: Protocol, *, device: torch.device) -> Probe | None:
-    """kNN accuracy on a held-out part of the training images (never on the test split); None without labels."""
+    """KNN accuracy on a held-out part of the training images (never on the test split); None without labels."""
     if images.y is None:
         return None
-    chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(protocol.seed))[:PROBE_IMAGES]
+    chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(protocol.seed))[
+        :PROBE_IMAGES
+    ]
     some = images.select(chosen.sort().values)
     learn, kept = held_out(len(some), seed=protocol.seed)
     knn = KNNClassifier(k=min(protocol.k, len(learn) // 2), temperature=protocol.temperature)

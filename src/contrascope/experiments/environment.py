@@ -11,7 +11,16 @@ from typing import Any
 
 import torch
 
-PACKAGES = ("contrascope", "torch", "numpy", "accelerate", "datasets", "pillow", "scikit-learn", "safetensors")
+PACKAGES = (
+    "contrascope",
+    "torch",
+    "numpy",
+    "accelerate",
+    "datasets",
+    "pillow",
+    "scikit-learn",
+    "safetensors",
+)
 
 
 def environment(device: torch.device) -> dict[str, Any]:
@@ -48,6 +57,9 @@ def _processor() -> str:
 def _commit() -> str | None:
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip() or None
+        return (
+            subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+            or None
+        )
     except (OSError, subprocess.SubprocessError):
         return None

@@ -48,7 +48,9 @@ def _networks(name: str, shape: tuple[int, int, int]) -> tuple[nn.Module, nn.Mod
         run = load_run(path)
         return run.encoder, run.method.projector
     if path.is_dir():
-        raise InputError(f"{path} is no run: it has no {records.SETTINGS}. Name a run's folder or an encoder.")
+        raise InputError(
+            f"{path} is no run: it has no {records.SETTINGS}. Name a run's folder or an encoder."
+        )
     settings = EncoderSettings(name=name, pretrained=":" in name and not name.partition(":")[0].count("."))
     return build_encoder(settings, channels=shape[0], size=min(shape[1:])), None
 

@@ -39,8 +39,8 @@ def digits_simclr() -> RunSettings:
         data=DataSettings(source="digits"),
         policy=PolicySettings(name="digits"),
         encoder=EncoderSettings(name="convnet", width=16),
-        method=SimCLRSettings(temperature=0.2, projector=ProjectorSettings(hidden=(256,), out=64)),
-        training=TrainingSettings(epochs=100, batch_size=256, log_every=5, checkpoint_every=50),
+        method=SimCLRSettings(temperature=0.5, projector=ProjectorSettings(hidden=(256,), out=64)),
+        training=TrainingSettings(epochs=150, batch_size=256, log_every=5, checkpoint_every=50),
         optim=OptimSettings(name="adamw", lr=2e-3, weight_decay=1e-4),
         schedule=ScheduleSettings(warmup_epochs=5.0),
         protocol=Protocol(k=20),
@@ -66,7 +66,9 @@ def fit_to_folder(settings: RunSettings, facts: Facts) -> RunSettings:
     """
     gpu = facts.device != "cpu"
     side = min(facts.side, 224 if gpu else 64)
-    batch = max(16, min(512 if gpu else 256, 2 ** ((facts.count // 8).bit_length() - 1 if facts.count >= 8 else 0)))
+    batch = max(
+        16, min(512 if gpu else 256, 2 ** ((facts.count // 8).bit_length() - 1 if facts.count >= 8 else 0))
+    )
     batch = min(batch, facts.count)
     steps = max(1, facts.count // batch)
     epochs = max(10, min(800, (20_000 if gpu else 2_000) // steps))
@@ -141,9 +143,13 @@ def _recipes() -> dict[str, Recipe]:
     }
     for name, method in CPU_METHODS.items():
         recipes[f"cifar10-{name}-cpu"] = Recipe(
-            make=lambda method=method: _cifar_cpu(method), summary=f"{name}, a small convnet, minutes on a CPU"
+            make=lambda method=method: _cifar_cpu(method),
+            summary=f"{name}, a small convnet, minutes on a CPU",
         )
-    for data, source, labels in (("cifar10", CIFAR10, "label"), ("cifar100", CIFAR100, "fine_label,coarse_label")):
+    for data, source, labels in (
+        ("cifar10", CIFAR10, "label"),
+        ("cifar100", CIFAR100, "fine_label,coarse_label"),
+    ):
         for name, (method, lr) in PAPER_METHODS.items():
             recipes[f"{data}-{name}"] = Recipe(
                 make=lambda method=method, lr=lr, source=source, labels=labels: _cifar(

@@ -55,8 +55,12 @@ def show_table(rows: Rows) -> str:
 
 def show_run(rows: Rows, out: Path) -> str:
     """The table, what it means, and where the run lies."""
-    text = show_table(rows) + few_label_sentence(rows) if rows else "No labels, so no accuracy was measured.\n"
-    return f"{text}The run is in {out}; use it with: contrascope embed {out} DATA --out features.safetensors\n"
+    text = (
+        show_table(rows) + few_label_sentence(rows) if rows else "No labels, so no accuracy was measured.\n"
+    )
+    return (
+        f"{text}The run is in {out}; use it with: contrascope embed {out} DATA --out features.safetensors\n"
+    )
 
 
 def few_label_sentence(rows: Rows) -> str:

@@ -101,7 +101,11 @@ def _train(settings: RunSettings, out: Path, accelerator: Accelerator) -> Rows:
         _record_start(out, images, accelerator)
     accelerator.wait_for_everyone()
     size = settings.policy.size or min(images.shape[1:])
-    probe = knn_probe(images, settings.protocol, device=accelerator.device) if settings.training.probe_every else None
+    probe = (
+        knn_probe(images, settings.protocol, device=accelerator.device)
+        if settings.training.probe_every
+        else None
+    )
     fit(
         method,
         images.to(accelerator.device),
