@@ -16,7 +16,11 @@ from contrascope import records
 from contrascope.cli import main
 
 FLAGS = Path(__file__).with_name("cli_flags.txt")
-TINY = ["--encoder.width", "4", "--method.projector.hidden", "8", "--method.projector.out", "8", "--training.batch-size", "64", "--training.epochs", "6", "--training.checkpoint-every", "3", "--training.log-every", "1", "--data.labels", "none"]
+TINY = [
+    *("--encoder.width", "4", "--method.projector.hidden", "8", "--method.projector.out", "8"),
+    *("--training.batch-size", "64", "--training.epochs", "6", "--training.checkpoint-every", "3"),
+    *("--training.log-every", "1", "--data.labels", "none"),
+]
 
 
 @pytest.fixture(autouse=True)

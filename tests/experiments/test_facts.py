@@ -30,7 +30,7 @@ def test_broken_pictures_are_passed_over_unless_all_are_broken(tmp_path):
     (tmp_path / "bad.png").write_bytes(b"no picture")
     assert typical_side(tmp_path) == 10
     (tmp_path / "good.png").unlink()
-    with pytest.raises(InputError, match="none of the pictures looked at in .* can be read"):
+    with pytest.raises(InputError, match=r"none of the pictures looked at in .* can be read"):
         typical_side(tmp_path)
 
 

@@ -88,7 +88,7 @@ def fit_to_folder(settings: RunSettings, facts: Facts) -> RunSettings:
 def _cifar_cpu(method: AnyMethodSettings, *, lr: float = 2e-3) -> RunSettings:
     return RunSettings(
         data=DataSettings(source=CIFAR10, labels="label"),
-        policy=PolicySettings(name="huang-2023"),
+        policy=PolicySettings(name="simclr-cifar"),
         encoder=EncoderSettings(name="convnet", mean=CIFAR_MEAN, std=CIFAR_STD),
         method=method,
         training=TrainingSettings(epochs=10, batch_size=256, precision="bf16"),

@@ -14,11 +14,11 @@ from contrascope.settings import KIND, to_json
 Rows = list[dict[str, Any]]
 
 TITLES = {
-    "few_labels_1": "1 label a class",
-    "few_labels_5": "5 labels a class",
-    "nearest_centre": "nearest centre, all labels",
-    "knn": "kNN, all labels",
-    "linear": "linear, all labels",
+    "few_labels_1": "1 label\na class",
+    "few_labels_5": "5 labels\na class",
+    "nearest_centre": "all labels,\nnearest centre",
+    "knn": "all labels,\nkNN",
+    "linear": "all labels,\nlinear",
 }
 
 
@@ -43,7 +43,7 @@ def show_table(rows: Rows) -> str:
     table = Table(title="accuracy in %, with 95 % interval over test images")
     table.add_column("")
     for name in probes:
-        table.add_column(TITLES.get(name, name), justify="right")
+        table.add_column(TITLES.get(str(name), str(name)), justify="right")
     for of in dict.fromkeys(row["of"] for row in rows):
         mine = {row["name"]: row for row in rows if row["of"] == of}
         table.add_row(of, *[_cell(mine.get(name)) for name in probes])
@@ -82,7 +82,7 @@ def few_label_sentence(rows: Rows) -> str:
 def _cell(row: dict[str, Any] | None) -> str:
     if row is None:
         return "-"
-    return f"{100 * row['value']:.1f} [{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
+    return f"{100 * row['value']:.1f}\n{100 * row['low']:.1f} to {100 * row['high']:.1f}"
 
 
 def _flat(values: Any) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from torch import nn
 
 from contrascope import records
 from contrascope.augment.presets import build_policy
@@ -13,7 +14,6 @@ from contrascope.data.imageset import ImageSet
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
 from contrascope.encoders.build import build_encoder
-from contrascope.encoders.encoder import Encoder
 from contrascope.errors import InputError
 from contrascope.evaluation.protocol import Protocol
 from contrascope.experiments.assess import Rows, assess, knn_probe
@@ -39,7 +39,7 @@ class Run:
     step: int
 
     @property
-    def encoder(self) -> Encoder:
+    def encoder(self) -> nn.Module:
         """The encoder at the newest checkpoint."""
         return self.method.encoder
 

@@ -57,7 +57,7 @@ class _LogSumOthers(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         online, target, weights = ctx.saved_tensors
         anchors = online.flatten(0, 1)
         scale = grads[0].flatten(0, 1).T[:, :, None]  # views anchors 1
