@@ -62,7 +62,10 @@ class EmbedArguments:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateArguments:
-    """Accuracy of simple classifiers on frozen features, beside a random encoder and raw pixels."""
+    """Accuracy of simple classifiers on frozen features, beside a random encoder and raw pixels.
+
+    A run is assessed under its own protocol unless a setting of the protocol is changed here.
+    """
 
     encoder: tyro.conf.Positional[str]
     """A run's folder, an encoder's name, or a file of features."""

@@ -8,11 +8,7 @@ from contrascope.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class DataSettings:
-    """Which images, which split, which labels, and where they are kept.
-
-    >>> DataSettings(source="scenes", background=0.0).split
-    'train'
-    """
+    """Which images, which split, which labels, and where they are kept."""
 
     source: str = "digits"
     """`digits`, `scenes`, `shapes`, a folder, a file (.npy, .npz, .safetensors) or a name on the hub."""

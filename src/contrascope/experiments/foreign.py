@@ -21,25 +21,38 @@ from contrascope.features.files import load_features, save_features
 
 def embed_to_file(name: str, data: DataSettings, out: Path) -> Path:
     """Features of clean images by a run or an encoder, written whole to `out`."""
-    images = open_images(data)
+    images = open_images(_as_trained(name, data))
     encoder, projector = _networks(name, images.shape)
     save_features(embed(encoder, projector, images, device=_device()), out)
     return out
 
 
 def evaluate_anything(name: str, source: str, data: DataSettings, protocol: Protocol) -> Rows:
-    """The table of scores of a run, an encoder, or two files of features (train, test)."""
+    """The table of scores of a run, an encoder, or two files of features (train, test).
+
+    A run is assessed under its own protocol and at its own image side where the caller leaves these as they are.
+    """
     path = Path(name).expanduser()
     if path.is_file():
         return _evaluate_files(path, Path(source).expanduser(), protocol)
-    data = replace(data, source=source)
+    data = _as_trained(name, replace(data, source=source))
     if path.is_dir():
-        return assess_run(load_run(path), data, protocol, device=_device())
+        run = load_run(path)
+        chosen = run.settings.protocol if protocol == Protocol() else protocol
+        return assess_run(run, data, chosen, device=_device())
     shape = open_images(data).shape
     encoder, _ = _networks(name, shape)
     settings = EncoderSettings(name=name)
     random = build_encoder(settings, channels=shape[0], size=min(shape[1:]))
     return assess(encoder, None, data, protocol, random_encoder=random, device=_device())
+
+
+def _as_trained(name: str, data: DataSettings) -> DataSettings:
+    """The data at the side that a run was trained on, unless another one is asked for."""
+    path = Path(name).expanduser() / records.SETTINGS
+    if data.size is not None or not path.is_file():
+        return data
+    return replace(data, size=records.read_json(path)["data"]["size"])
 
 
 def _networks(name: str, shape: tuple[int, int, int]) -> tuple[nn.Module, nn.Module | None]:
