@@ -23,14 +23,6 @@ TINY = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def command(*words):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(

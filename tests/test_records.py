@@ -1,7 +1,5 @@
 import json
 import math
-import subprocess
-import sys
 
 import pytest
 
@@ -50,19 +48,8 @@ def test_a_damaged_middle_line_is_named_by_number(tmp_path):
         records.read_metrics(path)
 
 
-HOLDER = """
-import sys, pathlib
-from contrascope import records
-with records.hold(pathlib.Path(sys.argv[1])):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
-
-def test_a_folder_held_by_another_process_is_refused_and_free_once_that_is_killed(tmp_path):
-    other = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+def test_a_folder_held_by_another_process_is_refused_and_free_once_that_is_killed(tmp_path, hold_elsewhere):
+    other = hold_elsewhere(tmp_path)
     try:
         assert other.stdout.readline() == b"held\n"
         with pytest.raises(InputError, match=rf"is held by process {other.pid}\."), records.hold(tmp_path):

@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -71,19 +69,8 @@ def test_a_finished_run_resumed_stays_as_it_is(finished):
     assert (finished / records.METRICS).read_bytes() == lines
 
 
-HOLDER = """
-import sys, pathlib
-from contrascope import records
-with records.hold(pathlib.Path(sys.argv[1])):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
-
-def test_a_folder_held_by_another_process_is_refused(tmp_path):
-    other = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+def test_a_folder_held_by_another_process_is_refused(tmp_path, hold_elsewhere):
+    other = hold_elsewhere(tmp_path)
     try:
         other.stdout.readline()
         with pytest.raises(InputError, match=f"is held by process {other.pid}"):

@@ -25,14 +25,6 @@ METHODS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture
 def make_method() -> Callable[..., Method]:
     def make(name: str = "simclr", seed: int = 0) -> Method:

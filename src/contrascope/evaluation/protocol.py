@@ -1,11 +1,10 @@
 """The frozen settings of an evaluation; their hash stands beside every number."""
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass
 from typing import Literal
 
 from contrascope.errors import InputError, did_you_mean
+from contrascope.settings import digest
 
 PROBES = ("knn", "nearest_centre", "linear", "few_labels")
 
@@ -61,5 +60,4 @@ class Protocol:
     @property
     def hash(self) -> str:
         """First 12 hex digits of the SHA-256 of the settings as canonical JSON."""
-        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return digest(asdict(self), length=12)

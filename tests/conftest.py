@@ -1,0 +1,31 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+
+HOLDER = """
+import sys, pathlib
+from contrascope import records
+with records.hold(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def hold_elsewhere():
+    def start(folder):
+        return subprocess.Popen(
+            [sys.executable, "-c", HOLDER, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+
+    return start
