@@ -5,7 +5,7 @@ RUN := $(VENV)/bin
 READY := $(VENV)/.ready
 TEST_FLAGS ?= -n 2
 
-.PHONY: demo test test-slow check format lint types contracts install bench clean
+.PHONY: demo test test-slow test-browser check format lint types contracts install bench clean
 
 install: $(READY)
 
@@ -26,6 +26,15 @@ test: $(READY)
 
 test-slow: $(READY)
 	$(RUN)/python -m pytest -m "slow and not gpu"
+
+# The report page in headless Chromium; skips with a reason where there is none and none can be installed.
+test-browser: $(READY)
+	$(RUN)/python -m pip install --quiet -c constraints.txt playwright axe-playwright-python
+	command -v chromium chromium-browser google-chrome >/dev/null || \
+	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+	    timeout 300 sh -c 'apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium' >/dev/null; } || \
+	  echo "no Chromium: install it (Debian: apt install chromium)"
+	$(RUN)/python -m pytest -rs tests/reports/test_browser.py
 
 check: format lint types contracts test
 

@@ -35,10 +35,10 @@ def settings_of(recipe: str, data: Path, *, seed: int, policy: str | None, epoch
 
 
 def plan(seeds: int) -> list[tuple[str, int, str | None]]:
-    """(recipe, seed, policy): one run a method, SimCLR's policies, then SimCLR's other seeds."""
+    """(recipe, seed, policy): one run a method, SimCLR's other seeds, then SimCLR's policies."""
     methods: list[tuple[str, int, str | None]] = [(f"cifar10-{name}-cpu", 0, None) for name in CPU_METHODS]
     policies = [("cifar10-simclr-cpu", 0, letters) for letters in POLICIES]
-    return [*methods, *policies, *(("cifar10-simclr-cpu", seed, None) for seed in range(1, seeds))]
+    return [*methods, *(("cifar10-simclr-cpu", seed, None) for seed in range(1, seeds)), *policies]
 
 
 def scores(folder: Path) -> dict[tuple[str, str], float]:

@@ -4,7 +4,8 @@
 
 Quantities of normalised features of encoder and projector on fixed views of test images, as docs/diagnose.md explains
 them: L_align over two views, the largest and the mean cosine of two class centres. Writes OUT.json and OUT.svg; needs
-matplotlib (`make bench`).
+matplotlib (`make bench`). OUT.json also has the label-free scores of every checkpoint, for
+`benchmarks/checkpoint_scores.py`. Runs that are in OUT.json already are not measured again.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from contrascope import records
 from contrascope.augment.presets import PolicySettings, build_policy
 from contrascope.data.imageset import ImageSet
 from contrascope.diagnosis.networks import FixedViews, Subject, embed_views, fixed_views
+from contrascope.diagnosis.signals import layer_signals
 from contrascope.evaluation.knn import KNNClassifier
 from contrascope.experiments.assess import evaluation_sets
 from contrascope.experiments.train import load_run
@@ -53,6 +55,7 @@ def measured(subject: Subject, views: FixedViews, some: ImageSet, *, draws: int)
     y = next(iter(some.labels.values()))
     for layer, rows in zip(("h", "z"), embed_views(subject, views), strict=True):
         assert rows is not None
+        found[f"{layer} scores"] = label_free_scores(rows)
         unit = unit_views(rows)
         apart = divergence(unit, y, draws=draws)
         for name, estimate in (
@@ -62,6 +65,21 @@ def measured(subject: Subject, views: FixedViews, some: ImageSet, *, draws: int)
         ):
             found[f"{layer} {name}"] = [estimate.value, estimate.low, estimate.high]
     return found
+
+
+def label_free_scores(rows: torch.Tensor) -> dict[str, float | None]:
+    """Scores that the literature offers for choosing a checkpoint; larger is said to be better."""
+    signals = layer_signals(rows, draws=0)
+    assert signals.views is not None
+    return {
+        "instance retrieval": signals.views.retrieval.value,
+        "RankMe": signals.rankme,
+        "LiDAR": signals.views.lidar,
+        "effective rank": signals.effective_rank,
+        "minus uniformity": -signals.uniformity.value,
+        "minus alignment": -signals.views.alignment.value,
+        "minus |alpha - 1|": None if signals.alpha is None else -abs(signals.alpha - 1),
+    }
 
 
 def knn(subject: Subject, learn: ImageSet, test: ImageSet) -> float:
@@ -104,14 +122,15 @@ def main() -> None:
     parser.add_argument("--policy", default="simclr-cifar", help="the same for all runs")
     parser.add_argument("--draws", type=int, default=200)
     options = parser.parse_args()
-    rows = [
-        row
-        for path in options.runs
-        for row in curve(path, images=options.images, policy=options.policy, draws=options.draws)
-    ]
-    records.write_json(options.out.with_suffix(".json"), rows)
+    out = options.out.with_suffix(".json")
+    rows: list[dict[str, Any]] = records.read_json(out) if out.exists() else []
+    for path in options.runs:
+        if any(row["run"] == path.name for row in rows):
+            continue
+        rows += curve(path, images=options.images, policy=options.policy, draws=options.draws)
+        records.write_json(out, rows)
     figure(rows, options.out.with_suffix(".svg"))
-    print(f"{options.out.with_suffix('.json')}, {options.out.with_suffix('.svg')}")
+    print(f"{out}, {options.out.with_suffix('.svg')}")
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def words(key: DrawKey, count: int, *, start: int = 0) -> Int[Tensor, "batch cou
     counter[2] = key.epoch
     counter[3] = (ids >> 32) & 0xFFFF | (view << (_ID_BITS - 32))
     random = philox(counter, (key.seed & _MASK, key.seed >> 32))
-    stream = random.permute(1, 2, 0).reshape(len(ids), -1)
+    stream = random.permute(1, 2, 0).flatten(1)
     return stream[:, start - 4 * first :][:, :count].contiguous()
 
 

@@ -8,10 +8,11 @@ from contrascope.augment.presets import PolicySettings, build_policy
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
 from contrascope.diagnosis.settings import MonitorSettings
+from contrascope.diagnosis.signals import Signals, layer_signals, value_faults
 from contrascope.encoders.build import EncoderSettings
 from contrascope.encoders.projector import ProjectorSettings
 from contrascope.errors import InputError
-from contrascope.experiments.monitor import Monitor
+from contrascope.experiments.monitor import Monitor, class_row
 from contrascope.experiments.recipes import digits_simclr
 from contrascope.experiments.train import build, train
 from contrascope.methods.simclr import SimCLRSettings
@@ -42,6 +43,42 @@ def test_a_run_diagnoses_itself_evenly_and_keeps_its_best_checkpoint(tmp_path):
     best = records.read_json(tmp_path / "run" / records.BEST)
     assert best["step"] in [step for step, _ in records.checkpoint_folders(tmp_path / "run")]
     assert best["score"] == max(row["h_retrieval"] for row in found)
+
+
+def test_with_labels_the_divergence_of_class_centres_stands_beside_the_verdict(tmp_path):
+    settings = tiny(images=128)
+    train(replace(settings, data=DataSettings(source="digits")), tmp_path / "with")
+    train(settings, tmp_path / "without")
+    labelled, unlabelled = probes(tmp_path / "with"), probes(tmp_path / "without")
+    of_classes = {f"{layer}_{key}" for layer in "hz" for key in ("max_cosine", "mean_cosine", "centre_error")}
+    for one, other in zip(labelled, unlabelled, strict=True):
+        assert one.keys() - other.keys() == of_classes
+        assert all(one[key] == other[key] for key in other if key != "seconds")
+        assert -1 <= one["h_mean_cosine"] <= one["h_max_cosine"] <= 1
+        assert 0 <= one["z_centre_error"] <= 1
+
+
+def test_class_centres_by_hand_and_none_for_too_few_labels():
+    h = torch.tensor([[1.0, 0.0], [0.0, 1.0]]).repeat_interleave(4, dim=0).repeat(2, 1, 1)
+    layer = layer_signals(h, draws=0)
+    signals = Signals(
+        h=layer,
+        z=None,
+        reference_h=None,
+        reference_z=None,
+        reference="none",
+        equal_views=0.0,
+        faults=value_faults(h, None),
+    )
+    y = torch.tensor([0] * 4 + [1] * 4)
+    assert class_row((h, None), y, signals) == {
+        "h_max_cosine": 0.0,
+        "h_mean_cosine": 0.0,
+        "h_centre_error": 0.0,
+    }
+    assert class_row((h, None), torch.arange(8) // 3, signals) == {}
+    assert class_row((h, None), torch.zeros(8, dtype=torch.int64), signals) == {}
+    assert class_row((h, None), None, signals) == {}
 
 
 def test_the_monitor_changes_no_weight_of_the_run(tmp_path):

@@ -98,6 +98,7 @@ def metrics(steps=8, probes=4):
         {"kind": "probe", "step": 2 * e, "epoch": e, "verdict": "not learning" if e == 1 else "healthy"}
         | {"h_alignment": 0.1 * e, "h_retrieval": 0.2 * e, "h_participation_ratio": 3.0 + e}
         | {"h_uniformity": -1.0, "knn_held_out": 0.2 * e}
+        | {"h_max_cosine": 0.9 - 0.1 * e, "h_centre_error": 0.5 - 0.1 * e}
         for e in range(1, probes + 1)
     ]
     return rows + probed

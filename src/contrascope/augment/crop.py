@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from contrascope.augment.compiled import array, kernels_for
 from contrascope.augment.op import (
     AbstractOp,
     Changed,
@@ -97,6 +98,12 @@ class RandomResizedCrop(AbstractOp):
         row_index, row_weight = triangle_taps(top, h, full=height, out=out_height)
         if images.dtype == torch.uint8:
             row_weight = row_weight / 255
+        kernels = kernels_for(images, row_weight)
+        if kernels is not None:
+            out = torch.empty(len(source), images.shape[1], out_height, out_width)
+            taps = (row_index, row_weight, index, weight)
+            kernels.resample(*map(array, (images, source, box, *taps, out)))
+            return out
         rows = resample_rows(images, source, (row_index, row_weight))
         return resample_columns(rows, (index, weight)).clamp_(0, 1)
 

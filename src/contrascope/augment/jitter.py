@@ -15,6 +15,7 @@ from contrascope.augment.colour import (
     adjust_saturation_,
     gray,
 )
+from contrascope.augment.compiled import array, kernels_for
 from contrascope.augment.op import (
     AbstractOp,
     Params,
@@ -91,6 +92,13 @@ class ColorJitter(AbstractOp):
 
     def apply(self, images: FloatImages, params: Params) -> FloatImages:
         """At each of the four places images are sorted by what is due: each adjustment is one call."""
+        kernels = kernels_for(images)
+        if kernels is not None and images.dtype == torch.float32:
+            amounts = torch.stack([params[name] for name in _ADJUST], dim=1)
+            enabled = torch.tensor([getattr(self, name) > 0 for name in _ADJUST])
+            flat, out = images.flatten(2).contiguous(), torch.empty_like(images.flatten(2))
+            kernels.jitter(*map(array, (flat, params["on"], params["order"], amounts, enabled, out)))
+            return out.view(images.shape)
         due = params["order"].T.masked_fill(~params["on"], len(_ADJUST)).contiguous()
         sorted_at = due.argsort(dim=1, stable=True)
         counts = (due[:, :, None] == torch.arange(len(_ADJUST) + 1, device=due.device)).sum(1).tolist()
@@ -129,6 +137,11 @@ class Grayscale(AbstractOp):
     def apply(self, images: FloatImages, params: Params) -> FloatImages:
         if images.shape[1] == 1:
             return images
+        kernels = kernels_for(images)
+        if kernels is not None and images.dtype == torch.float32:
+            flat, out = images.flatten(2).contiguous(), torch.empty_like(images.flatten(2))
+            kernels.drop_colour(*map(array, (flat, params["on"], out)))
+            return out.view(images.shape)
         return on_chosen(images, params, lambda chosen, _: gray(chosen).expand_as(chosen))
 
 

@@ -4,10 +4,13 @@ import time
 from functools import cached_property
 
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from contrascope.augment.policy import Policy
 from contrascope.data.imageset import ImageSet
 from contrascope.diagnosis.networks import (
+    Embedded,
     FixedViews,
     Layers,
     Subject,
@@ -22,6 +25,8 @@ from contrascope.diagnosis.signals import LayerSignals, Signals
 from contrascope.diagnosis.verdict import Verdict, judge
 from contrascope.experiments.assess import some_images
 from contrascope.methods.base import Method, MethodSettings
+from contrascope.theory.alignment import unit_views
+from contrascope.theory.divergence import divergence, nearest_centre_error
 from contrascope.training.probe import Finding
 
 GRAVE = ("numerical fault", "complete collapse", "dimensional collapse", "cluster collapse")
@@ -63,10 +68,10 @@ class Monitor:
             subject, embedded, self._reference, self._views, draws=DRAWS, seed=self._seed, device=self._device
         )
         verdict = judge(signals, method=self._method)
-        alarm = self._alarm(verdict, finished)
+        row = {**monitor_row(signals, verdict), **class_row(embedded, self._some.y, signals)}
         return Finding(
-            row={**monitor_row(signals, verdict), "seconds": round(time.perf_counter() - start, 3)},
-            alarm=alarm,
+            row={**row, "seconds": round(time.perf_counter() - start, 3)},
+            alarm=self._alarm(verdict, finished),
             score=label_free_score(signals),
             stop=self._settings.stop and verdict.word in GRAVE,
         )
@@ -76,10 +81,13 @@ class Monitor:
         return verdict.word if verdict.word in GRAVE or (late and not verdict.ok) else ""
 
     @cached_property
+    def _some(self) -> ImageSet:
+        return some_images(self._images, self._settings.images, seed=self._seed)
+
+    @cached_property
     def _views(self) -> FixedViews:
-        some = some_images(self._images, self._settings.images, seed=self._seed)
         return fixed_views(
-            some, self._policies, num_views=self._settings.views, seed=self._seed, device=self._device
+            self._some, self._policies, num_views=self._settings.views, seed=self._seed, device=self._device
         )
 
     @cached_property
@@ -94,6 +102,29 @@ def monitor_row(signals: Signals, verdict: Verdict) -> dict[str, str | float]:
     for name, layer in (("h", signals.h), ("z", signals.z)):
         if layer is not None:
             row |= {f"{name}_{key}": value for key, value in _numbers(layer).items()}
+    return row
+
+
+def class_row(embedded: Embedded, y: Int[Tensor, " n"] | None, signals: Signals) -> dict[str, float]:
+    """Divergence of the class centres and nearest-centre error of both layers, where there are labels.
+
+    They stand beside the verdict, which has not seen them. Nothing where the images have no labels, one class,
+    or fewer than four images a class.
+    """
+    classes = 0 if y is None else len(y.unique())
+    if y is None or classes < 2 or len(y) < 4 * classes:
+        return {}
+    row: dict[str, float] = {}
+    for name, rows, layer in zip("hz", embedded, (signals.h, signals.z), strict=True):
+        if rows is None or layer is None:
+            continue
+        unit = unit_views(rows)
+        apart = divergence(unit, y.cpu())
+        row |= {
+            f"{name}_max_cosine": apart.max_cosine.value,
+            f"{name}_mean_cosine": apart.mean_cosine.value,
+            f"{name}_centre_error": nearest_centre_error(unit, y.cpu()).error.value,
+        }
     return row
 
 

@@ -10,7 +10,7 @@ FINE = ("healthy", "undecided")
 
 def losses(run: RunRecords) -> Figure | None:
     """The loss and its two halves against steps."""
-    return _curves(
+    return curves_figure(
         run.steps,
         {"loss": "loss", "align": "alignment half", "spread": "spread half"},
         title="Loss by halves",
@@ -24,7 +24,7 @@ def losses(run: RunRecords) -> Figure | None:
 
 def learning_rate(run: RunRecords) -> Figure | None:
     """The learning rate against steps."""
-    return _curves(
+    return curves_figure(
         run.steps,
         {"lr": "learning rate"},
         title="Learning rate",
@@ -36,7 +36,7 @@ def learning_rate(run: RunRecords) -> Figure | None:
 
 def throughput(run: RunRecords) -> Figure | None:
     """Images a second against steps."""
-    return _curves(
+    return curves_figure(
         run.steps,
         {"images_per_second": "images per second"},
         title="Throughput",
@@ -48,7 +48,7 @@ def throughput(run: RunRecords) -> Figure | None:
 
 def alignment_over_time(run: RunRecords) -> Figure | None:
     """Alignment and uniformity of both layers against epochs."""
-    return _curves(
+    return curves_figure(
         run.probes,
         {"h_alignment": "alignment, encoder h", "z_alignment": "alignment, projector z"},
         title="Alignment against epochs",
@@ -61,14 +61,37 @@ def alignment_over_time(run: RunRecords) -> Figure | None:
 
 def spread_over_time(run: RunRecords) -> Figure | None:
     """Uniformity of both layers: the label-free companion of divergence."""
-    return _curves(
+    return curves_figure(
         run.probes,
         {"h_uniformity": "uniformity, encoder h", "z_uniformity": "uniformity, projector z"},
         title="Are images kept apart? Uniformity against epochs",
         x=("epoch", "finished epochs"),
         y="uniformity (log, 0 to -4)",
-        read="0: all images in one spot. About -4: spread evenly over the sphere. Divergence of class centres needs "
-        "labels and is measured at the end; this is its label-free companion while training.",
+        read="0: all images in one spot. About -4: spread evenly over the sphere. It is the label-free companion of "
+        "the divergence of class centres.",
+    )
+
+
+def divergence_over_time(run: RunRecords) -> Figure | None:
+    """Largest and mean cosine of two class centres, and nearest-centre error, against epochs; with labels."""
+    names = {
+        f"{layer}_{key}": f"{words}, {full}"
+        for layer, full in (("h", "encoder h"), ("z", "projector z"))
+        for key, words in (
+            ("max_cosine", "largest cosine of centres"),
+            ("mean_cosine", "mean cosine of centres"),
+            ("centre_error", "nearest-centre error"),
+        )
+    }
+    return curves_figure(
+        run.probes,
+        names,
+        title="Divergence of class centres against epochs (with labels)",
+        x=("epoch", "finished epochs"),
+        y="cosine (-1 to 1), error (share)",
+        read="Class centres that point apart have a cosine near or below 0; the largest cosine is the pair of classes "
+        "that is hardest to tell apart. Measured on the images of the run's own diagnosis; the verdict has not seen "
+        "the labels.",
     )
 
 
@@ -79,7 +102,7 @@ def learning_over_time(run: RunRecords) -> Figure | None:
         "z_retrieval": "a view finds its image, projector z",
         "knn_held_out": "kNN accuracy on held-out training images",
     }
-    return _curves(
+    return curves_figure(
         run.probes,
         names,
         title="Does it learn? Retrieval and kNN against epochs",
@@ -101,7 +124,7 @@ def ranks_over_time(run: RunRecords) -> Figure | None:
             ("lidar", "LiDAR"),
         )
     }
-    return _curves(
+    return curves_figure(
         run.probes,
         names,
         title="Ranks against epochs",
@@ -131,7 +154,7 @@ def alarms(run: RunRecords) -> Table | None:
     )
 
 
-def _curves(
+def curves_figure(
     rows: Sequence[Tree], names: Mapping[str, str], *, title: str, x: tuple[str, str], y: str, read: str
 ) -> Figure | None:
     """Curves of those keys that some row has; None if no row has any."""

@@ -6,7 +6,16 @@ A new kind of record needs one function from `RunRecords` to a block, named here
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from contrascope.reports import bounds, curves, curves_of_views, imagery, measured, settings_view
+from contrascope.reports import (
+    bounds,
+    curves,
+    curves_of_views,
+    geometry,
+    geometry_facts,
+    imagery,
+    measured,
+    settings_view,
+)
 from contrascope.reports.blocks import Block
 from contrascope.reports.load import RunRecords
 
@@ -59,6 +68,7 @@ SECTIONS = (
         functions=(
             curves.alignment_over_time,
             curves.spread_over_time,
+            curves.divergence_over_time,
             curves.learning_over_time,
             curves_of_views.r_epsilon,
             curves_of_views.concentration,
@@ -75,7 +85,19 @@ SECTIONS = (
     Section(
         key="geometry",
         title="Geometry",
-        functions=(curves_of_views.spectra, curves.ranks_over_time, measured.ranks),
+        functions=(
+            geometry.operations,
+            geometry.removed,
+            geometry_facts.negatives,
+            geometry_facts.facts,
+            geometry_facts.spectrum,
+            geometry_facts.bound_over_time,
+            geometry_facts.projector_over_time,
+            geometry_facts.removed_over_time,
+            curves_of_views.spectra,
+            curves.ranks_over_time,
+            measured.ranks,
+        ),
         empty="No spectra or ranks: they come with gallery.json, probe rows and diagnosis.json.",
     ),
     Section(
