@@ -1,3 +1,5 @@
+import os
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -77,3 +79,39 @@ def test_other_types_and_empty_batches_take_the_tensor_code():
         torch.zeros(0, 3, 8, 8, dtype=torch.uint8), policy("acde"), ids=torch.arange(0), seed=0, epoch=0
     )
     assert views.shape == (2, 0, 3, 8, 8)
+
+
+@pytest.mark.parametrize("threads", [2, 3, 64])
+def test_the_number_of_threads_changes_no_bit(pictures, monkeypatch, threads):
+    images, chosen = pictures(5, 3, 30, 30), policy("acde", size=40)
+    settings = {"ids": torch.arange(5), "seed": 0, "epoch": 0, "num_views": 3}
+    alone, _ = make_views(images, chosen, **settings)
+    monkeypatch.setattr(compiled, "LEAST_VALUES", 0)
+    torch.set_num_threads(threads)
+    assert torch.equal(make_views(images, chosen, **settings)[0], alone)
+
+
+def test_a_fault_in_any_thread_reaches_the_caller(monkeypatch):
+    def kernel(start, stop, array):
+        if start > 0:
+            raise ValueError(f"images {start} to {stop}")
+
+    monkeypatch.setattr(compiled, "LEAST_VALUES", 0)
+    torch.set_num_threads(2)
+    with pytest.raises(ValueError, match="images 4 to 8"):
+        compiled.run(kernel, 8, torch.zeros(8))
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_process_makes_views_with_threads_of_its_own(pictures, monkeypatch):
+    monkeypatch.setattr(compiled, "LEAST_VALUES", 0)
+    torch.set_num_threads(2)
+    done = []
+    compiled.run(lambda start, stop, array: done.append((start, stop)), 8, torch.zeros(8))
+    assert sorted(done) == [(0, 4), (4, 8)]
+    child = os.fork()
+    if child == 0:
+        compiled.run(lambda start, stop, array: None, 8, torch.zeros(8))
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0

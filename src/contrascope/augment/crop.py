@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from contrascope.augment.compiled import array, kernels_for
+from contrascope.augment.compiled import kernels_for, run
 from contrascope.augment.op import (
     AbstractOp,
     Changed,
@@ -102,7 +102,7 @@ class RandomResizedCrop(AbstractOp):
         if kernels is not None:
             out = torch.empty(len(source), images.shape[1], out_height, out_width)
             taps = (row_index, row_weight, index, weight)
-            kernels.resample(*map(array, (images, source, box, *taps, out)))
+            run(kernels.resample, len(out), images, source, box, *taps, out)
             return out
         rows = resample_rows(images, source, (row_index, row_weight))
         return resample_columns(rows, (index, weight)).clamp_(0, 1)

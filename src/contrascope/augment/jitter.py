@@ -15,7 +15,7 @@ from contrascope.augment.colour import (
     adjust_saturation_,
     gray,
 )
-from contrascope.augment.compiled import array, kernels_for
+from contrascope.augment.compiled import kernels_for, run
 from contrascope.augment.op import (
     AbstractOp,
     Params,
@@ -97,7 +97,7 @@ class ColorJitter(AbstractOp):
             amounts = torch.stack([params[name] for name in _ADJUST], dim=1)
             enabled = torch.tensor([getattr(self, name) > 0 for name in _ADJUST])
             flat, out = images.flatten(2).contiguous(), torch.empty_like(images.flatten(2))
-            kernels.jitter(*map(array, (flat, params["on"], params["order"], amounts, enabled, out)))
+            run(kernels.jitter, len(flat), flat, params["on"], params["order"], amounts, enabled, out)
             return out.view(images.shape)
         due = params["order"].T.masked_fill(~params["on"], len(_ADJUST)).contiguous()
         sorted_at = due.argsort(dim=1, stable=True)
@@ -140,7 +140,7 @@ class Grayscale(AbstractOp):
         kernels = kernels_for(images)
         if kernels is not None and images.dtype == torch.float32:
             flat, out = images.flatten(2).contiguous(), torch.empty_like(images.flatten(2))
-            kernels.drop_colour(*map(array, (flat, params["on"], out)))
+            run(kernels.drop_colour, len(flat), flat, params["on"], out)
             return out.view(images.shape)
         return on_chosen(images, params, lambda chosen, _: gray(chosen).expand_as(chosen))
 

@@ -2,8 +2,8 @@
 
 The float32 operations of `crop.py`, `jitter.py` and `colour.py` in their order, without fused multiply-add, so that
 the bits are theirs. numba takes the types from the arrays it gets. The pixels of a channel are one axis: images are
-[batch channel pixels], except in `resample`. Indices are unsigned: a signed one may count from the end, at the cost of a
-test for every pixel.
+[batch channel pixels], except in `resample`. What is called from outside works on images `start` to `stop`. Indices
+are unsigned: a signed one may count from the end, at the cost of a test for every pixel.
 """
 
 import inspect
@@ -69,11 +69,11 @@ def blend_colour_columns(rows, index, weight, red, green, blue):
 
 
 @compiled
-def resample(images, source, box, row_index, row_weight, column_index, column_weight, out):
+def resample(start, stop, images, source, box, row_index, row_weight, column_index, column_weight, out):
     """Crop, resize and mirror images[source] into `out` [batch channel height width]."""
     channels = out.shape[1]
     rows = np.empty((channels, images.shape[3]), dtype=np.float32)
-    for b in range(len(out)):
+    for b in range(start, stop):
         left, right = box[b, 1], box[b, 1] + box[b, 3]
         columns = column_index[:, b].astype(np.uint32)
         weights = np.ascontiguousarray(column_weight[:, b])
@@ -96,9 +96,9 @@ def luma(red, green, blue, out):
 
 
 @compiled
-def drop_colour(images, on, out):
+def drop_colour(start, stop, images, on, out):
     """The luma in every channel of the images that are `on`."""
-    for b in range(len(images)):
+    for b in range(start, stop):
         if on[b]:
             luma(images[b, 0], images[b, 1], images[b, 2], out[b, 0])
             out[b, 1, :] = out[b, 0]
@@ -179,10 +179,10 @@ def adjust(image, which, amount, spare):
 
 
 @compiled
-def jitter(images, on, order, amounts, enabled, out):
+def jitter(start, stop, images, on, order, amounts, enabled, out):
     """Brightness, contrast, saturation and hue, those enabled, in each image's order, where it is `on`."""
     spare = np.empty(images.shape[2], dtype=np.float32)
-    for b in range(len(images)):
+    for b in range(start, stop):
         out[b] = images[b]
         if on[b]:
             for place in range(4):
