@@ -103,8 +103,11 @@ def test_an_encoder_that_reads_trivial_statistics_is_a_shortcut(reference):
 
 
 def test_an_encoder_like_its_random_twin_is_not_learning(reference):
-    found = judge(signals(views_of(gaussian(N, DIM, seed=5), 1.5, seed=6), reference))
+    like_random = signals(views_of(gaussian(N, DIM, seed=5), 1.5, seed=6), reference)
+    found = judge(like_random)
     assert found.word == "not learning"
+    assert "not loaded" in found.cause  # no method is known: a foreign encoder
+    assert "learning rate" in judge(like_random, method=SimCLRSettings(temperature=0.5)).cause
 
 
 @pytest.mark.parametrize(

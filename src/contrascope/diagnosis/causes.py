@@ -80,6 +80,12 @@ def _fault(signals: Signals) -> Advice:
 
 
 def _not_learning(method: MethodSettings | None) -> Advice:
+    if method is None:
+        return Advice(
+            cause="On these images the weights are as good as random ones: they were not trained or not loaded, they "
+            "expect another input (side, range, normalisation), or the policy leaves nothing to find.",
+            next="Check where the weights come from and what input they expect; then look at the views.",
+        )
     cause = (
         "The representation is no better than untrained weights: the learning rate is near 0, the training too "
         "short, or the views share nothing that could be learnt (an augmentation that destroys the image)."
