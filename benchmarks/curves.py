@@ -20,6 +20,7 @@ from contrascope import records
 from contrascope.augment.presets import PolicySettings, build_policy
 from contrascope.data.imageset import ImageSet
 from contrascope.diagnosis.networks import FixedViews, Subject, embed_views, fixed_views
+from contrascope.diagnosis.rules import identity_share
 from contrascope.diagnosis.signals import layer_signals
 from contrascope.evaluation.knn import KNNClassifier
 from contrascope.experiments.assess import evaluation_sets
@@ -70,9 +71,12 @@ def measured(subject: Subject, views: FixedViews, some: ImageSet, *, draws: int)
 def label_free_scores(rows: torch.Tensor) -> dict[str, float | None]:
     """Scores that the literature offers for choosing a checkpoint; larger is said to be better."""
     signals = layer_signals(rows, draws=0)
+    identity = identity_share(signals)
     assert signals.views is not None
+    assert identity is not None
     return {
         "instance retrieval": signals.views.retrieval.value,
+        "identity share": identity.value,
         "RankMe": signals.rankme,
         "LiDAR": signals.views.lidar,
         "effective rank": signals.effective_rank,

@@ -4,7 +4,8 @@
 
 Trains every case of `verdict_cases.py` (about half a minute each on two cores; finished ones are read back),
 measures it without labels, asks for the verdict, and prints a table with the kNN accuracy of encoder and random
-encoder beside it, which the verdict never sees. `--judge` only judges again what is measured.
+encoder beside it, which the verdict never sees. `--judge` only judges again what is measured; `--cifar` adds
+the runs of `benchmarks/cifar10.py` in that folder, which are healthy ones on photographs.
 """
 
 import argparse
@@ -28,6 +29,8 @@ from contrascope.diagnosis.signals import Signals
 from contrascope.diagnosis.verdict import judge
 from contrascope.encoders.build import EncoderSettings, build_encoder
 from contrascope.evaluation.knn import KNNClassifier
+from contrascope.experiments.diagnose import diagnose_anything
+from contrascope.experiments.settings import RunSettings
 from contrascope.features.embed import embed
 from contrascope.methods.base import Method
 from contrascope.settings import from_json, to_json
@@ -115,11 +118,15 @@ def main() -> None:
     )
     parser.add_argument("--runs", type=Path, default=Path("runs/verdict"))
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--cifar", type=Path, help="folder of runs of benchmarks/cifar10.py")
     parser.add_argument("--only", help="only cases whose name contains this")
     parser.add_argument("--kind", choices=("broken", "healthy"), help="only these cases")
     parser.add_argument("--judge", action="store_true", help="judge what is measured, train nothing")
     options = parser.parse_args()
     rows = []
+    for path in sorted(options.cifar.glob("*/" + records.EVALUATION)) if options.cifar else ():
+        rows.append(finished_run(path.parent, options.runs))
+        print(line(rows[-1]), flush=True)
     for seed in range(options.seeds):
         for case in cases():
             if not wanted(case, options.only, options.kind):
@@ -133,6 +140,28 @@ def main() -> None:
             rows.append(judged(case, seed, records.read_json(path)))
             print(line(rows[-1]), flush=True)
     print(confusion(rows))
+
+
+def finished_run(run: Path, folder: Path) -> dict[str, Any]:
+    """A run that is called healthy because its kNN is above its random encoder's; the verdict does not see that."""
+    path = folder / f"{run.name}.json"
+    if not path.exists():
+        found = diagnose_anything(str(run), None, labels="none").diagnosis
+        records.write_json(path, {"signals": to_json(found.signals)})
+    settings = from_json(RunSettings, records.read_json(run / records.SETTINGS))
+    verdict = judge(from_json(Signals, records.read_json(path)["signals"]), method=settings.method)
+    rows = records.read_json(run / records.EVALUATION)["rows"]
+    knn_of = {
+        row["of"].split()[0]: row["value"] for row in rows if row["name"] == "knn" and "encoder" in row["of"]
+    }
+    return {
+        "case": run.name,
+        "seed": settings.training.seed,
+        "broken": False,
+        "verdict": verdict.word,
+        "evidence": verdict.evidence,
+        "knn": knn_of,
+    }
 
 
 def wanted(case: Case, only: str | None, kind: str | None) -> bool:

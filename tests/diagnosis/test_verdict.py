@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from contrascope.diagnosis.rules import RULES, Thresholds
+from contrascope.diagnosis.rules import RULES, Thresholds, identity_share
 from contrascope.diagnosis.signals import Faults, Signals, layer_signals
 from contrascope.diagnosis.verdict import judge
 from contrascope.encoders.projector import ProjectorSettings
@@ -96,10 +96,39 @@ def test_a_few_points_are_a_cluster_collapse(reference):
 
 
 def test_an_encoder_that_reads_trivial_statistics_is_a_shortcut(reference):
-    lift = torch.cat((STATISTICS, STATISTICS**2), dim=1) - 0.4
+    lift = torch.linalg.qr(torch.cat((STATISTICS, STATISTICS**2), dim=1) - 0.4).Q * N**0.5
     found = judge(signals(views_of(lift @ gaussian(10, DIM, seed=4), 0.02), reference))
     assert found.word == "over-invariant or shortcut"
     assert "sharpness" in found.evidence[0]
+
+
+def test_trivial_statistics_are_no_shortcut_where_random_weights_had_more_of_them(reference):
+    lift = torch.linalg.qr(torch.cat((STATISTICS, STATISTICS**2), dim=1) - 0.4).Q * N**0.5
+    mixed = signals(views_of(lift @ gaussian(10, DIM, seed=4), 2.0), reference)
+    assert judge(mixed).word == "over-invariant or shortcut"
+    random = replace(mixed.h, shortcut=layer(views_of(lift @ gaussian(10, DIM, seed=4), 0.0)).shortcut)
+    with_more = replace(random, views=reference.views, spread=reference.spread)
+    assert judge(replace(mixed, reference_h=with_more)).word == "healthy"
+
+
+def test_an_encoder_that_keeps_the_class_alone_has_learnt_though_no_view_finds_its_image(reference):
+    classes = gaussian(12, DIM, seed=7)[torch.arange(N) % 12]
+    found = judge(signals(views_of(classes, 0.4), reference))
+    assert float(found.evidence[0].split(" for ")[1].split(" %")[0]) < 20
+    assert found.word == "healthy"
+    assert "between images" in found.evidence[1]
+
+
+def test_the_identity_share_is_the_part_of_the_variance_between_images():
+    rows = views_of(gaussian(4000, DIM, seed=3), 0.5)
+    layer_of_rows = layer_signals(rows, draws=50)
+    assert identity_share(layer_of_rows).value == pytest.approx(1 / (1 + 0.5**2), abs=0.02)
+    alone = layer_signals(gaussian(2, 500, DIM), draws=50)
+    found = identity_share(alone)
+    assert found.low <= 0.01
+    assert found.high >= -0.01
+    assert identity_share(layer_signals(rows[:1], draws=0)) is None
+    assert identity_share(layer_signals(torch.ones(2, 9, 3), draws=0)) is None
 
 
 def test_an_encoder_like_its_random_twin_is_not_learning(reference):

@@ -36,8 +36,8 @@ def advice(word: str, signals: Signals, method: MethodSettings | None) -> Advice
         return Advice(cause="", next="Evaluate it on your task: contrascope evaluate.")
     if word == "undecided":
         return Advice(
-            cause="The signals do not separate it from its reference.",
-            next="Measure more images and views, or train longer and look again.",
+            cause="An array alone can show a collapse; learning shows only beside random weights on the same views.",
+            next="Diagnose the encoder with its images: contrascope diagnose ENCODER DATA.",
         )
     if word == "numerical fault":
         return _fault(signals)

@@ -29,14 +29,20 @@ class Thresholds:
     """Largest mean squared distance, of 4, between stored and batch statistics of batch norm."""
     spread: float = 1e-3
     """Smallest variance of unit rows; the reference's tenth, where that is less."""
-    rank: float = 3.0
-    """Smallest participation ratio of encoder and projector ..."""
+    rank: float = 5.0
+    """Smallest effective rank of the encoder, ..."""
+    projector_rank: float = 3.0
+    """... and of the projector, which is there to forget, ..."""
     rank_share: float = 0.6
     """... unless it is more than this share of the reference's."""
     modes: float = 0.99
     """Largest share of the encoder's variance between 8 clusters; an arc reaches 0.985, a circle 0.95."""
-    explained: float = 0.6
-    """Largest share of the encoder's variance that trivial statistics explain."""
+    explained: float = 0.5
+    """Largest share of the encoder's variance that trivial statistics explain ..."""
+    explained_share: float = 0.85
+    """... unless it is less than this share of the reference's: training has turned to something else."""
+    identity_gain: float = 0.1
+    """How far the identity share must rise above the reference's where retrieval does not tell them apart."""
 
 
 THRESHOLDS = Thresholds()
@@ -89,13 +95,13 @@ def complete_collapse(signals: Signals, cut: Thresholds) -> Found | None:
 def dimensional_collapse(signals: Signals, cut: Thresholds) -> Found | None:
     """A few directions carry all the variance, fewer than at random weights, which may have few themselves."""
     for name, layer, reference in _layers(signals):
-        rank = layer.participation_ratio
-        fewer = reference is None or rank < cut.rank_share * reference.participation_ratio or layer.dim <= 2
-        if rank < cut.rank and fewer:
-            beside = "" if reference is None else f" The reference has {reference.participation_ratio:.1f}."
+        rank, least = layer.effective_rank, cut.rank if name == "encoder" else cut.projector_rank
+        fewer = reference is None or rank < cut.rank_share * reference.effective_rank or layer.dim <= 2
+        if rank < least and fewer:
+            beside = "" if reference is None else f" The reference has {reference.effective_rank:.1f}."
             sentence = (
                 f"{rank:.1f} of {layer.dim} directions carry the variance of the {name} "
-                f"(participation ratio; effective rank {layer.effective_rank:.1f}).{beside}"
+                f"(effective rank; participation ratio {layer.participation_ratio:.1f}).{beside}"
             )
             return Found(word="dimensional collapse", evidence=(sentence,))
     return None
@@ -121,7 +127,10 @@ def shortcut(signals: Signals, cut: Thresholds) -> Found | None:
         return None
     beside = ""
     if reference is not None and reference.shortcut is not None:
-        beside = f" Of the reference they explain {100 * reference.shortcut.explained.value:.0f} %."
+        at_random = reference.shortcut.explained.value
+        if layer.shortcut.explained.value < cut.explained_share * at_random:
+            return None
+        beside = f" Of the reference they explain {100 * at_random:.0f} %."
     sentence = (
         f"Mean, contrast and sharpness of a view explain {100 * layer.shortcut.explained.value:.0f} % of the "
         f"encoder's variance.{beside}"
@@ -130,20 +139,16 @@ def shortcut(signals: Signals, cut: Thresholds) -> Found | None:
 
 
 def not_learning(signals: Signals, cut: Thresholds) -> Found | None:
-    """A view finds its image no better than with random weights."""
-    del cut
+    """A view finds its image no better than with random weights, and images are no farther apart than views."""
     pair = _views(signals)
-    if pair is None or signals.h is None:
+    if pair is None:
         return None
     trained, random = pair
-    if trained.low > random.high:
+    if trained.retrieval.low > random.retrieval.high:
         return None
-    sentence = (
-        f"A view finds another view of its image first for {100 * trained.value:.1f} % of {signals.h.images} "
-        f"images [{100 * trained.low:.1f}, {100 * trained.high:.1f}]; the random encoder reaches "
-        f"{100 * random.value:.1f} % [{100 * random.low:.1f}, {100 * random.high:.1f}]."
-    )
-    return Found(word="not learning", evidence=(sentence,))
+    if trained.identity.low > random.identity.high + cut.identity_gain:
+        return None
+    return Found(word="not learning", evidence=_learnt(signals, trained, random))
 
 
 def healthy_or_undecided(signals: Signals, cut: Thresholds) -> Found:
@@ -156,14 +161,43 @@ def healthy_or_undecided(signals: Signals, cut: Thresholds) -> Found:
             "same views beside it."
         )
         return Found(word="undecided", evidence=(sentence,))
-    trained, random = pair
-    return Found(
-        word="healthy",
-        evidence=(
-            f"A view finds another view of its image first for {100 * trained.value:.1f} % of the images; the "
-            f"random encoder reaches {100 * random.value:.1f} %.",
-            "No collapse, no shortcut through trivial statistics, no numerical fault.",
-        ),
+    nothing = "No collapse, no shortcut through trivial statistics, no numerical fault."
+    return Found(word="healthy", evidence=(*_learnt(signals, *pair), nothing))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Views:
+    """The two signals of learning, of one encoder."""
+
+    retrieval: Estimate
+    identity: Estimate
+
+
+def identity_share(layer: LayerSignals) -> Estimate | None:
+    """Share of the variance of unit rows that lies between images rather than between views of one.
+
+    The intraclass correlation with images as classes, 1 - L_align / (2 x variance), at most 1; about 0 where views of
+    one image are as far apart as views of two. The interval is that of alignment. None without views or variance.
+    Unlike retrieval it does not fall where the views leave nothing but a class to recognise.
+    """
+    if layer.views is None or layer.spread < NOTHING:
+        return None
+    value, low, high = (
+        1 - distance / (2 * layer.spread)
+        for distance in (layer.views.alignment.value, layer.views.alignment.high, layer.views.alignment.low)
+    )
+    return Estimate(value=value, low=low, high=high)
+
+
+def _learnt(signals: Signals, trained: _Views, random: _Views) -> tuple[str, str]:
+    images = "" if signals.h is None else f" of {signals.h.images} images"
+    found, reference = trained.retrieval, random.retrieval
+    return (
+        f"A view finds another view of its image first for {100 * found.value:.1f} %{images} "
+        f"[{100 * found.low:.1f}, {100 * found.high:.1f}]; the random encoder reaches {100 * reference.value:.1f} % "
+        f"[{100 * reference.low:.1f}, {100 * reference.high:.1f}].",
+        f"{100 * trained.identity.value:.0f} % of the variance lies between images rather than between views of one; "
+        f"of the random encoder's {100 * random.identity.value:.0f} %.",
     )
 
 
@@ -186,12 +220,11 @@ def _layers(signals: Signals) -> Iterator[tuple[str, LayerSignals, LayerSignals 
         yield "projector", signals.z, signals.reference_z
 
 
-def _has_random_encoder(signals: Signals) -> bool:
-    return signals.reference_h is not None and signals.reference_h.shortcut is not None
-
-
-def _views(signals: Signals) -> tuple[Estimate, Estimate] | None:
-    h, reference = signals.h, signals.reference_h
-    if h is None or h.views is None or reference is None or reference.views is None:
-        return None
-    return h.views.retrieval, reference.views.retrieval
+def _views(signals: Signals) -> tuple[_Views, _Views] | None:
+    found = []
+    for layer in (signals.h, signals.reference_h):
+        identity = None if layer is None else identity_share(layer)
+        if layer is None or layer.views is None or identity is None:
+            return None
+        found.append(_Views(retrieval=layer.views.retrieval, identity=identity))
+    return found[0], found[1]
