@@ -84,3 +84,11 @@ def test_nonsense_settings_are_refused():
         RandomResizedCrop(size=0)
     with pytest.raises(InputError, match=r"p is 1.5; expected a probability"):
         RandomResizedCrop(p=1.5)
+
+
+@pytest.mark.parametrize("box", [[-1, 0, 4, 4], [0, 0, 4, 0], [0, 5, 4, 4], [6, 0, 3, 4]])
+def test_a_box_outside_the_image_is_refused(pictures, box):
+    images = pictures(2, 3, 8, 8)
+    boxes = torch.tensor([[0, 0, 8, 8], box])
+    with pytest.raises(InputError, match=r"the box of image 1 is .* in an image of 8 x 8 pixels"):
+        RandomResizedCrop().apply(images, {"box": boxes, "on": torch.tensor([True, True])})

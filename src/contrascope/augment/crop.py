@@ -90,6 +90,7 @@ class RandomResizedCrop(AbstractOp):
         """Crop, resize and mirror images[source] in one sampling; uint8 pixels are brought to [0, 1]."""
         _, height, width = images.shape[1:]
         _, out_height, out_width = self.output_shape((images.shape[1], height, width))
+        _require_inside(box, height, width)
         top, left, h, w = box.unbind(1)
         index, weight = triangle_taps(left, w, full=width, out=out_width)
         if flip is not None:
@@ -106,6 +107,20 @@ class RandomResizedCrop(AbstractOp):
             return out
         rows = resample_rows(images, source, (row_index, row_weight))
         return resample_columns(rows, (index, weight)).clamp_(0, 1)
+
+
+def _require_inside(box: Tensor, height: int, width: int) -> None:
+    if box.device.type != "cpu":  # where to look would wait for the device
+        return
+    ends = box[:, :2] + box[:, 2:]
+    whole = torch.tensor((height, width))
+    wrong = ((box[:, :2] < 0) | (box[:, 2:] < 1) | (ends > whole)).any(dim=1).nonzero()[:, 0]
+    if len(wrong):
+        first = int(wrong[0])
+        raise InputError(
+            f"the box of image {first} is {box[first].tolist()} (top, left, height, width) in an image of {height} x "
+            f"{width} pixels; expected one of at least 1 pixel that lies inside."
+        )
 
 
 def _central_box(height: int, width: int, ratio: tuple[float, float]) -> tuple[int, int, int, int]:
