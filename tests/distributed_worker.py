@@ -15,7 +15,7 @@ from torch import nn
 
 from contrascope import distributed
 from contrascope.errors import InputError
-from contrascope.losses import LOSSES
+from contrascope.losses import LOSSES, SoftWorst
 
 SETTINGS = {
     "temperature": 0.2,
@@ -27,6 +27,11 @@ SETTINGS = {
 }
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 JOINED = 8
+CHOICES = {
+    **{word: word for word in ("first", "average", "worst", "worst-symmetric")},
+    "soft-worst": SoftWorst(temperature=0.5),
+}
+"""Every word of `positives`, with what a loss takes."""
 
 
 def encoder():
@@ -43,9 +48,9 @@ def encoder():
 
 
 def images(dtype):
-    """Two views of the joined batch; every image differs, and later ones are larger, so that ranks differ."""
+    """Three views of the joined batch; every image differs, and later ones are larger, so that ranks differ."""
     generator = torch.Generator().manual_seed(6)
-    x = torch.randn(2, JOINED, 1, 6, 6, dtype=torch.float64, generator=generator)
+    x = torch.randn(3, JOINED, 1, 6, 6, dtype=torch.float64, generator=generator)
     return (x * torch.linspace(0.5, 3, JOINED, dtype=torch.float64).view(1, -1, 1, 1, 1)).to(dtype)
 
 
@@ -54,7 +59,12 @@ def required_settings(info, dtype):
     return {k: v.to(dtype) if isinstance(v, torch.Tensor) else v for k, v in settings.items()}
 
 
-def gradients(info, dtype, *, with_target):
+def words_of(info):
+    """The choices of pairs that a loss can take."""
+    return [word for word in CHOICES if not (info.per_dimension and word == "soft-worst")]
+
+
+def gradients(info, dtype, *, with_target, word="average"):
     """Gradients after averaging, and running statistics; each process takes its share of the images."""
     rank, world = distributed.rank(), distributed.world_size()
     network = encoder().to(dtype)
@@ -66,7 +76,8 @@ def gradients(info, dtype, *, with_target):
     z = torch.stack([network(view) for view in own])
     z = distributed.gather_batch(z) if info.gathers else z
     online, target = (predictor(z), z.detach()) if with_target else (z, None)
-    info.fn(online, target, **required_settings(info, dtype)).total.backward()
+    chosen = required_settings(info, dtype) | {"positives": CHOICES[word]}
+    info.fn(online, target, **chosen).total.backward()
     distributed.average_gradients(network.parameters())
     found = {f"grad.{k}": p.grad for k, p in network.named_parameters()}
     return found | {f"buffer.{k}": b for k, b in network.named_buffers()}
@@ -74,11 +85,12 @@ def gradients(info, dtype, *, with_target):
 
 def every_gradient():
     return {
-        f"{name}/{with_target}/{precision}/{key}": value.numpy()
+        f"{name}/{word}/{with_target}/{precision}/{key}": value.numpy()
         for name, info in LOSSES.items()
+        for word in words_of(info)
         for with_target in (False, True)
         for precision, dtype in DTYPES.items()
-        for key, value in gradients(info, dtype, with_target=with_target).items()
+        for key, value in gradients(info, dtype, with_target=with_target, word=word).items()
     }
 
 

@@ -194,7 +194,7 @@ def test_an_encoder_is_embedded_by_its_name(tmp_path, capsys):
     assert "is no run" in capsys.readouterr().err
 
 
-COMMANDS = (["embed"], ["evaluate"], ["diagnose"])
+COMMANDS = (["embed"], ["evaluate"], ["diagnose"], ["advise"], ["report"], ["export"], ["figure"])
 
 
 def flags(capsys):

@@ -63,15 +63,17 @@ def relative(actual, expected):
 
 
 @pytest.mark.parametrize("with_target", [False, True], ids=["symmetric", "with target"])
-@pytest.mark.parametrize("name", LOSSES)
-def test_averaged_gradients_equal_one_process_on_the_joined_batch(processes, name, with_target):
+@pytest.mark.parametrize(
+    ("name", "word"), [(name, word) for name, info in LOSSES.items() for word in worker.words_of(info)]
+)
+def test_averaged_gradients_equal_one_process_on_the_joined_batch(processes, name, word, with_target):
     for precision, dtype in worker.DTYPES.items():
-        expected = worker.gradients(LOSSES[name], dtype, with_target=with_target)
+        expected = worker.gradients(LOSSES[name], dtype, with_target=with_target, word=word)
         largest = max(g.abs().max().item() for key, g in expected.items() if key.startswith("grad"))
         assert largest > 1e-3
         for key, value in expected.items():
             scale = largest if key.startswith("grad") else max(1.0, value.abs().max().item())
-            for actual in processes.each(f"{name}/{with_target}/{precision}/{key}"):
+            for actual in processes.each(f"{name}/{word}/{with_target}/{precision}/{key}"):
                 gap = np.abs(actual - value.numpy()).max() / scale
                 assert gap <= TOLERANCE[precision], f"{key} in {precision}: {gap}"
 

@@ -7,7 +7,15 @@ from contrascope.lazy import attach
 if TYPE_CHECKING:
     from contrascope.diagnosis.diagnosis import Diagnosis as Diagnosis
     from contrascope.diagnosis.diagnosis import diagnose as diagnose
+    from contrascope.experiments.train import open_run as open_run
 
 __version__ = "0.1.0"
 
-__getattr__ = attach(__name__, {"diagnose": "diagnosis.diagnosis", "Diagnosis": "diagnosis.diagnosis"})
+__getattr__ = attach(
+    __name__,
+    {
+        "diagnose": "diagnosis.diagnosis",
+        "Diagnosis": "diagnosis.diagnosis",
+        "open_run": "experiments.train",
+    },
+)

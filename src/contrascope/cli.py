@@ -1,4 +1,4 @@
-"""The command line: train, embed, evaluate, diagnose, report. No logic lives here.
+"""The command line: train, embed, evaluate, diagnose, advise, report, export, figure. No logic lives here.
 
 What a command computes goes to stdout, what it says meanwhile to stderr.
 """
@@ -6,18 +6,23 @@ What a command computes goes to stdout, what it says meanwhile to stderr.
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
 
 import tyro
 
 from contrascope import records
-from contrascope.augment.presets import PolicySettings
-from contrascope.data.settings import DataSettings
-from contrascope.diagnosis.settings import DiagnosisSettings
+from contrascope.cli_arguments import (
+    AdviseArguments,
+    DiagnoseArguments,
+    EmbedArguments,
+    EvaluateArguments,
+    ExportArguments,
+    FigureArguments,
+    ReportArguments,
+    TrainArguments,
+)
 from contrascope.errors import InputError, did_you_mean
-from contrascope.evaluation.protocol import Protocol
 from contrascope.experiments.recipes import RECIPES, find_recipe
 from contrascope.experiments.settings import RunSettings
 from contrascope.settings import from_json
@@ -28,104 +33,18 @@ USAGE = """usage: contrascope COMMAND ...
   train RUN --resume                        go on with a run that was stopped
   embed RUN_OR_ENCODER DATA --out FILE      write h, z and labels to a file
   evaluate RUN_OR_ENCODER_OR_FILE DATA      kNN, linear and few-label accuracy beside its references
+  evaluate RUN --suite augmented|transfer   on transformed and corrupted images, or on other sets
   diagnose RUN_OR_ENCODER_OR_FILE [DATA]    does it work, and why? without labels
+  advise DATA --budget 10m                  which augmentation for these images? writes a policy file
   report RUN...                             one HTML page of a run, or a comparison of several
+  export RUN --to FORMAT                    embeddings as parquet or csv; the encoder for timm, hf, onnx
+  figure RUN... NAME --out FILE             one figure of one run or several, as SVG, PDF or PNG
 
 Each command explains its settings: contrascope train digits-simclr --help
 
 recipes:
 """
 CONFIG = (tyro.conf.AvoidSubcommands,)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainArguments:
-    """Train a self-supervised encoder; every setting of the recipe can be changed."""
-
-    settings: Annotated[RunSettings, tyro.conf.arg(name="")]
-    out: Path | None = None
-    """Folder of the run; unset: runs/RECIPE-DATE-TIME."""
-    resume: bool = False
-    """Go on with the run in --out from its newest checkpoint."""
-    print_settings: bool = False
-    """Print every resolved setting as JSON and stop."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class EmbedArguments:
-    """Write the features of images to a .safetensors, .npz or .npy file."""
-
-    encoder: tyro.conf.Positional[str]
-    """A run's folder, or an encoder: resnet18, timm:NAME, hf:NAME, torchvision:NAME, package.module:Object."""
-    source: tyro.conf.Positional[str]
-    """The images: digits, scenes, shapes, a folder, an array file, or a name on the hub."""
-    out: Path
-    """The file to write."""
-    data: DataSettings = field(default_factory=DataSettings)
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluateArguments:
-    """Accuracy of simple classifiers on frozen features, beside a random encoder and raw pixels.
-
-    A run is assessed under its own protocol unless a setting of the protocol is changed here.
-    """
-
-    encoder: tyro.conf.Positional[str]
-    """A run's folder, an encoder's name, or a file of features."""
-    source: tyro.conf.Positional[str]
-    """The images: digits, scenes, shapes, a folder, an array file, or a name on the hub; for a file of features, a second one to test on."""  # noqa: E501
-    data: DataSettings = field(default_factory=DataSettings)
-    protocol: Protocol = field(default_factory=Protocol)
-    json: bool = False
-    """Print the scores as JSON instead of a table."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DiagnoseArguments:
-    """Say without labels whether a representation works, why, and what to try next.
-
-    The exit status is 0 for healthy or undecided, 3 for anything else, 2 for wrong input.
-    """
-
-    thing: tyro.conf.Positional[str]
-    """A run's folder, an encoder's name, or a file of embeddings (.npy, .npz, .safetensors, .parquet)."""
-    source: tyro.conf.Positional[str | None] = None
-    """The images of an encoder; a run has its own."""
-    labels: str | None = None
-    """Label column to show beside the verdict, which never sees it; unset: every column; `none`: no labels."""
-    policy: str | None = None
-    """Policy that makes the views, a preset or letters; unset: the run's own, or simclr."""
-    strength: float | None = None
-    """Strength of the policy's colour distortion; unset: the policy's own."""
-    step: int | None = None
-    """Checkpoint of a run by its step; unset: the newest."""
-    out: Path | None = None
-    """File for the full numbers; unset: diagnosis.json in the run's folder, or none."""
-    data: DataSettings = field(default_factory=DataSettings)
-    diagnosis: DiagnosisSettings = field(default_factory=DiagnosisSettings)
-    json: bool = False
-    """Print the full numbers as JSON instead of a summary."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportArguments:
-    """Write one self-contained HTML page of a run, or a page that compares several runs.
-
-    The page is made from the records in the folders alone. What a single run lacks is measured first where its
-    images are at hand: the diagnosis, and the gallery with the map.
-    """
-
-    runs: tyro.conf.Positional[tuple[Path, ...]]
-    """Folders of runs."""
-    out: Path | None = None
-    """File to write; unset: report.html in the run's folder, or comparison.html here for several."""
-    gallery: bool = True
-    """Measure and write gallery.json (thumbnails, map, spectra) where it is missing."""
-    points: int = 5000
-    """Points of the map in a new gallery.json, at most 20,000."""
-    diagnosis: bool = True
-    """Measure and write diagnosis.json where it is missing."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -136,7 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "embed": _embed,
         "evaluate": _evaluate,
         "diagnose": _diagnose,
+        "advise": _advise,
         "report": _report,
+        "export": _export,
+        "figure": _figure,
     }
     try:
         if not words or words[0] in ("-h", "--help", "help"):
@@ -173,18 +95,20 @@ def _train(words: list[str]) -> None:
     parsed = tyro.cli(
         TrainArguments, args=rest, default=defaults, prog=f"contrascope train {name}", config=CONFIG
     )
+    from contrascope.augment.policy_file import in_place_of
     from contrascope.experiments.show import show_run, show_settings
     from contrascope.experiments.train import train
     from contrascope.training.interrupt import Interrupted, StoppedError
     from contrascope.training.watch import NonFiniteLossError
 
+    settings = replace(parsed.settings, policy=in_place_of(parsed.settings.policy, parsed.policy))
     if parsed.print_settings:
-        sys.stdout.write(show_settings(parsed.settings))
+        sys.stdout.write(show_settings(settings))
         return
     out = parsed.out or Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    sys.stderr.write(show_settings(parsed.settings, brief=True))
+    sys.stderr.write(show_settings(settings, brief=True))
     try:
-        rows = train(parsed.settings, out, resume=parsed.resume)
+        rows = train(settings, out, resume=parsed.resume)
     except Interrupted as stopped:
         sys.stderr.write(f"\ncontrascope: {stopped}\n")
         raise
@@ -226,25 +150,49 @@ def _embed(words: list[str]) -> None:
 
 def _evaluate(words: list[str]) -> None:
     parsed = tyro.cli(EvaluateArguments, args=words, prog="contrascope evaluate", config=CONFIG)
+    if parsed.suite is not None:
+        from contrascope.experiments.evaluate_suites import evaluate_suite
+        from contrascope.experiments.show_suites import show_suite
+
+        try:
+            record = evaluate_suite(
+                parsed.suite,
+                parsed.encoder,
+                parsed.data,
+                source=parsed.source,
+                sets=parsed.sets,
+                protocol=parsed.protocol,
+                augmented=parsed.augmented,
+                transfer=parsed.transfer,
+                out=parsed.out,
+            )
+        except KeyboardInterrupt:
+            sys.stderr.write("contrascope: stopped; the same command goes on from here.\n")
+            raise SystemExit(130) from None
+        sys.stdout.write(show_suite(record, as_json=parsed.json))
+        return
     from contrascope.experiments.foreign import evaluate_anything
     from contrascope.experiments.show import show_json, show_table
 
+    if parsed.source is None:
+        raise InputError("evaluate needs the images (or a second file of features) as its second argument.")
     rows = evaluate_anything(parsed.encoder, parsed.source, parsed.data, parsed.protocol)
     sys.stdout.write(show_json(rows) if parsed.json else show_table(rows))
 
 
 def _diagnose(words: list[str]) -> int:
     parsed = tyro.cli(DiagnoseArguments, args=words, prog="contrascope diagnose", config=CONFIG)
+    from contrascope.augment.policy_file import named_policy
     from contrascope.experiments.diagnose import diagnose_anything, write_diagnosis
     from contrascope.experiments.show_diagnosis import show_diagnosis
 
+    if parsed.geometry:
+        return _diagnose_geometry(parsed)
     source = parsed.source
     found = diagnose_anything(
         parsed.thing,
         None if source is None else replace(parsed.data, source=source),
-        policy=None
-        if parsed.policy is None
-        else PolicySettings(name=parsed.policy, strength=parsed.strength),
+        policy=None if parsed.policy is None else named_policy(parsed.policy, strength=parsed.strength),
         labels=parsed.labels,
         step=parsed.step,
         settings=parsed.diagnosis,
@@ -254,6 +202,48 @@ def _diagnose(words: list[str]) -> int:
     written = None if out is None else write_diagnosis(found, parsed.diagnosis, out)
     sys.stdout.write(show_diagnosis(found, written, as_json=parsed.json))
     return 0 if found.diagnosis.verdict.ok else 3
+
+
+def _diagnose_geometry(parsed: DiagnoseArguments) -> int:
+    from contrascope.augment.policy_file import named_policy
+    from contrascope.experiments.geometry import measure_anything, write_geometry
+    from contrascope.experiments.show_geometry import show_geometry
+
+    source = parsed.source
+    found = measure_anything(
+        parsed.thing,
+        None if source is None else replace(parsed.data, source=source),
+        policy=None if parsed.policy is None else named_policy(parsed.policy, strength=parsed.strength),
+        labels=parsed.labels,
+        step=parsed.step,
+        settings=parsed.of_geometry,
+    )
+    folder = Path(parsed.thing).expanduser()
+    out = parsed.out or (folder if folder.is_dir() else None)
+    written = None if out is None else write_geometry(found, parsed.of_geometry, out)
+    sys.stdout.write(show_geometry(found, written, as_json=parsed.json))
+    return 0
+
+
+def _advise(words: list[str]) -> None:
+    parsed = tyro.cli(AdviseArguments, args=words, prog="contrascope advise", config=CONFIG)
+    from contrascope.experiments.advise import advise
+    from contrascope.experiments.advise_settings import seconds_of
+    from contrascope.experiments.advise_show import show_advice
+
+    try:
+        advice = advise(
+            replace(parsed.data, source=parsed.source),
+            labels=parsed.labels,
+            budget=seconds_of(parsed.budget),
+            base=parsed.base,
+            out=parsed.out,
+            settings=parsed.settings,
+        )
+    except KeyboardInterrupt:
+        sys.stderr.write("contrascope: stopped; what is measured is kept, and the same command goes on.\n")
+        raise SystemExit(130) from None
+    sys.stdout.write(show_advice(advice, as_json=parsed.json))
 
 
 def _report(words: list[str]) -> None:
@@ -270,6 +260,28 @@ def _report(words: list[str]) -> None:
 
     out = parsed.out or (runs[0] / "report.html" if len(runs) == 1 else Path("comparison.html"))
     sys.stdout.write(f"{write_report(runs, out)}\n")
+
+
+def _export(words: list[str]) -> None:
+    parsed = tyro.cli(ExportArguments, args=words, prog="contrascope export", config=CONFIG)
+    from contrascope.experiments.export import ExportSettings, export_run
+
+    settings = ExportSettings(
+        to=parsed.to, step=parsed.step, split=parsed.split, neighbours=parsed.neighbours
+    )
+    found = export_run(parsed.run.expanduser(), settings, out=parsed.out)
+    for said in found.notes:
+        sys.stderr.write(f"{said}\n")
+    sys.stdout.write(f"{found.path}\n")
+
+
+def _figure(words: list[str]) -> None:
+    parsed = tyro.cli(FigureArguments, args=words, prog="contrascope figure", config=CONFIG)
+    from contrascope.reports.static import write_figure
+
+    *runs, name = parsed.words or ("",)
+    folders = [Path(run).expanduser() for run in runs]
+    sys.stdout.write(f"{write_figure(folders, name, parsed.out, width=parsed.width)}\n")
 
 
 if __name__ == "__main__":

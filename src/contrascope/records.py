@@ -5,6 +5,7 @@ environment.json   versions, device, commit      checkpoints/      step-XXXXXXXX
 bad_images.json    images that were skipped      evaluation.json   the table of scores
 diagnosis.json     verdict, signals, factors     best_label_free.json   step and score
 gallery.json       thumbnails, map, spectra: what the page shows of the images
+geometry.json      ranks, negatives, operations, generators: encoder against projector
 """
 
 import contextlib
@@ -22,6 +23,7 @@ from contrascope.errors import InputError
 SETTINGS, ENVIRONMENT, METRICS = "settings.json", "environment.json", "metrics.jsonl"
 EVALUATION, BAD_IMAGES, CHECKPOINTS, LOCK = "evaluation.json", "bad_images.json", "checkpoints", "run.lock"
 DIAGNOSIS, BEST, GALLERY = "diagnosis.json", "best_label_free.json", "gallery.json"
+GEOMETRY = "geometry.json"
 
 
 def write_atomic(path: Path, content: bytes) -> None:

@@ -42,7 +42,7 @@ def test_a_run_is_diagnosed_on_its_own_images_and_leaves_the_numbers(run, capsys
     kept = records.read_json(run / records.DIAGNOSIS)
     assert status == (0 if kept["verdict"]["word"] in ("healthy", "undecided") else 3)
     assert f"Verdict: {kept['verdict']['word']}" in said
-    assert "digits [train], policy digits, step 10; 100 of 1297 images" in said
+    assert "digits [train], policy digits, step 10; 100 of 1297 images" in " ".join(said.split())
     assert kept["signals"]["h"]["images"] == 100
     assert kept["signals"]["z"]["dim"] == 8
     assert kept["signals"]["reference_h"]["views"]["retrieval"]["value"] >= 0

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from contrascope.errors import InputError
@@ -37,3 +39,13 @@ def test_any_folder_gets_a_batch_it_can_fill_and_limited_sizes(count, device):
     assert fitted.data.size == (64 if device == "cpu" else 224)
     assert fitted.encoder.name == ("convnet" if device == "cpu" else "resnet50")
     assert fitted.protocol.k >= 1
+
+
+@pytest.mark.parametrize("name", ["simclr", "moco", "barlow-twins"])
+def test_the_arcl_recipes_are_the_plain_ones_with_the_worst_of_four_views_in_half_the_epochs(name):
+    plain, arcl = (find_recipe(f"cifar10-{name}{kind}-cpu").make() for kind in ("", "-arcl"))
+    assert (arcl.method.positives, arcl.training.num_views) == ("worst", 4)
+    assert arcl.training.epochs == plain.training.epochs // 2
+    method = replace(arcl.method, positives="average")
+    training = replace(arcl.training, num_views=2, epochs=plain.training.epochs)
+    assert replace(arcl, method=method, training=training) == plain

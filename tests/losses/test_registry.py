@@ -218,7 +218,7 @@ def test_an_unknown_reduction_is_refused(name):
     z, chosen = normal(14, 2, 4, 3), {key: SETTINGS.get(key) for key in LOSSES[name].required}
     if "queue" in chosen:
         chosen["queue"] = z[0]
-    with pytest.raises(InputError, match=r"unknown positives 'sum'\. Known: average\."):
+    with pytest.raises(InputError, match=r"unknown positives 'sum'\. Known: average, first, worst"):
         LOSSES[name].fn(z, positives="sum", **chosen)
 
 

@@ -52,10 +52,20 @@ def clustered_views(*, views=2, batch=JOINED, seed=0, dtype=torch.float32):
     return (images + 0.1 * noise).to(dtype)
 
 
+CHOICES = {
+    **{word: {"positives": word} for word in ("first", "average", "worst", "worst-symmetric")},
+    "soft-worst": {"positives": "soft-worst", "positives_temperature": 0.5},
+}
+"""Every word of `positives`, with what it needs."""
 CASES = {name: {} for name in METHODS} | {
     "moco without splits": {"splits": 0},
     "byol in a joint pass": {"joint_pass": True},
-    "simclr of three views": {"views": 3},
+}
+CASES |= {
+    f"{name} of three views, {word}": {"views": 3} | changes
+    for name in METHODS
+    for word, changes in CHOICES.items()
+    if (name, word) != ("barlow_twins", "soft-worst")
 }
 """What W processes compute as one does; the first word is the method."""
 

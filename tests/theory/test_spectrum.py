@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contrascope.errors import InputError
+from contrascope.spectra import exp_entropy
 from contrascope.theory.spectrum import (
     alpha_req,
     covariance_and_gram,
     effective_rank,
     effective_rank_of,
-    exp_entropy,
     numerical_rank,
     participation_ratio,
     rankme,

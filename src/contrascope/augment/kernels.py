@@ -1,3 +1,4 @@
+# pyright: reportMissingParameterType=false
 """Crop, colour distortion and colour dropping as machine code; importing this needs numba.
 
 The float32 operations of `crop.py`, `jitter.py` and `colour.py` in their order, without fused multiply-add, so that

@@ -1,12 +1,14 @@
 """Published policies by name, each with its source, and the settings that choose one."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from contrascope.augment.blur import GaussianBlur
 from contrascope.augment.crop import RandomResizedCrop
 from contrascope.augment.flip import HorizontalFlip
-from contrascope.augment.jitter import ColorJitter, Grayscale, Solarize
+from contrascope.augment.jitter import ColorJitter, Grayscale, Invert, Solarize
+from contrascope.augment.occlusion import Cutout, GaussianNoise
 from contrascope.augment.op import AbstractOp, check_colour
 from contrascope.augment.policy import LETTERS, Policy, policy
 from contrascope.augment.warp import Affine, Elastic
@@ -14,6 +16,21 @@ from contrascope.errors import InputError, did_you_mean
 
 Policies = tuple[Policy, ...]
 """View v uses policies[v % len]: one policy for all views, or two for an asymmetric pair."""
+
+AnyOp: TypeAlias = (
+    RandomResizedCrop
+    | HorizontalFlip
+    | ColorJitter
+    | Grayscale
+    | GaussianBlur
+    | Affine
+    | Elastic
+    | Cutout
+    | GaussianNoise
+    | Solarize
+    | Invert
+)
+"""An operation that a policy file may hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,11 +183,13 @@ class PolicySettings:
     """Which policy makes the views."""
 
     name: str = "simclr"
-    """A preset, or letters of the five operations: a crop, b blur, c gray, d colour, e flip."""
+    """A preset, or letters of the five operations: a crop, b blur, c gray, d colour, e flip; with `ops`, any name."""
     strength: float | None = None
     """Strength of colour distortion; None: that of the preset, or 0.5 for letters."""
     size: int | None = None
     """Side of the views in pixels; None: the images' own. Smaller ones train faster."""
+    ops: tuple[AnyOp, ...] = ()
+    """Operations in their order, as a policy file gives them; empty: those of the name."""
 
 
 def build_policy(settings: PolicySettings, *, channels: int, size: int | None = None) -> Policies:
@@ -182,16 +201,34 @@ def build_policy(settings: PolicySettings, *, channels: int, size: int | None = 
     'ade'
     """
     side = settings.size if settings.size is not None else size
-    if settings.name in PRESETS:
+    if settings.ops:
+        policies = (_from_ops(settings, side),)
+    elif settings.name in PRESETS:
         policies = preset(settings.name, size=side, strength=settings.strength)
     elif set(settings.name) <= set(LETTERS):
         strength = 0.5 if settings.strength is None else settings.strength
         policies = (policy(settings.name, strength=strength, size=side),)
     else:
         hint = did_you_mean(settings.name, PRESETS)
+        if settings.name.endswith(".json"):
+            hint = f"A policy file is given as: --policy {settings.name}"
         raise InputError(
             f"unknown policy {settings.name!r}; expected letters of {''.join(LETTERS)} or a preset. {hint}"
         )
     if any(isinstance(op, ColorJitter | Grayscale) for one in policies for op in one.ops):
         check_colour(channels, f"policy {settings.name!r}")
     return policies
+
+
+def _from_ops(settings: PolicySettings, side: int | None) -> Policy:
+    """The listed operations; a crop without a size of its own puts out `side`."""
+    if settings.strength is not None:
+        raise InputError(
+            f"policy {settings.name!r} lists its operations, with fixed colour values; got "
+            f"strength={settings.strength}. Leave it out."
+        )
+    ops = tuple(
+        replace(op, size=side) if isinstance(op, RandomResizedCrop) and op.size is None else op
+        for op in settings.ops
+    )
+    return Policy(ops=ops, name=settings.name)

@@ -17,11 +17,13 @@ from contrascope.diagnosis.signals import (
     sample_images,
     value_faults,
 )
+from contrascope.diagnosis.summary import diagnosis_summary
 from contrascope.diagnosis.verdict import Verdict, judge
 from contrascope.errors import InputError
 from contrascope.intervals import generator
 from contrascope.linalg import non_finite
 from contrascope.methods.base import MethodSettings
+from contrascope.notebook import summary_html
 from contrascope.theory.alignment import unit_views
 from contrascope.theory.divergence import mean_view
 from contrascope.theory.lipschitz import LipschitzEstimate
@@ -51,6 +53,9 @@ class Diagnosis:
         lines = [f"{self.verdict.word}: {'; '.join(self.verdict.evidence)}"]
         lines += [text for text in (self.verdict.cause, self.verdict.next) if text]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return summary_html(diagnosis_summary(self.verdict, self.signals))
 
 
 PSEUDO = "pseudo-classes"

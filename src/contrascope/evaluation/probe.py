@@ -11,9 +11,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from contrascope.errors import InputError
+from contrascope.errors import InputError, did_you_mean
 from contrascope.evaluation.arrays import plain, query_rows, training_rows
 from contrascope.evaluation.logistic import LogisticPath
+from contrascope.evaluation.metric import METRICS, in_metric
 from contrascope.intervals import generator
 
 
@@ -21,8 +22,9 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
     """Softmax regression on standardised features with an L2 penalty, minimised by L-BFGS.
 
     The optimum is that of scikit-learn's `LogisticRegression(C=inverse_penalty_)` behind a `StandardScaler`.
-    C is the value of `grid` with the best accuracy on a stratified share `held_out` of the training rows (of
-    equal ones the smallest); the probe is then fitted anew on all rows. One value in `grid`: no selection.
+    C is the value of `grid` that does best in `metric` on a stratified share `held_out` of the training rows,
+    or on the rows that `fit` is told to hold out (of equal ones the smallest); the probe is then fitted anew
+    on all rows. One value in `grid`: no selection.
 
     >>> h, y = torch.tensor([[0.0], [1.0], [8.0], [9.0]]), torch.tensor([5, 5, 7, 7])
     >>> LinearProbe(grid=(1.0,)).fit(h, y).predict(h).tolist()
@@ -34,6 +36,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         *,
         grid: tuple[float, ...] = tuple(10.0**power for power in range(-5, 4)),
         held_out: float = 0.2,
+        metric: str = "top1",
         standardise: bool = True,
         tolerance: float = 1e-6,
         max_iter: int = 500,
@@ -41,21 +44,25 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
     ) -> None:
         self.grid = grid
         self.held_out = held_out
+        self.metric = metric
         self.standardise = standardise
         self.tolerance = tolerance
         self.max_iter = max_iter
         self.seed = seed
 
-    def fit(self, X: Any, y: Any, groups: Any = None) -> "LinearProbe":
-        """Selects C and fits; rows of one group (the views of one image) are held out together."""
+    def fit(self, X: Any, y: Any, groups: Any = None, *, validation: Any = None) -> "LinearProbe":
+        """Selects C and fits; rows of one group (the views of one image) are held out together.
+
+        `validation`, true for some rows, names the rows on which C is selected instead of a drawn share.
+        """
         rows, codes, self.classes_ = training_rows(self, X, y)
         self._check()
         grid = sorted(self.grid)
         self.held_out_accuracy_: dict[float, float] = {}
         best = grid[0]
         if len(grid) > 1:
-            ids = np.arange(len(rows)) if groups is None else np.unique(plain(groups), return_inverse=True)[1]
-            best = self._select(rows, codes, torch.from_numpy(ids.reshape(-1)).to(rows.device), grid)
+            out = self._held_out_rows(codes, groups, validation)
+            best = self._select(rows, codes, out.to(rows.device), grid)
         self.inverse_penalty_ = best
         path = LogisticPath(rows, codes, len(self.classes_), standardise=self.standardise)
         self.coef_, self.intercept_ = self._solve(path, best)
@@ -87,6 +94,8 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
             raise InputError(f"grid={self.grid!r}; expected inverse penalties C above 0, at least one.")
         if not 0 < self.held_out < 1:
             raise InputError(f"held_out={self.held_out}; expected a share of train between 0 and 1.")
+        if self.metric not in METRICS:
+            raise InputError(f"metric={self.metric!r} is not known. {did_you_mean(self.metric, METRICS)}")
 
     def _solve(self, path: LogisticPath, inverse_penalty: float) -> tuple[Tensor, Tensor]:
         converged = path.solve(inverse_penalty, tolerance=self.tolerance, max_iter=self.max_iter)
@@ -99,19 +108,33 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
             )
         return path.coefficients()
 
-    def _select(self, rows: Tensor, codes: Tensor, ids: Tensor, grid: list[float]) -> float:
+    def _held_out_rows(self, codes: Tensor, groups: Any, validation: Any) -> Tensor:
+        if validation is not None:
+            out = torch.as_tensor(plain(validation))
+            if out.dtype != torch.bool or out.shape != codes.shape or not 0 < int(out.sum()) < len(codes):
+                raise InputError(
+                    f"validation has shape {tuple(out.shape)}, dtype {out.dtype} and {int(out.sum())} true rows; "
+                    f"expected one boolean for each of {len(codes)} rows, some true and some false."
+                )
+            return out
+        ids = np.arange(len(codes)) if groups is None else np.unique(plain(groups), return_inverse=True)[1]
+        ids = torch.from_numpy(ids.reshape(-1)).to(codes.device)
         out = held_out_mask(codes, ids, len(self.classes_), share=self.held_out, seed=self.seed)
         if not bool(out.any()):
             raise InputError(
-                f"no class has enough of the {len(rows)} rows to hold out a share of {self.held_out}; "
+                f"no class has enough of the {len(codes)} rows to hold out a share of {self.held_out}; "
                 "raise held_out, or give one value in `grid`."
             )
+        return out
+
+    def _select(self, rows: Tensor, codes: Tensor, out: Tensor, grid: list[float]) -> float:
         path = LogisticPath(rows[~out], codes[~out], len(self.classes_), standardise=self.standardise)
         for inverse_penalty in grid:
             path.solve(inverse_penalty, tolerance=self.tolerance, max_iter=self.max_iter)
             coef, intercept = path.coefficients()  # a candidate may stop early; only the chosen one warns
             guess = torch.addmm(intercept, rows[out], coef.T).argmax(dim=1)
-            self.held_out_accuracy_[inverse_penalty] = (guess == codes[out]).double().mean().item()
+            hits = (guess == codes[out]).double()
+            self.held_out_accuracy_[inverse_penalty] = in_metric(hits, codes[out], self.metric).item()
         return max(grid, key=lambda value: (self.held_out_accuracy_[value], -value))
 
 

@@ -45,7 +45,9 @@ class Diagnosed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Case:
+class Case:
+    """Networks, images and policy that are measured together."""
+
     subject: Subject
     reference: Subject
     images: ImageSet
@@ -74,8 +76,20 @@ def diagnose_anything(
                 f"{path} is a file of embeddings: it takes neither images nor a policy. Leave them out."
             )
         return _diagnose_file(path, labels, settings)
-    case = _run(path, data, policy, step, labels) if path.is_dir() else _foreign(name, data, policy, labels)
-    return _diagnose_case(name, case, settings)
+    return _diagnose_case(name, open_case(name, data, policy=policy, labels=labels, step=step), settings)
+
+
+def open_case(
+    name: str,
+    data: DataSettings | None,
+    *,
+    policy: PolicySettings | None = None,
+    labels: str | None = None,
+    step: int | None = None,
+) -> Case:
+    """A run with its own images and policy unless others are named, or an encoder with the images of `data`."""
+    path = Path(name).expanduser()
+    return _run(path, data, policy, step, labels) if path.is_dir() else _foreign(name, data, policy, labels)
 
 
 def write_diagnosis(found: Diagnosed, settings: DiagnosisSettings, out: Path) -> Path:
@@ -89,14 +103,14 @@ def write_diagnosis(found: Diagnosed, settings: DiagnosisSettings, out: Path) ->
 
 def _run(
     path: Path, data: DataSettings | None, policy: PolicySettings | None, step: int | None, labels: str | None
-) -> _Case:
+) -> Case:
     run = load_run(path, step=step)
     own = run.settings
     chosen = own.data if data is None else as_trained(str(path), data)
     images = open_images(chosen if labels is None else replace(chosen, labels=labels))
     settings = own.policy if policy is None else policy
     twin = random_twin_of(run)
-    return _Case(
+    return Case(
         subject=Subject(encoder=run.method.encoder, projector=run.method.projector),
         reference=Subject(encoder=twin.encoder, projector=twin.projector),
         images=images,
@@ -108,7 +122,7 @@ def _run(
 
 def _foreign(
     name: str, data: DataSettings | None, policy: PolicySettings | None, labels: str | None
-) -> _Case:
+) -> Case:
     if data is None:
         raise InputError(
             f"{name!r} is no run's folder and no file; an encoder needs images: contrascope diagnose {name} DATA"
@@ -119,7 +133,7 @@ def _foreign(
     trained = EncoderSettings(name=name, pretrained=pretrained(name))
     encoder = build_encoder(trained, channels=channels, size=side).eval()
     random = build_encoder(EncoderSettings(name=name), channels=channels, size=side).eval()
-    return _Case(
+    return Case(
         subject=Subject(encoder=encoder),
         reference=Subject(encoder=random),
         images=images,
@@ -129,7 +143,7 @@ def _foreign(
     )
 
 
-def _diagnose_case(name: str, case: _Case, settings: DiagnosisSettings) -> Diagnosed:
+def _diagnose_case(name: str, case: Case, settings: DiagnosisSettings) -> Diagnosed:
     device = default_device()
     some = some_images(case.images, settings.images, seed=settings.seed)
     draws, seed = settings.draws, settings.seed
@@ -142,7 +156,7 @@ def _diagnose_case(name: str, case: _Case, settings: DiagnosisSettings) -> Diagn
     return Diagnosed(thing=name, data=_what(case, some, views), diagnosis=found)
 
 
-def _what(case: _Case, some: ImageSet, views: FixedViews) -> str:
+def _what(case: Case, some: ImageSet, views: FixedViews) -> str:
     return f"{case.data}; {len(some)} of {len(case.images)} images, {len(views.images)} views each"
 
 

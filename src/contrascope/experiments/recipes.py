@@ -116,6 +116,13 @@ def _cifar_cpu(one: CPUMethod) -> RunSettings:
     )
 
 
+def _arcl_cpu(one: CPUMethod) -> RunSettings:
+    """`_cifar_cpu` with the worst pair of four views: half the epochs, so about the same minutes."""
+    plain = _cifar_cpu(one)
+    training = replace(plain.training, epochs=max(1, one.epochs // 2), num_views=ARCL_VIEWS)
+    return replace(plain, method=replace(one.method, positives="worst"), training=training)
+
+
 def _cifar(method: AnyMethodSettings, *, lr: float, source: str, labels: str) -> RunSettings:
     """Settings of Huang et al. 2023 (arXiv:2111.00743): batch 512, 800 epochs, SGD, cosine, no warm-up."""
     return RunSettings(
@@ -152,6 +159,9 @@ CPU_METHODS = {
 }
 """Methods of `cifar10-METHOD-cpu`."""
 
+ARCL_METHODS, ARCL_VIEWS = ("simclr", "moco", "barlow-twins"), 4
+"""Methods of `cifar10-METHOD-arcl-cpu`, and their views of each image; any recipe takes the two settings."""
+
 PAPER_METHODS: dict[str, tuple[AnyMethodSettings, float]] = {
     "simclr": (SimCLRSettings(), 0.06),
     "moco": (MoCoSettings(), 0.08),
@@ -174,6 +184,11 @@ def _recipes() -> dict[str, Recipe]:
         recipes[f"cifar10-{name}-cpu"] = Recipe(
             make=lambda one=one: _cifar_cpu(one),
             summary=f"{name}, a small convnet, minutes on a CPU",
+        )
+    for name in ARCL_METHODS:
+        recipes[f"cifar10-{name}-arcl-cpu"] = Recipe(
+            make=lambda one=CPU_METHODS[name]: _arcl_cpu(one),
+            summary=f"{name} + ArCL: the worst pair of {ARCL_VIEWS} views, the same minutes",
         )
     for data, source, labels in (
         ("cifar10", CIFAR10, "label"),

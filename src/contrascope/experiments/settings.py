@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from contrascope.augment.presets import PolicySettings
 from contrascope.data.settings import DataSettings
-from contrascope.diagnosis.settings import MonitorSettings
+from contrascope.diagnosis.settings import GeometryProbeSettings, MonitorSettings
 from contrascope.encoders.build import EncoderSettings
 from contrascope.evaluation.protocol import Protocol
 from contrascope.methods.registry import AnyMethodSettings
@@ -26,6 +26,7 @@ class RunSettings:
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     protocol: Protocol = field(default_factory=Protocol)
     monitor: MonitorSettings = field(default_factory=MonitorSettings)
+    geometry: GeometryProbeSettings = field(default_factory=GeometryProbeSettings)
 
 
 @dataclass(frozen=True, kw_only=True)

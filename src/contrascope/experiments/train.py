@@ -19,10 +19,12 @@ from contrascope.errors import InputError
 from contrascope.evaluation.protocol import Protocol
 from contrascope.experiments.assess import Rows, assess, knn_probe
 from contrascope.experiments.environment import environment
+from contrascope.experiments.geometry_probe import GeometryProbe
 from contrascope.experiments.monitor import Monitor
 from contrascope.experiments.settings import RunSettings
 from contrascope.methods.base import Method
 from contrascope.methods.registry import build_method
+from contrascope.reports.notebook import run_html
 from contrascope.settings import differences, from_json, to_json
 from contrascope.training.checkpoint import read_weights
 from contrascope.training.loop import fit
@@ -46,6 +48,9 @@ class Run:
     def encoder(self) -> nn.Module:
         """The encoder at the newest checkpoint."""
         return self.method.encoder
+
+    def _repr_html_(self) -> str:
+        return run_html(self.path, step=self.step)
 
 
 def train(settings: RunSettings, out: Path, *, resume: bool = False) -> Rows:
@@ -98,6 +103,11 @@ def load_run(path: Path, *, step: int | None = None) -> Run:
     method = build(settings, tuple(facts["image_shape"]))
     read_weights(found[chosen], method)
     return Run(path=path, settings=settings, method=method.eval(), step=chosen)
+
+
+def open_run(folder: Path | str, *, step: int | None = None) -> Run:
+    """A run to look at in a notebook and to take `encoder` from; raises `InputError` where there is no checkpoint."""
+    return load_run(Path(folder).expanduser(), step=step)
 
 
 def random_twin_of(run: Run) -> Method:
@@ -164,6 +174,12 @@ def _probes(
                 epochs=training.epochs,
                 seed=seed,
                 device=device,
+            )
+        )
+    if settings.geometry.times:
+        found.append(
+            GeometryProbe(
+                images, policies, settings=settings.geometry, epochs=training.epochs, seed=seed, device=device
             )
         )
     return tuple(found)

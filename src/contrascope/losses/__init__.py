@@ -8,6 +8,7 @@ from contrascope.losses.contrastive import nt_xent as nt_xent
 from contrascope.losses.cosine import byol as byol
 from contrascope.losses.cosine import negative_cosine as negative_cosine
 from contrascope.losses.pairs import Positives as Positives
+from contrascope.losses.pairs import SoftWorst as SoftWorst
 from contrascope.losses.pairs import reduce_pairs as reduce_pairs
 from contrascope.losses.registry import LOSSES as LOSSES
 from contrascope.losses.registry import LossInfo as LossInfo

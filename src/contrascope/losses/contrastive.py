@@ -5,7 +5,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from contrascope.errors import InputError
-from contrascope.losses.pairs import Positives, pair_products, pair_square_distances, reduce_pairs
+from contrascope.losses.pairs import (
+    Positives,
+    own_positives,
+    pair_products,
+    pair_square_distances,
+    reduce_pairs,
+    spread_pairs,
+    spread_views,
+)
 from contrascope.losses.registry import at_least_single, registered, require_positive
 from contrascope.losses.similarity import log_negatives, unit
 from contrascope.losses.terms import LossTerms
@@ -26,6 +34,10 @@ def nt_xent(
     embeddings give log(2 batch - 1). With `target`, candidates are target embeddings, and the anchor's own
     view of its own image is left out.
 
+    `positives="worst"` is ArCL as published (Zhao et al. 2023, arXiv:2303.01092, Algorithm 1): the positive
+    is the least cosine of any two views, anchors are view 1, the denominator holds views 1 and 2, the cosine
+    of view 1 with view 2 of its own image included. With two views that is NT-Xent from anchors of view 1.
+
     >>> nt_xent(torch.ones(2, 4, 3), temperature=0.5).total.exp().round().item()
     7.0
     """
@@ -33,7 +45,8 @@ def nt_xent(
     z = unit(online)
     candidates = z if target is None else unit(target)
     logits = pair_products(z / temperature, candidates)
-    spread = torch.logaddexp(log_negatives(z / temperature, candidates), logits).mean()
+    negatives = _negatives(z / temperature, candidates, positives)
+    spread = torch.logaddexp(negatives, spread_pairs(logits, positives)).mean()
     return LossTerms(align=reduce_pairs(-logits, positives), spread=spread)
 
 
@@ -57,7 +70,7 @@ def decoupled(
     z = unit(online)
     candidates = z if target is None else unit(target)
     logits = pair_products(z / temperature, candidates)
-    spread = log_negatives(z / temperature, candidates).mean()
+    spread = _negatives(z / temperature, candidates, positives).mean()
     return LossTerms(align=reduce_pairs(-logits, positives), spread=spread)
 
 
@@ -83,7 +96,7 @@ def modified_info_nce(
     z = unit(online)
     candidates = z if target is None else unit(target)
     align = pair_square_distances(z, candidates)
-    spread = repulsion * log_negatives(z / temperature, candidates).mean()
+    spread = repulsion * _negatives(z / temperature, candidates, positives).mean()
     return LossTerms(align=reduce_pairs(align, positives), spread=spread)
 
 
@@ -102,6 +115,10 @@ def info_nce_queue(
     Queries, keys and queue are scaled to unit length here; the positive is in the denominator. Above zero;
     equal embeddings and queue give log(1 + size).
 
+    `positives="worst"`: the positive, in numerator and denominator, is the least product of a query with a
+    key of another view; the query of view 1 meets the queue. Zhao et al. 2023 (arXiv:2303.01092) train MoCo
+    so without writing the loss down; this is our reading.
+
     >>> terms = info_nce_queue(torch.ones(2, 4, 3), queue=torch.ones(6, 3), temperature=0.5)
     >>> terms.total.exp().round().item()
     7.0
@@ -116,6 +133,16 @@ def info_nce_queue(
     keys = z if target is None else unit(target)
     logits = pair_products(z / temperature, keys)
     old_keys = unit(at_least_single(queue).to(z.dtype))
-    negatives = ((z / temperature) @ old_keys.T).logsumexp(-1)  # views batch
-    spread = torch.logaddexp(negatives.repeat_interleave(len(z) - 1, dim=0), logits).mean()
-    return LossTerms(align=reduce_pairs(-logits, positives), spread=spread)
+    queries = spread_views(z / temperature, positives)
+    negatives = (queries @ old_keys.T).logsumexp(-1).repeat_interleave(len(queries) - 1, dim=0)
+    align = reduce_pairs(-logits, positives)
+    spread = torch.logaddexp(
+        spread_pairs(negatives, positives), own_positives(logits, align, positives)
+    ).mean()
+    return LossTerms(align=align, spread=spread)
+
+
+def _negatives(scaled: Tensor, candidates: Tensor, positives: Positives) -> Tensor:
+    """`log_negatives` of the pairs of views that the spread looks at."""
+    every = log_negatives(spread_views(scaled, positives), spread_views(candidates, positives))
+    return spread_pairs(every, positives)

@@ -1,39 +1,155 @@
-"""Ordered pairs of distinct views: how they are laid out and how they are reduced to one number per image."""
+"""Pairs of views of one image: how they are laid out, and which of them count (the only reader of `positives`)."""
 
+import math
 from collections.abc import Callable
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import FunctionCtx, once_differentiable
 
 from contrascope.errors import InputError, did_you_mean
 
-Positives = Literal["average"]
-"""How the pairs of views of one image count: the average over all ordered pairs of distinct views."""
-
-_REDUCTIONS: dict[str, Callable[[Tensor], Tensor]] = {"average": lambda align: align.mean(dim=0)}
+PositivesName = Literal["first", "average", "worst", "worst-symmetric", "soft-worst"]
+"""The words of the setting `positives`; docs/arcl.md has a table of what each means for each loss."""
 
 
-def reduce_pairs(align: Float[Tensor, "pairs batch"], positives: Positives) -> Float[Tensor, " batch"]:
-    """One alignment per image from one per ordered pair of views; the only place where `positives` is read.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SoftWorst:
+    """Between average and worst: temperature x log of the mean over pairs of exp(alignment / temperature).
 
-    >>> reduce_pairs(torch.tensor([[1.0, 2.0], [3.0, 6.0]]), "average").tolist()
-    [2.0, 4.0]
+    >>> reduce_pairs(torch.tensor([[0.0], [1.0]]), SoftWorst(temperature=1.0)).round(decimals=3).tolist()
+    [0.62...]
     """
-    require_known(positives)
-    return _REDUCTIONS[positives](align)
+
+    temperature: float
+    """In units of the loss's alignment term: towards 0 the worst pair, towards infinity the average."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.temperature < math.inf:
+            raise InputError(
+                f"the temperature of soft-worst is {self.temperature}; expected a finite number above zero."
+            )
+
+
+Positives: TypeAlias = Literal["first", "average", "worst", "worst-symmetric"] | SoftWorst
+"""Which pairs of views of one image count: what every loss takes."""
+
+_WORDS = ("first", "average", "worst", "worst-symmetric")
+
+
+def named_positives(name: PositivesName, temperature: float | None = None) -> Positives:
+    """What a loss takes, from the word and the number of the settings.
+
+    >>> named_positives("soft-worst", 0.5)
+    SoftWorst(temperature=0.5)
+    """
+    if name == "soft-worst":
+        if temperature is None:
+            raise InputError(
+                "positives 'soft-worst' needs a temperature, in units of the loss's alignment term. "
+                "Set `positives_temperature`."
+            )
+        return SoftWorst(temperature=temperature)
+    require_known(name)
+    if temperature is not None:
+        raise InputError(
+            f"positives_temperature is {temperature}, but positives is {name!r}; only soft-worst has one. "
+            "Leave it unset."
+        )
+    return name
 
 
 def require_known(positives: object) -> None:
-    """Refuses a word that names no reduction.
+    """Refuses what names no choice of pairs.
 
     >>> require_known("mean")
     Traceback (most recent call last):
-    contrascope.errors.InputError: unknown positives 'mean'. Known: average.
+    contrascope.errors.InputError: unknown positives 'mean'. Known: average, ...
     """
-    if positives not in _REDUCTIONS:
-        raise InputError(f"unknown positives {positives!r}. {did_you_mean(str(positives), _REDUCTIONS)}")
+    if isinstance(positives, SoftWorst) or positives in _WORDS:
+        return
+    if positives == "soft-worst":
+        raise InputError("'soft-worst' has a temperature: a loss takes SoftWorst(temperature=...).")
+    raise InputError(f"unknown positives {positives!r}. {did_you_mean(str(positives), _WORDS)}")
+
+
+def views_that_count(num_views: int, positives: Positives) -> int:
+    """How many of the views are looked at: all; under `first` two.
+
+    >>> views_that_count(4, "first"), views_that_count(4, "worst")
+    (2, 4)
+    """
+    return min(num_views, 2) if positives == "first" else num_views
+
+
+def reduce_pairs(align: Float[Tensor, "pairs batch"], positives: Positives) -> Float[Tensor, " batch"]:
+    """One alignment per image from one per ordered pair of views: worst >= soft-worst >= average.
+
+    The gradient of the worst flows through the chosen pair alone. Zhao et al. 2023 (arXiv:2303.01092),
+    Algorithm 1, where the least cosine of two views is the positive; the average is their AAL.
+
+    >>> align = torch.tensor([[1.0, 2.0], [3.0, 6.0]])
+    >>> [reduce_pairs(align, positives).tolist() for positives in ("average", "worst")]
+    [[2.0, 4.0], [3.0, 6.0]]
+    """
+    require_known(positives)
+    if isinstance(positives, SoftWorst):
+        return _soft_maximum(align, positives.temperature)
+    if positives in ("worst", "worst-symmetric"):
+        return align.max(dim=0).values
+    return align.mean(dim=0)
+
+
+def spread_views(
+    z: Float[Tensor, "views batch dim"], positives: Positives
+) -> Float[Tensor, "some batch dim"]:
+    """The views that the spread looks at: all; under `worst`, as published, the first two."""
+    return z[:2] if positives == "worst" else z
+
+
+def spread_pairs(per_pair: Float[Tensor, "pairs ..."], positives: Positives) -> Float[Tensor, "some ..."]:
+    """The ordered pairs whose anchors the spread looks at: all; under `worst` the first, anchor view 1."""
+    return per_pair[:1] if positives == "worst" else per_pair
+
+
+def own_positives(
+    logits: Float[Tensor, "pairs batch"], align: Float[Tensor, " batch"], positives: Positives
+) -> Float[Tensor, "some batch"]:
+    """The positive in the denominator of MoCo's loss: each pair's own; under `worst` that of the worst pair."""
+    return -align[None] if positives == "worst" else logits
+
+
+def queued_views(keys: Float[Tensor, "views n dim"], positives: Positives) -> Float[Tensor, "some n dim"]:
+    """The views whose keys enter MoCo's queue: all; under `worst` the second, one key an image."""
+    return keys[1:2] if positives == "worst" else keys
+
+
+def farthest_views(
+    online: Float[Tensor, "views batch dim"],
+    target: Float[Tensor, "views batch dim"] | None,
+    distances: Callable[[], Float[Tensor, "pairs batch"]],
+    positives: Positives,
+    *,
+    per_dimension: bool = False,
+) -> tuple[Float[Tensor, "some rows dim"], Float[Tensor, "some rows dim"] | None]:
+    """Under `worst` the two views of each image that are farthest apart, the earlier view first.
+
+    Otherwise all views as they are. A loss whose alignment is `per_dimension` has no other way to a worst
+    pair: under `worst-symmetric` it gets the two views in both orders, as twice as many images.
+    """
+    if not (positives == "worst" or (per_dimension and positives == "worst-symmetric")):
+        return online, target
+    with torch.no_grad():
+        order = [(min(a, b), max(a, b)) for a, b in _pair_indices(len(online))]
+        places = torch.tensor(order, device=online.device)[distances().argmax(dim=0)]  # batch 2
+    chosen = [None if z is None else _pick(z, places) for z in (online, target)]
+    if positives == "worst-symmetric":
+        chosen = [None if z is None else torch.cat([z, z.flip(0)], dim=1) for z in chosen]
+    assert chosen[0] is not None
+    return chosen[0], chosen[1]
 
 
 def off_diagonal(square: Float[Tensor, "*stack n n"]) -> Float[Tensor, "*stack n-1 n"]:
@@ -60,14 +176,21 @@ def pair_products(
     online: Float[Tensor, "views batch dim"], target: Float[Tensor, "views batch dim"]
 ) -> Float[Tensor, "pairs batch"]:
     """Inner product of online view a and target view b of each image, for all ordered pairs a != b."""
-    return torch.stack([(x * y).sum(-1) for x, y in _pairs_of_views(online, target)])
+    # unbind once: its backward is one stack, where indexing fills a whole tensor with zeros for every pair
+    from_online, from_target = online.unbind(), target.unbind()
+    return torch.stack([(from_online[a] * from_target[b]).sum(-1) for a, b in _pair_indices(len(online))])
 
 
 def pair_square_distances(
     online: Float[Tensor, "views batch dim"], target: Float[Tensor, "views batch dim"]
 ) -> Float[Tensor, "pairs batch"]:
-    """Squared distance of online view a and target view b of each image, for all ordered pairs a != b."""
-    return torch.stack([(x - y).square().sum(-1) for x, y in _pairs_of_views(online, target)])
+    """Squared distance of online view a and target view b of each image, for all ordered pairs a != b.
+
+    Gradients are first order: differentiating them again is refused.
+    """
+    distances = _SquareDistances.apply(online, target)
+    assert isinstance(distances, Tensor)
+    return distances
 
 
 def both_branches(
@@ -77,8 +200,38 @@ def both_branches(
     return online if target is None else torch.cat([online, target])
 
 
-def _pairs_of_views(online: Tensor, target: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Online view a and target view b for all ordered pairs a != b, in the order of `flatten_pairs`."""
-    # unbind once: its backward is one stack, where indexing fills a whole tensor with zeros for every pair
-    from_online, from_target = online.unbind(), target.unbind()
-    return [(x, y) for a, x in enumerate(from_online) for b, y in enumerate(from_target) if a != b]
+class _SquareDistances(torch.autograd.Function):
+    """The differences are made again in the backward pass: all pairs at once would be m^2 embeddings."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, online: Tensor, target: Tensor) -> Tensor:
+        ctx.save_for_backward(online, target)
+        return torch.stack([(online[a] - target[b]).square().sum(-1) for a, b in _pair_indices(len(online))])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        online, target = ctx.saved_tensors
+        to_online, to_target = torch.zeros_like(online), torch.zeros_like(target)
+        for (a, b), grad in zip(_pair_indices(len(online)), 2 * grads[0], strict=True):
+            step = grad[:, None] * (online[a] - target[b])
+            to_online[a] += step
+            to_target[b] -= step
+        return to_online, to_target
+
+
+def _pair_indices(views: int) -> list[tuple[int, int]]:
+    """All ordered pairs a != b, in the order of `flatten_pairs`."""
+    return [(a, b) for a in range(views) for b in range(views) if a != b]
+
+
+def _pick(z: Tensor, places: Tensor) -> Tensor:
+    """Views `places` (batch 2) of each image, as two views; the gradient goes to these alone."""
+    return z.gather(0, places.T[:, :, None].expand(-1, -1, z.shape[2]))
+
+
+def _soft_maximum(align: Tensor, temperature: float) -> Tensor:
+    """Exact from the smallest temperature to the largest: no exponential overflows, no logarithm cancels."""
+    largest = align.detach().amax(dim=0)
+    below = torch.expm1((align - largest) / temperature).mean(dim=0)
+    return largest + temperature * torch.log1p(below)

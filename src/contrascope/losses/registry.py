@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from contrascope.errors import InputError
-from contrascope.losses.pairs import require_known
+from contrascope.losses.pairs import Positives, SoftWorst, require_known, views_that_count
 from contrascope.losses.terms import LossTerms
 
 Loss = TypeVar("Loss", bound=Callable[..., LossTerms])
@@ -27,6 +27,8 @@ class LossInfo:
     """The loss itself, with its checks."""
     gathers: bool
     """Whether images of a batch meet: with several processes it then needs the embeddings of all of them."""
+    per_dimension: bool = False
+    """Whether its alignment is one number per dimension, over all images: no image has a pair of its own."""
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -34,29 +36,48 @@ class LossInfo:
         parameters = inspect.signature(self.fn).parameters.values()
         return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty)
 
+    def refuse_positives(self, positives: object) -> None:
+        """Refuses what names no choice of pairs, and what this loss cannot take, with the reason.
+
+        >>> LOSSES["barlow_twins"].refuse_positives(SoftWorst(temperature=1.0))
+        Traceback (most recent call last):
+        contrascope.errors.InputError: barlow_twins cannot weigh the pairs of one image: ...
+        """
+        require_known(positives)
+        if self.per_dimension and isinstance(positives, SoftWorst):
+            raise InputError(
+                f"{self.name} cannot weigh the pairs of one image: its alignment is one number per dimension, "
+                "over all images. Use positives 'worst', 'worst-symmetric' or 'average'."
+            )
+
 
 LOSSES: dict[str, LossInfo] = {}
 
 
-def registered(*, gathers: bool) -> Callable[[Loss], Loss]:
+def registered(*, gathers: bool, per_dimension: bool = False) -> Callable[[Loss], Loss]:
     """Registers a loss under its name and guards its boundary.
 
     The guard refuses fewer than two views, shapes that do not fit and, where images meet, a batch of one;
-    it raises float16 and bfloat16 to float32 and switches autocast off, so that no product of embeddings
-    is rounded to half precision.
+    under `positives="first"` it drops all views but two; it raises float16 and bfloat16 to float32 and
+    switches autocast off, so that no product of embeddings is rounded to half precision.
     """
 
     def register(loss: Loss) -> Loss:
         @functools.wraps(loss)
         def guarded(online: Tensor, target: Tensor | None = None, **settings: object) -> LossTerms:
-            require_known(settings.get("positives", "average"))
+            positives = cast(Positives, settings.get("positives", "average"))
+            LOSSES[loss.__name__].refuse_positives(positives)
             _refuse(loss.__name__, online, target, smallest_batch=2 if gathers else 1)
+            count = views_that_count(len(online), positives)
+            online, target = online[:count], None if target is None else target[:count]
             with torch.autocast(online.device.type, enabled=False):
                 return loss(
                     at_least_single(online), None if target is None else at_least_single(target), **settings
                 )
 
-        LOSSES[loss.__name__] = LossInfo(name=loss.__name__, fn=guarded, gathers=gathers)
+        LOSSES[loss.__name__] = LossInfo(
+            name=loss.__name__, fn=guarded, gathers=gathers, per_dimension=per_dimension
+        )
         return cast(Loss, guarded)
 
     return register

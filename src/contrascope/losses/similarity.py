@@ -64,8 +64,15 @@ class _LogSumOthers(torch.autograd.Function):
         weights = weights.flatten(0, 1).transpose(0, 1)  # views anchors batch
         to_online = to_target = None
         with torch.autocast(online.device.type, enabled=False):
+            # one target view at a time: all at once would be m^2 embeddings
             if ctx.needs_input_grad[0]:
-                to_online = ((weights @ target) * scale).sum(0).view_as(online)
+                to_online = torch.zeros_like(anchors)
+                for weight, view, factor in zip(weights, target, scale, strict=True):
+                    to_online.addcmul_(weight @ view, factor)
+                to_online = to_online.view_as(online)
             if ctx.needs_input_grad[1]:
-                to_target = ((scale * anchors).mT @ weights).mT
+                pulled = [
+                    weight.T @ (factor * anchors) for weight, factor in zip(weights, scale, strict=True)
+                ]
+                to_target = torch.stack(pulled)
         return to_online, to_target

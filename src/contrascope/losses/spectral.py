@@ -11,6 +11,8 @@ from contrascope.losses.pairs import (
     off_diagonal,
     pair_products,
     reduce_pairs,
+    spread_pairs,
+    spread_views,
 )
 from contrascope.losses.registry import registered, require_positive
 from contrascope.losses.similarity import unit
@@ -36,11 +38,12 @@ def spectral(
     require_positive(mu=mu)
     z = _clip(online, mu)
     other = z if target is None else _clip(target, mu)
+    align = reduce_pairs(-2 * pair_products(z, other) / mu, positives)
+    z, other = spread_views(z, positives), spread_views(other, positives)
     views, batch, _ = z.shape
     products = (z.flatten(0, 1) @ other.flatten(0, 1).T).view(views, batch, views, batch).transpose(1, 2)
     across = off_diagonal(products).square().mean((-2, -1))  # views views
-    align = reduce_pairs(-2 * pair_products(z, other) / mu, positives)
-    return LossTerms(align=align, spread=flatten_pairs(across[None]).mean() / mu)
+    return LossTerms(align=align, spread=spread_pairs(flatten_pairs(across[None]), positives).mean() / mu)
 
 
 @registered(gathers=True)
@@ -64,7 +67,8 @@ def linear_contrastive(
     z = unit(online)
     other = None if target is None else unit(target)
     align = reduce_pairs(-pair_products(z, z if other is None else other), positives)
-    mean = both_branches(z, other).mean((0, 1))
+    near = None if other is None else spread_views(other, positives)
+    mean = both_branches(spread_views(z, positives), near).mean((0, 1))
     return LossTerms(align=align, spread=centring * mean.square().sum())
 
 

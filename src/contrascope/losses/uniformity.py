@@ -6,7 +6,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from contrascope.losses.pairs import Positives, both_branches, pair_square_distances, reduce_pairs
+from contrascope.losses.pairs import (
+    Positives,
+    both_branches,
+    pair_square_distances,
+    reduce_pairs,
+    spread_views,
+)
 from contrascope.losses.registry import registered, require_positive
 from contrascope.losses.similarity import unit
 from contrascope.losses.terms import LossTerms
@@ -35,7 +41,8 @@ def alignment_uniformity(
     other = None if target is None else unit(target)
     square = pair_square_distances(z, z if other is None else other)
     align = square if power == 2 else square.clamp_min(torch.finfo(square.dtype).tiny).pow(power / 2)
-    spread = uniformity * _log_potential(both_branches(z, other), sharpness=sharpness)
+    near = None if other is None else spread_views(other, positives)
+    spread = uniformity * _log_potential(both_branches(spread_views(z, positives), near), sharpness=sharpness)
     return LossTerms(align=reduce_pairs(align, positives), spread=spread)
 
 

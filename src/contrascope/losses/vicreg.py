@@ -6,6 +6,7 @@ from torch import Tensor
 from contrascope.losses.pairs import (
     Positives,
     both_branches,
+    farthest_views,
     off_diagonal,
     pair_square_distances,
     reduce_pairs,
@@ -31,10 +32,14 @@ def vicreg(
     views, the covariance term twice the mean over views: with two views, the sum. Zero or above; a collapsed
     batch gives variance (1 - sqrt(eps)).
 
+    `positives="worst"` is this loss on the two views of each image that are farthest apart, variance and
+    covariance included; under "worst-symmetric" these two are of all views.
+
     >>> import torch
     >>> round(vicreg(torch.ones(2, 4, 3)).total.item(), 4)
     24.75
     """
+    online, target = _farthest(online, target, positives)
     mean_square = pair_square_distances(online, online if target is None else target) / online.shape[2]
     hinge, redundancy = _spread_halves(both_branches(online, target), eps=eps)
     align = reduce_pairs(invariance * mean_square, positives)
@@ -55,16 +60,22 @@ def vicreg_paper(
     """VICReg as in the paper's equations: distance summed over dimensions, nothing halved.
 
     Bardes et al. 2022 (arXiv:2105.04906, eqs. 1 to 6). Other values than `vicreg` from the same embeddings;
-    a collapsed batch gives 2 variance (1 - sqrt(eps)).
+    a collapsed batch gives 2 variance (1 - sqrt(eps)). `positives` as in `vicreg`.
 
     >>> import torch
     >>> round(vicreg_paper(torch.ones(2, 4, 3)).total.item(), 4)
     49.5
     """
+    online, target = _farthest(online, target, positives)
     square = pair_square_distances(online, online if target is None else target)
     hinge, redundancy = _spread_halves(both_branches(online, target), eps=eps)
     align = reduce_pairs(invariance * square, positives)
     return LossTerms(align=align, spread=2 * variance * hinge + 2 * covariance * redundancy)
+
+
+def _farthest(online: Tensor, target: Tensor | None, positives: Positives) -> tuple[Tensor, Tensor | None]:
+    other = online if target is None else target
+    return farthest_views(online, target, lambda: pair_square_distances(online, other), positives)
 
 
 def _spread_halves(

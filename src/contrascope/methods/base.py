@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from contrascope.encoders.projector import Projector, ProjectorSettings, build_projector
 from contrascope.errors import InputError
-from contrascope.losses.pairs import Positives
+from contrascope.losses.pairs import Positives, PositivesName, named_positives, views_that_count
 from contrascope.losses.registry import LOSSES
 from contrascope.losses.terms import LossTerms
 from contrascope.types import Views
@@ -42,8 +42,10 @@ class MethodSettings:
 
     projector: ProjectorSettings = _PROJECTOR
     """Network between encoder and loss."""
-    positives: Positives = "average"
-    """How the pairs of views of one image count: average, over all ordered pairs of distinct views."""
+    positives: PositivesName = "average"
+    """Which pairs of an image's views count: of the first two, all (average), or the worst one (ArCL); docs/arcl.md."""
+    positives_temperature: float | None = None
+    """Of soft-worst alone, which asks for it; in units of the loss's alignment: small is worst, large average."""
     joint_pass: bool = False
     """One pass for all views: faster for small batches, but batch norm mixes the views' statistics."""
 
@@ -80,7 +82,8 @@ class Method(nn.Module, ABC):
 
     Batch norm statistics are of one view of one batch, as in the authors' codes, unless `joint_pass` is set.
     With several processes batch norm is synchronised, and a loss in which images meet sees all images:
-    averaged gradients equal those of one process on the joined batch. All state is in buffers.
+    averaged gradients equal those of one process on the joined batch. All state is in buffers. With positives
+    "first" the networks see two views, however many there are: it is training with two views, to the bit.
     """
 
     loss_name: ClassVar[str]
@@ -96,10 +99,12 @@ class Method(nn.Module, ABC):
             )
         self.encoder = encoder
         self.projector = build_projector(settings.projector, dim)
-        self.positives: Positives = settings.positives
+        self.positives: Positives = named_positives(settings.positives, settings.positives_temperature)
+        LOSSES[self.loss_name].refuse_positives(self.positives)
         self.joint_pass = settings.joint_pass
 
     def forward(self, views: Views) -> StepOutput:
+        views = views[: views_that_count(len(views), self.positives)]
         h = over_views(self.encoder, views, joint=self.joint_pass)
         z = over_views(self.projector, h, joint=self.joint_pass)
         return StepOutput(terms=self.terms(views, z), h=h.detach(), z=z.detach())

@@ -11,6 +11,7 @@ from contrascope.draws import DrawKey, normal, words
 from contrascope.encoders.projector import ProjectorSettings
 from contrascope.errors import InputError
 from contrascope.losses.contrastive import info_nce_queue
+from contrascope.losses.pairs import queued_views
 from contrascope.losses.similarity import unit
 from contrascope.losses.terms import LossTerms
 from contrascope.methods.base import Method, MethodSettings, over_views
@@ -44,7 +45,8 @@ class MoCo(Method):
 
     Both directions meet the queue as it was before the step; the code lets the second one see the first
     one's keys. After the step the keys of all views are enqueued, view after view, in the order of the joined
-    batch. The queue starts with random unit vectors.
+    batch; with positives "worst" (ArCL) one key an image, of view 2, as queries of view 1 meet the queue. It
+    starts with random unit vectors.
     """
 
     loss_name = "info_nce_queue"
@@ -78,7 +80,7 @@ class MoCo(Method):
     def terms(self, views: Views, z: Float[Tensor, "views batch dim"]) -> LossTerms:
         keys = self._keys(views)
         if self.training:
-            self._waiting.append(keys)
+            self._waiting.append(queued_views(keys, self.positives))
         batch = views.shape[1]
         own = keys[:, rank() * batch : (rank() + 1) * batch]
         return info_nce_queue(

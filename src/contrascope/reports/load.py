@@ -35,6 +35,7 @@ class RunRecords:
     evaluation: Tree = field(default_factory=dict)
     diagnosis: Tree = field(default_factory=dict)
     gallery: Tree = field(default_factory=dict)
+    geometry: Tree = field(default_factory=dict)
     best: Tree = field(default_factory=dict)
     bad_images: Tree = field(default_factory=dict)
     steps: list[Tree] = field(default_factory=list)
@@ -68,6 +69,7 @@ def load(path: Path) -> RunRecords:
         evaluation=read(records.EVALUATION),
         diagnosis=read(records.DIAGNOSIS),
         gallery=read(records.GALLERY),
+        geometry=read(records.GEOMETRY),
         best=read(records.BEST),
         bad_images=read(records.BAD_IMAGES),
         steps=[row for row in rows if row.get("kind", "step") == "step"],

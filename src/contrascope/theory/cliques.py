@@ -7,29 +7,20 @@ from torch import Tensor
 
 from contrascope.errors import InputError
 from contrascope.linalg import unit_rows
+from contrascope.theory.augmented_distance import BLOCK_FLOATS, augmented_distance
 
 
 def closest_view_distances(
-    rows: Float[Tensor, "n views dim"], *, block_floats: int = 1 << 20
+    rows: Float[Tensor, "n views dim"], *, block_floats: int = BLOCK_FLOATS
 ) -> Float[Tensor, "n n"]:
-    """Distance of the closest views, min over a, b of ||f(x_i^a) - f(x_j^b)||, of unit rows; diagonal 0.
+    """Distance of the closest views, min over a, b of ||f(x_i^a) - f(x_j^b)||, in float64; diagonal 0.
 
-    Through inner products in float64: distances below 1e-8 may read as up to 1e-7. Memory: n^2
-    numbers and one block of products.
+    `augmented_distance` of rows that come image first.
 
     >>> closest_view_distances(torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]]])).tolist()
     [[0.0, 1.414...], [1.414..., 0.0]]
     """
-    n, views, _ = rows.shape
-    flat = rows.flatten(0, 1).double()
-    block_rows = max(1, block_floats // (n * views**2))
-    cosine = torch.full((n, n), -1.0, dtype=torch.float64, device=rows.device)
-    for start in range(0, n, block_rows):  # the upper triangle of blocks; the rest is its mirror image
-        part = flat[start * views : (start + block_rows) * views]
-        block = (part @ flat[start * views :].T).view(-1, views, n - start, views)
-        cosine[start : start + block_rows, start:] = block.amax(dim=3).amax(dim=1)
-    distance = (2 - 2 * torch.maximum(cosine, cosine.T)).clamp_min_(0).sqrt_()
-    return distance.fill_diagonal_(0)
+    return augmented_distance(rows.transpose(0, 1).double(), block_floats=block_floats)
 
 
 def greedy_clique(distance: Float[Tensor, "n n"], delta: float, *, hubs: int = 3) -> Int[Tensor, " members"]:

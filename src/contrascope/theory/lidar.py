@@ -8,7 +8,8 @@ from torch import Tensor
 
 from contrascope.errors import InputError
 from contrascope.linalg import eigh, require_finite, singular_values
-from contrascope.theory.spectrum import covariance_and_gram, exp_entropy
+from contrascope.spectra import exp_entropy
+from contrascope.theory.spectrum import covariance_and_gram
 
 
 def lidar(

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from contrascope.errors import InputError
 from contrascope.linalg import require_finite, singular_values
+from contrascope.spectra import exp_entropy, shares_of
 
 NOISE = 1e-13
 """Singular values below this share of the root of the sum of all squared features are rounding, and set to 0."""
@@ -223,7 +224,7 @@ def participation_ratio(eigenvalues: Float[Tensor, " rank"]) -> float:
     >>> participation_ratio(torch.tensor([3.0, 1.0]))
     1.6
     """
-    shares = _shares(eigenvalues)
+    shares = shares_of(eigenvalues)
     return 0.0 if shares is None else 1 / shares.square().sum().item()
 
 
@@ -233,7 +234,7 @@ def numerical_rank(values: Float[Tensor, " rank"], *, tolerance: float = 1e-5) -
     >>> numerical_rank(torch.tensor([10.0, 1.0, 1e-6]))
     2
     """
-    shares = _shares(values)
+    shares = shares_of(values)
     return 0 if shares is None else int((shares > tolerance * shares.max()).sum())
 
 
@@ -264,24 +265,3 @@ def alpha_req(eigenvalues: Float[Tensor, " rank"], *, first: int | None = None, 
     total, left = (weight @ y.square()).item(), (weight @ (y - slope * x).square()).item()
     r_squared = 1 - left / total if total > 1e-24 else 1.0
     return PowerLaw(alpha=-slope.item(), r_squared=r_squared, first=first, last=last)
-
-
-def exp_entropy(values: Float[Tensor, " rank"], *, epsilon: float = 0.0) -> float:
-    """exp(-sum p log p) with p = values / sum + epsilon, of values >= 0; 0 where all are 0.
-
-    >>> exp_entropy(torch.tensor([1.0, 1.0, 0.0]))
-    2.0
-    """
-    shares = _shares(values)
-    return 0.0 if shares is None else math.exp(torch.special.entr(shares + epsilon).sum().item())
-
-
-def _shares(values: Tensor) -> Tensor | None:
-    require_finite(values[:, None], "values")
-    values = values.detach().double()
-    if len(values) == 0 or bool((values < 0).any()):
-        raise InputError(
-            f"{len(values)} values, least {values.min() if len(values) else None}; expected >= 0."
-        )
-    total = values.sum()
-    return values / total if total > 0 else None

@@ -1,0 +1,54 @@
+"""What a notebook shows of a diagnosis: the verdict and the main signals beside their reference."""
+
+from contrascope.diagnosis.signals import LayerSignals, Signals
+from contrascope.diagnosis.verdict import Verdict
+from contrascope.intervals import Estimate
+from contrascope.notebook import Summary
+
+SIGNALS = (
+    ("views.retrieval", "a view finds its image first (share)"),
+    ("views.alignment", "alignment (0 to 4, 0 best)"),
+    ("uniformity", "uniformity (0 to -4, -4 best)"),
+    ("participation_ratio", "participation ratio (directions)"),
+    ("rankme", "RankMe (directions)"),
+)
+"""Path in `LayerSignals` and what it is called."""
+
+
+def diagnosis_summary(verdict: Verdict, signals: Signals) -> Summary:
+    """The verdict with evidence, cause and advice; five signals of encoder and projector beside their reference."""
+    layers = {
+        "encoder h": signals.h,
+        "reference of h": signals.reference_h,
+        "projector z": signals.z,
+        "reference of z": signals.reference_z,
+    }
+    known = {name: layer for name, layer in layers.items() if layer is not None}
+    rows = [(words, *(_shown(layer, path) for layer in known.values())) for path, words in SIGNALS]
+    return Summary(
+        title="Diagnosis without labels",
+        word=verdict.word,
+        sentences=verdict_sentences(verdict),
+        head=("signal", *known),
+        rows=[row for row in rows if set(row[1:]) - {"–"}],
+        note=f"Reference: {signals.reference}. In brackets: 95 % intervals.",
+    )
+
+
+def verdict_sentences(verdict: Verdict) -> tuple[str, ...]:
+    """Evidence, then cause and advice where there are any.
+
+    >>> verdict_sentences(Verdict(word="healthy", evidence=("a",), cause="", next="b"))
+    ('a', 'b')
+    """
+    return (*verdict.evidence, *(text for text in (verdict.cause, verdict.next) if text))
+
+
+def _shown(layer: LayerSignals, path: str) -> str:
+    value: object = layer
+    for part in path.split("."):
+        value = getattr(value, part, None)
+    if isinstance(value, Estimate):
+        middle = f"{value.value:.3g}"
+        return middle if value.low == value.high else f"{middle} [{value.low:.3g}, {value.high:.3g}]"
+    return f"{value:.3g}" if isinstance(value, int | float) else "–"

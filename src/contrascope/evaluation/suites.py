@@ -1,0 +1,149 @@
+"""The settings of the suites: robustness under fixed transformations, and transfer to other sets."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from contrascope.augment.corrupt import SEVERITIES
+from contrascope.augment.crop import RandomResizedCrop
+from contrascope.augment.flip import HorizontalFlip
+from contrascope.augment.jitter import ColorJitter, Grayscale
+from contrascope.augment.policy import Policy
+from contrascope.errors import InputError, did_you_mean
+from contrascope.evaluation.protocol import Protocol
+from contrascope.settings import digest, to_json
+
+_JITTER = ColorJitter(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1)
+
+COPIES: dict[str, Policy | None] = {
+    "original": None,
+    "grayscale": Policy(ops=(Grayscale(p=1.0),), name="grayscale"),
+    "crop": Policy(ops=(RandomResizedCrop(),), name="crop"),
+    "flip": Policy(ops=(HorizontalFlip(p=1.0),), name="flip"),
+    "jitter": Policy(ops=(_JITTER,), name="jitter"),
+    "jitter_grayscale": Policy(ops=(_JITTER, Grayscale(p=1.0)), name="jitter_grayscale"),
+}
+"""One fixed transformed copy of the data each, the first untouched: ArCL's Aug 1 to 5, whose parameters the
+authors' slides do not state. Ours: crop of an area share in (0.08, 1), jitter (0.4, 0.4, 0.4, 0.1), all always on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentedSettings:
+    """What the robustness suite does besides the protocol of its probe."""
+
+    corruptions: tuple[str, ...] = tuple(SEVERITIES)
+    """Corruptions to test the original's probe on; none: leave them out."""
+    severities: tuple[int, ...] = (1, 2, 3, 4, 5)
+    """Their severities."""
+    references: bool = True
+    """Measure a random encoder and raw pixels beside."""
+    train_images: int | None = None
+    """Training images of the probes, drawn at random; unset: all."""
+    seed: int = 0
+    """Seed of the transformed copies: with the image's id it decides each picture."""
+
+    def __post_init__(self) -> None:
+        for name in self.corruptions:
+            if name not in SEVERITIES:
+                raise InputError(f"no corruption {name!r}. {did_you_mean(name, SEVERITIES)}")
+        for severity in self.severities:
+            if severity not in range(1, 6):
+                raise InputError(f"severity {severity} is not known; expected 1, 2, 3, 4 or 5.")
+        if self.train_images is not None and self.train_images < 10:
+            raise InputError(f"train_images is {self.train_images}; expected at least 10, or unset.")
+
+    def hash(self, protocol: Protocol) -> str:
+        """First 12 hex digits of the SHA-256 of these settings, the protocol of the probe and the copies."""
+        values = {"suite": "augmented", "settings": to_json(self), "protocol": to_json(protocol)}
+        return digest({**values, "copies": repr(COPIES)}, length=12)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneSettings:
+    """The protocol of Ericsson et al. 2021 (arXiv:2011.13377): SGD with Nesterov momentum 0.9, cosine to 0."""
+
+    steps: int = 5000
+    """Steps of each training."""
+    batch_size: int = 64
+    """Images of a step."""
+    rates: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 1e-1)
+    """Peak learning rates of the grid."""
+    decays: tuple[float, ...] = (0.0, 1e-6, 1e-5, 1e-4, 1e-3)
+    """Weight decays of the grid."""
+    seed: int = 0
+    """Seed of the head, the order of the images and their crops."""
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch_size < 1:
+            raise InputError(f"steps={self.steps}, batch_size={self.batch_size}; both are at least 1.")
+        if not self.rates or min(self.rates) <= 0 or not self.decays or min(self.decays) < 0:
+            raise InputError(
+                f"rates={self.rates}, decays={self.decays}; expected rates above 0 and decays of at least 0."
+            )
+
+    @property
+    def grid(self) -> list[tuple[float, float]]:
+        """Every (rate, decay), rates first."""
+        return [(rate, decay) for rate in self.rates for decay in self.decays]
+
+
+MODES = ("linear", "few_labels", "finetune")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferProtocol:
+    """Everything that decides a transfer score except the encoder and the sets.
+
+    Linear and fine-tuning are those of Ericsson et al. 2021 (arXiv:2011.13377), which ArCL follows.
+
+    >>> protocol = TransferProtocol()
+    >>> len(protocol.grid), protocol.grid[0], protocol.hash == TransferProtocol(draws=9).hash
+    (45, 1e-05, False)
+    """
+
+    modes: tuple[Literal["linear", "few_labels", "finetune"], ...] = ("linear", "few_labels")
+    """What to measure; fine-tuning trains (grid + 1) times a set and wants a GPU."""
+    size: int | None = None
+    """Side in px to which every set is brought; unset: the side that the encoder was made for, or 224."""
+    powers: tuple[float, float] = (-6.0, 5.0)
+    """Powers of ten between which 1/C of the linear protocol lies, evenly in the exponent."""
+    penalties: int = 45
+    """How many values of it."""
+    held_out: float = 0.2
+    """Validation share of train where a set has no validation split."""
+    tolerance: float = 1e-5
+    """Largest slope, in preconditioned coordinates, at which the solver stops."""
+    max_iter: int = 500
+    """Steps of the solver after which it stops in any case."""
+    shots: tuple[int, ...] = (1, 5, 10)
+    """Labels a class of the few-label protocol."""
+    draws: int = 20
+    """Draws of these labels."""
+    finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
+    bootstrap: int = 1000
+    """Bootstrap draws over test images."""
+    level: float = 0.95
+    """Level of the intervals."""
+    seed: int = 0
+    """Seed of the validation share, the few labels and the bootstrap."""
+
+    def __post_init__(self) -> None:
+        for mode in self.modes:
+            if mode not in MODES:
+                raise InputError(f"no mode {mode!r}. {did_you_mean(mode, MODES)}")
+        if self.penalties < 1 or not self.powers[0] <= self.powers[1]:
+            raise InputError(
+                f"powers={self.powers}, penalties={self.penalties}; expected low <= high and 1 or more."
+            )
+
+    @property
+    def grid(self) -> tuple[float, ...]:
+        """Inverse penalties C, rising."""
+        low, high = self.powers
+        step = (high - low) / max(1, self.penalties - 1)
+        return tuple(10 ** -(high - index * step) for index in range(self.penalties))
+
+    @property
+    def hash(self) -> str:
+        """First 12 hex digits of the SHA-256 of the settings; which modes are asked for decides no number."""
+        values = {name: value for name, value in to_json(self).items() if name != "modes"}
+        return digest({"suite": "transfer", "settings": values}, length=12)

@@ -1,0 +1,1 @@
+"""What leaves the package: tables of images and weights of encoders, in forms that other tools open."""

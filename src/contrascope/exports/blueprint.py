@@ -1,0 +1,116 @@
+"""What rebuilds an encoder: its settings with every choice made, beside its weights, in a folder."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from contrascope import records
+from contrascope.encoders.build import EncoderSettings, build_encoder
+from contrascope.encoders.encoder import Encoder
+from contrascope.encoders.resnet import ResNet
+from contrascope.errors import InputError
+from contrascope.settings import from_json, to_json
+
+WEIGHTS, SETTINGS = "model.safetensors", "encoder.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blueprint:
+    """Settings of an encoder in which nothing is left to be found out, and the images that it takes."""
+
+    settings: EncoderSettings
+    """Resolved: stem, mean, std and resize are those in use."""
+    channels: int
+    """Channels of an image."""
+    size: int
+    """Side in px of the images that it was built for, before `resize`."""
+
+    @property
+    def side(self) -> int:
+        """Side in px of the images that the network itself sees."""
+        return self.settings.resize or self.size
+
+
+def blueprint(encoder: Encoder, settings: EncoderSettings) -> Blueprint:
+    """The blueprint of a built encoder.
+
+    >>> made = blueprint(build_encoder(EncoderSettings(name="convnet"), channels=1, size=8), EncoderSettings())
+    >>> made.settings.mean, made.size
+    ((0.5,), 8)
+    """
+    stem = settings.stem
+    if isinstance(encoder.trunk, ResNet):
+        stem = "cifar" if isinstance(encoder.trunk.maxpool, nn.Identity) else "imagenet"
+    resolved = replace(
+        settings,
+        stem=stem,
+        mean=_shortest(encoder.mean),
+        std=_shortest(encoder.std),
+        resize=encoder.resize,
+        pretrained=False,
+    )
+    return Blueprint(settings=resolved, channels=len(encoder.mean), size=encoder.size)
+
+
+def _shortest(values: Tensor) -> tuple[float, ...]:
+    """The shortest decimals that give the same float32 numbers."""
+    return tuple(float(str(value)) for value in values.cpu().flatten().numpy().astype(np.float32))
+
+
+def trunk_tensors(encoder: Encoder) -> dict[str, Tensor]:
+    """The network's weights and statistics on the CPU, each with its own memory, under its own names."""
+    state = encoder.trunk.state_dict()
+    return {
+        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, value in state.items()
+    }
+
+
+def save_tensors(tensors: dict[str, Tensor], folder: Path) -> Path:
+    """Writes model.safetensors with the mark that transformers and timm look for."""
+    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    return folder / WEIGHTS
+
+
+def save_blueprint(made: Blueprint, folder: Path, **more: Any) -> Path:
+    """Writes encoder.json."""
+    value = {"kind": "Encoder", "channels": made.channels, "size": made.size, **more}
+    records.write_json(folder / SETTINGS, value | {"settings": to_json(made.settings)})
+    return folder / SETTINGS
+
+
+def load_encoder(folder: Path | str) -> Encoder:
+    """The encoder of an exported folder (model.safetensors and encoder.json), in evaluation mode.
+
+    It takes images in [0, 1] and normalises them itself. Raises `InputError` where a file is missing or damaged,
+    or where the weights have other names or shapes than the settings ask for.
+    """
+    folder = Path(folder).expanduser()
+    known = records.read_json(folder / SETTINGS)
+    try:
+        settings = from_json(EncoderSettings, known["settings"])
+        channels, size = int(known["channels"]), int(known["size"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{folder / SETTINGS} is damaged ({error}). Export the run again.") from error
+    try:
+        return rebuilt(
+            Blueprint(settings=settings, channels=channels, size=size), load_file(folder / WEIGHTS)
+        )
+    except FileNotFoundError:
+        raise InputError(f"no {WEIGHTS} in {folder}: is this the folder of an export?") from None
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise InputError(f"{folder / WEIGHTS} does not fit {SETTINGS}: {error}") from error
+
+
+def rebuilt(made: Blueprint, tensors: dict[str, Tensor]) -> Encoder:
+    """The encoder of a blueprint with these weights, in evaluation mode; names and shapes must agree."""
+    with torch.random.fork_rng(devices=[]):
+        encoder = build_encoder(made.settings, channels=made.channels, size=made.size)
+    encoder.trunk.load_state_dict(tensors, strict=True)
+    return encoder.eval()

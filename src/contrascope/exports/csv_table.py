@@ -1,0 +1,49 @@
+"""A table of images as CSV: without pictures and embeddings, for spreadsheets and scripts."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from contrascope.exports.measure import ImageTable, Progress, silent
+from contrascope.exports.rows import label_columns, row_batches
+from contrascope.exports.whole import whole_file
+
+ROWS = 1000
+RISKY = ("=", "+", "-", "@", "\t", "\r")
+"""First signs of a text that a spreadsheet takes for a formula."""
+
+
+def write_csv(table: ImageTable, path: Path, *, rows: int = ROWS, progress: Progress = silent) -> Path:
+    """Writes one row an image, UTF-8 with a head line; the file appears when it is whole.
+
+    The columns of `write_parquet` without image and h; the neighbours are two columns of numbers with a blank
+    between them. A class name that a spreadsheet would take for a formula stands behind an apostrophe.
+    """
+    columns = label_columns(table.images)
+    names = ["id", "split", "x", "y", "alignment"]
+    for column in columns:
+        names += [column.name, *([] if column.text is None else [column.text])]
+    with whole_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*map(cell, names), "neighbour_ids", "neighbour_distances"])
+        for held in row_batches(table, rows, pixels=False, progress=progress):
+            for values in zip(*(held[name] for name in names), held["neighbours"], strict=True):
+                *plain, near = values
+                lists = (near["ids"], near["distances"])
+                writer.writerow([*map(cell, plain), *(" ".join(map(cell, part)) for part in lists)])
+    return path
+
+
+def cell(value: Any) -> str:
+    """A value as text: seven digits of a number, nothing for None, a risky text behind an apostrophe.
+
+    >>> cell(0.123456789), cell(None), cell("=1+1"), cell("cat"), cell(-1)
+    ('0.1234568', '', "'=1+1", 'cat', '-1')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.7g}"
+    if isinstance(value, str) and value.startswith(RISKY):
+        return f"'{value}"
+    return str(value)

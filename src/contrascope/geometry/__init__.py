@@ -1,0 +1,1 @@
+"""The geometry of encoder and projector: pure functions of tensors."""

@@ -1,0 +1,103 @@
+"""The linear map that a projector is near a point: its Jacobian, and what that Jacobian reaches."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from contrascope.errors import InputError
+from contrascope.geometry.spans import require_rows
+
+RowMap = Callable[[Tensor], Tensor]
+"""Rows [n dim] to rows [n out], each by itself (batch norm in evaluation mode)."""
+
+
+def local_jacobians(
+    function: RowMap, points: Float[Tensor, "n dim"], *, chunk_rows: int = 32
+) -> Iterator[tuple[int, Float64[Tensor, "rows out dim"]]]:
+    """Pairs (first row, Jacobians of `function` at these rows), `chunk_rows` at a time.
+
+    For a ReLU network it is the transposed W_omega of the region that holds the point (Cosentino et al. 2022,
+    section 5); on a boundary it is one of its neighbours'.
+
+    >>> matrix = torch.tensor([[1.0, 2.0]])
+    >>> [(start, block.tolist()) for start, block in local_jacobians(lambda x: x @ matrix.T, torch.zeros(1, 2))]
+    [(0, [[[1.0, 2.0]]])]
+    """
+    require_rows(points, 1, "points")
+    if chunk_rows < 1:
+        raise InputError(f"chunk_rows is {chunk_rows}; expected at least 1.")
+
+    def one(row: Tensor) -> Tensor:
+        return function(row[None])[0]
+
+    jacobian = torch.func.vmap(torch.func.jacrev(one))
+    for start in range(0, len(points), chunk_rows):
+        yield start, jacobian(points[start : start + chunk_rows]).detach().double()
+
+
+def local_spectra(
+    function: RowMap, points: Float[Tensor, "n dim"], *, chunk_rows: int = 32
+) -> Float64[Tensor, "n rank"]:
+    """Singular values, falling, of the Jacobian at every point.
+
+    >>> local_spectra(lambda x: torch.relu(x), torch.tensor([[1.0, -1.0]])).tolist()
+    [[1.0, 0.0]]
+    """
+    blocks = local_jacobians(function, points, chunk_rows=chunk_rows)
+    return torch.cat([torch.linalg.svdvals(block) for _, block in blocks])
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalShare:
+    """What the local Jacobian does not see of displacements, beside chance."""
+
+    unexplained: float
+    """Share of their squared length outside the Jacobians' row spaces, 0 to 1."""
+    chance: float
+    """The same for row spaces of these ranks drawn at random: 1 - mean rank / dim."""
+
+
+def local_unexplained(
+    function: RowMap,
+    points: Float[Tensor, "n dim"],
+    displacements: Float[Tensor, "moved_n moved_dim"],
+    *,
+    relative: float = 1e-4,
+    chunk_rows: int = 32,
+) -> LocalShare:
+    """How much of the displacements the local Jacobian does not see.
+
+    Equation 10 of Cosentino et al. 2022 with W_omega of the point in the place of W: each displacement is
+    projected onto the row space of the Jacobian at its own point. Singular values of at most `relative` times
+    the largest count as zero; the default is above the rounding of float32 networks. Nothing is unexplained
+    where all displacements are zero.
+
+    >>> local_unexplained(lambda x: torch.relu(x), torch.tensor([[1.0, -1.0]]), torch.tensor([[1.0, 1.0]]))
+    LocalShare(unexplained=0.5, chance=0.5)
+    """
+    if points.shape != displacements.shape:
+        raise InputError(
+            f"points have shape {tuple(points.shape)} and displacements {tuple(displacements.shape)}; "
+            "expected one displacement for each point."
+        )
+    require_rows(displacements, 1, "displacements")
+    rows = displacements.double()
+    left, ranks = 0.0, 0
+    for start, block in local_jacobians(function, points, chunk_rows=chunk_rows):
+        outside, rank = _outside(block, rows[start : start + len(block)], relative)
+        left, ranks = left + outside, ranks + rank
+    total = rows.square().sum().item()
+    return LocalShare(unexplained=left / total if total > 0 else 0.0, chance=1 - ranks / rows.numel())
+
+
+def _outside(jacobians: Tensor, rows: Tensor, relative: float) -> tuple[float, int]:
+    """Squared length outside the row spaces, from the eigenvectors of J J^T, which is small; sum of ranks."""
+    values, vectors = torch.linalg.eigh(jacobians @ jacobians.mT)
+    seen = (jacobians @ rows[:, :, None]).mT @ vectors  # rows 1 out
+    kept = values > relative**2 * values[:, -1:].clamp(min=torch.finfo(values.dtype).tiny)
+    inside = seen[:, 0].square() / torch.where(kept, values, torch.ones_like(values)) * kept
+    outside = (rows.square().sum(dim=1) - inside.sum(dim=1)).clamp(min=0).sum().item()
+    return outside, int(kept.sum())

@@ -1,0 +1,185 @@
+"""The pieces on which a ReLU network is affine: how many the data meets, and how large they are between views.
+
+Cosentino et al. 2022 (arXiv:2205.06926, section 5) argue that a deeper or wider projector has more of them and
+so constrains the encoder less, and never count. Here they are counted, on data and on straight lines.
+"""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Float64, Int
+from torch import Tensor
+
+from contrascope.errors import InputError
+from contrascope.geometry.spans import require_rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class AffineLayer:
+    """One affine map of a ReLU network: rows x to x weight^T + bias."""
+
+    weight: Float[Tensor, "out dim"]
+    """As in `nn.Linear`."""
+    bias: Float[Tensor, " out"]
+    """Zeros where there is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regions:
+    """What a ReLU network's pieces look like to the data."""
+
+    points: int
+    """How many points were asked."""
+    distinct: int
+    """Different activation patterns among them: 1 for a linear network, at most `points`."""
+    dimension: float
+    """Mean over points of the rank of the local linear map, under the relative threshold."""
+    crossed: Float64[Tensor, " n"]
+    """Pieces met on the straight line between the two views of each image, at least 1."""
+    size: Float64[Tensor, " n"]
+    """Length of that line over the number of its pieces, in units of h; 0 where the views are equal."""
+
+
+Network = Sequence[AffineLayer]
+"""Affine maps with a ReLU between each two."""
+
+
+def activation_patterns(
+    network: Network, points: Float[Tensor, "n dim"], *, chunk_rows: int = 4096
+) -> Bool[Tensor, "n units"]:
+    """Which hidden units are above 0 at every point; no column for a linear network.
+
+    >>> layer = AffineLayer(weight=torch.eye(2), bias=torch.zeros(2))
+    >>> activation_patterns([layer, layer], torch.tensor([[1.0, -1.0]])).tolist()
+    [[True, False]]
+    """
+    _check(network, points)
+    parts = []
+    for rows in points.split(chunk_rows):
+        signs = [rows.new_zeros(len(rows), 0, dtype=torch.bool)]
+        for layer in network[:-1]:
+            before = rows @ layer.weight.T + layer.bias
+            signs.append(before > 0)
+            rows = before.clamp(min=0)
+        parts.append(torch.cat(signs, dim=1))
+    return torch.cat(parts)
+
+
+def distinct_patterns(patterns: Bool[Tensor, "n units"]) -> int:
+    """How many different rows there are; exact.
+
+    >>> distinct_patterns(torch.tensor([[True, False], [True, False], [False, False]]))
+    2
+    """
+    if patterns.shape[1] == 0:
+        return min(1, len(patterns))
+    padded = torch.nn.functional.pad(patterns, (0, -patterns.shape[1] % 8)).view(len(patterns), -1, 8)
+    powers = 2 ** torch.arange(8, dtype=torch.uint8, device=patterns.device)
+    return len((padded * powers).sum(dim=2, dtype=torch.uint8).unique(dim=0))
+
+
+def local_map(network: Network, pattern: Bool[Tensor, " units"]) -> Float64[Tensor, "out dim"]:
+    """The matrix of the piece with this pattern: the product of the layers, inactive units left out.
+
+    >>> layer = AffineLayer(weight=torch.eye(2), bias=torch.zeros(2))
+    >>> local_map([layer, layer], torch.tensor([True, False])).tolist()
+    [[1.0, 0.0], [0.0, 0.0]]
+    """
+    matrix, start = network[0].weight.double(), 0
+    for before, layer in itertools.pairwise(network):
+        active = pattern[start : start + len(before.bias)]
+        matrix = layer.weight.double()[:, active] @ matrix[active]
+        start += len(before.bias)
+    return matrix
+
+
+def path_pieces(
+    network: Network, start: Float[Tensor, "n dim"], end: Float[Tensor, "ends end_dim"]
+) -> Int[Tensor, " n"]:
+    """Pieces that the straight line from each start to its end runs through; exact up to rounding, in float64.
+
+    Along a line every unit's input is affine between the places where units before it switch, so its own
+    switches are zeros of straight pieces: found layer by layer, none missed however thin the piece. Units that
+    switch at one place together count once. Equal ends meet 1 piece.
+
+    >>> layer = AffineLayer(weight=torch.eye(2), bias=torch.zeros(2))
+    >>> path_pieces([layer, layer], torch.tensor([[-1.0, -3.0]]), torch.tensor([[1.0, 1.0]])).tolist()
+    [3]
+    """
+    _check(network, start)
+    if start.shape != end.shape:
+        raise InputError(f"{tuple(start.shape)} starts and {tuple(end.shape)} ends; expected pairs.")
+    layers = [(layer.weight.double(), layer.bias.double()) for layer in network[:-1]]
+    lines = zip(start.double(), end.double(), strict=True)
+    return torch.tensor([len(_knots(layers, one, other)) - 1 for one, other in lines])
+
+
+def _knots(layers: list[tuple[Tensor, Tensor]], start: Tensor, end: Tensor) -> Tensor:
+    """Places in [0, 1] where some unit switches, with both ends."""
+    knots = torch.tensor([0.0, 1.0], dtype=torch.float64, device=start.device)
+    if torch.equal(start, end):
+        return knots
+    for depth in range(len(layers)):
+        rows = torch.lerp(start, end, knots[:, None])
+        for weight, bias in layers[:depth]:
+            rows = (rows @ weight.T + bias).clamp(min=0)
+        weight, bias = layers[depth]
+        before = rows @ weight.T + bias
+        low, high = before[:-1], before[1:]
+        crossing = ((low < 0) & (high > 0)) | ((low > 0) & (high < 0))
+        share = low / torch.where(crossing, low - high, torch.ones_like(low))
+        places = torch.lerp(knots[:-1, None], knots[1:, None], share)
+        knots = torch.cat([knots, places[crossing]]).unique()
+        knots = knots[torch.cat([knots.new_ones(1, dtype=torch.bool), knots.diff() > 1e-12])]
+    return knots
+
+
+def regions(
+    network: Network,
+    first: Float[Tensor, "n dim"],
+    second: Float[Tensor, "n dim"],
+    *,
+    relative: float = 1e-2,
+    most_maps: int = 256,
+    chunk_rows: int = 4096,
+) -> Regions:
+    """Pieces of a projector as the data meets them: at the first views, and on lines between two views.
+
+    The local maps of at most `most_maps` points, evenly spaced, give the mean dimension. Memory: `chunk_rows`
+    rows, one bit a unit and point, and one line at a time.
+
+    >>> layer = AffineLayer(weight=torch.eye(2), bias=torch.zeros(2))
+    >>> found = regions([layer], torch.zeros(3, 2), torch.ones(3, 2))
+    >>> found.distinct, found.dimension, found.crossed.tolist()
+    (1, 2.0, [1.0, 1.0, 1.0])
+    """
+    patterns = activation_patterns(network, first, chunk_rows=chunk_rows)
+    some = torch.linspace(0, len(first) - 1, min(most_maps, len(first))).round().long()
+    ranks = []
+    for pattern in patterns[some.to(patterns.device)]:
+        values = torch.linalg.svdvals(local_map(network, pattern))
+        ranks.append(int((values > relative * values[:1]).sum()))
+    crossed = path_pieces(network, first, second).double()
+    length = torch.linalg.vector_norm(first.double() - second.double(), dim=1).cpu()
+    return Regions(
+        points=len(first),
+        distinct=distinct_patterns(patterns),
+        dimension=sum(ranks) / len(ranks),
+        crossed=crossed,
+        size=length / crossed,
+    )
+
+
+def _check(network: Network, points: Tensor) -> None:
+    require_rows(points, 1, "points")
+    if len(network) == 0:
+        raise InputError("the network has no layer; expected at least one affine map.")
+    width = points.shape[1]
+    for place, layer in enumerate(network):
+        if layer.weight.shape[1] != width:
+            raise InputError(
+                f"layer {place} takes {layer.weight.shape[1]} features and gets {width}; expected one number."
+            )
+        width = len(layer.weight)

@@ -1,0 +1,140 @@
+"""Figures of geometry.json and of the geometry rows of metrics.jsonl: encoder against projector."""
+
+from typing import Any
+
+from contrascope.reports.blocks import Figure, Table, axes, label, rows_of, short
+from contrascope.reports.load import RunRecords, Tree, at, column, number, trees
+
+COLUMNS = {
+    "random encoder h": ("reference", "h"),
+    "encoder h": ("trained", "h"),
+    "random projector z": ("reference", "z"),
+    "projector z": ("trained", "z"),
+}
+"""Column of the picture: whose operations, and which layer."""
+
+
+def operations(run: RunRecords) -> Figure | None:
+    """Operation x layer: variance of the layer along the operation's directions over its total."""
+    names = [str(row.get("name")) for row in _operations(run, "trained")]
+    cells = {
+        head: [_cell(row, layer) for row in _operations(run, whose)]
+        for head, (whose, layer) in COLUMNS.items()
+    }
+    shown = {head: column for head, column in cells.items() if any(column) and len(column) == len(names)}
+    if not names or not shown:
+        return None
+    shares = [
+        [number(at(column[k], "variance_share")) for column in shown.values()] for k in range(len(names))
+    ]
+    moved = [[number(at(column[k], "moved")) for column in shown.values()] for k in range(len(names))]
+    texts = [
+        [f"{short(a, 2)} ({short(b, 2)})" for a, b in zip(*pair, strict=True)]
+        for pair in zip(shares, moved, strict=True)
+    ]
+    directions = max(number(at(c, "directions")) or 0 for column in shown.values() for c in column)
+    return Figure(
+        title="Operation by layer: whose directions are kept?",
+        alt="; ".join(f"{name}: {', '.join(row)}" for name, row in zip(names, texts, strict=True)),
+        read="Each entry: the share of the layer's variance that lies along the directions in which this operation "
+        f"moves it (at most {directions:.0f} of them), and in brackets how far it moves it: 0 is invariance, 1 is "
+        "as far as another image. A dark entry with a small bracket is a direction that the data itself uses; a "
+        "pale one is a direction that only the operation used.",
+        data=[_heat(list(shown), names, shares, texts)],
+        layout={
+            "xaxis": {"title": {"text": "layer"}, "side": "bottom"},
+            "yaxis": {"title": {"text": "operation"}, "autorange": "reversed"},
+        },
+        table=Table(
+            title="Operation by layer",
+            head=("operation", *(f"{head}: along (moved)" for head in shown)),
+            rows=[(name, *row) for name, row in zip(names, texts, strict=True)],
+        ),
+    )
+
+
+def _heat(x: list[str], y: list[str], z: list[list[float | None]], texts: list[list[str]]) -> dict[str, Any]:
+    return {
+        "type": "heatmap",
+        "x": x,
+        "y": [label(name) for name in y],
+        "z": z,
+        "text": texts,
+        "texttemplate": "%{text}",
+        "zmin": 0,
+        "zmax": 1,
+        "colorscale": "Blues",
+        "reversescale": True,
+        "colorbar": {"title": {"text": "share"}},
+        "xgap": 2,
+        "ygap": 2,
+    }
+
+
+def removed(run: RunRecords) -> Figure | None:
+    """What of each operation the projector does not see, and how well a generator describes it."""
+    rows = [row for row in _operations(run, "trained") if number(row.get("removed")) is not None]
+    if not rows:
+        return None
+    reference = {str(row.get("name")): row for row in _operations(run, "reference")}
+    names = [str(row.get("name")) for row in rows]
+    values = [
+        column(rows, "removed"),
+        column([reference.get(name, {}) for name in names], "removed"),
+        column(rows, "removed_chance"),
+    ]
+    heads = ("trained projector", "random projector", "chance for this rank")
+    data: list[dict[str, Any]] = [
+        {
+            "type": "bar",
+            "name": head,
+            "x": [label(name) for name in names],
+            "y": found,
+            "marker": {"pattern": {"shape": ("", "/", ".")[place]}},
+        }
+        for place, (head, found) in enumerate(zip(heads, values, strict=True))
+        if any(value is not None for value in found)
+    ]
+    return Figure(
+        title="What the projector removes of each operation",
+        alt="; ".join(f"{name}: {short(value, 2)}" for name, value in zip(names, values[0], strict=True)),
+        read="Share of the operation's displacements in the encoder that the projector does not see: outside the "
+        "column space of a linear one, outside the local Jacobian's row space of an MLP. Above the bars beside it: the "
+        "projector turned away from this operation.",
+        data=data,
+        layout=axes("operation", "share removed (0 to 1)", barmode="group"),
+        table=_removed_table(rows, names, heads, values),
+    )
+
+
+def _removed_table(
+    rows: list[Tree], names: list[str], heads: tuple[str, ...], values: list[list[float | None]]
+) -> Table:
+    generators = [row.get("generator") for row in rows]
+    return Table(
+        title="What the projector removes",
+        head=(
+            "operation",
+            *(f"{head} (share)" for head in heads),
+            "generator explains (share)",
+            "projector sees generator (share)",
+            "by chance",
+        ),
+        rows=rows_of(
+            names,
+            *values,
+            *([number(at(one, key)) for one in generators] for key in ("explained", "seen", "seen_chance")),
+        ),
+        read="A generator is one matrix G with h' = exp(strength G) h, fitted to some images and tested on others; "
+        "1 is a perfect description, 0 no better than no change. Read what the projector sees of it only where it "
+        "explains something.",
+    )
+
+
+def _operations(run: RunRecords, whose: str) -> list[Tree]:
+    return trees(at(run.geometry, f"{whose}.operations"))
+
+
+def _cell(row: Tree, layer: str) -> Tree | None:
+    found = at(row, f"layers.{layer}")
+    return found if isinstance(found, dict) else None

@@ -1,0 +1,276 @@
+"""What a static figure shows: panels of curves, or maps, from the records of one run or several."""
+
+import html
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from contrascope import records
+from contrascope.errors import InputError, did_you_mean
+from contrascope.reports import curves, curves_of_views, imagery
+from contrascope.reports.blocks import Figure, Map
+from contrascope.reports.compare import unique_names
+from contrascope.reports.load import RunRecords, Tree, at, estimate, load, number, trees
+from contrascope.reports.sections import guarded
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """One line and, where it is known, its interval."""
+
+    label: str
+    x: list[float]
+    y: list[float]
+    low: list[float] | None = None
+    high: list[float] | None = None
+    colour: int
+    """Place in the palette: the run's, or the curve's where there is one run."""
+    dash: int
+    """Place among the dashes: the curve's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """Curves over one pair of axes."""
+
+    title: str
+    x: str
+    y: str
+    curves: tuple[Curve, ...]
+    log_x: bool = False
+    log_y: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Points:
+    """A map: one point an image, coloured by class."""
+
+    title: str
+    x: str
+    y: str
+    places: list[tuple[float, float]]
+    codes: list[int]
+    names: dict[int, str]
+
+
+SINGLE: dict[str, Callable[[RunRecords], Any]] = {
+    "loss": curves.losses,
+    "learning-rate": curves.learning_rate,
+    "uniformity": curves.spread_over_time,
+    "retrieval": curves.learning_over_time,
+    "ranks": curves.ranks_over_time,
+    "spectrum": curves_of_views.spectra,
+    "r-epsilon": curves_of_views.r_epsilon,
+    "concentration-curves": curves_of_views.concentration,
+}
+"""Figures that the page draws too."""
+NAMES = ("alignment-divergence", *SINGLE, "map")
+"""Every figure that can be drawn."""
+QUANTITIES = (
+    ("Alignment of views (0: fall together)", "mean squared distance (0 to 4)", "alignment", "alignment"),
+    (
+        "Divergence: closest class centres",
+        "largest cosine (-1 to 1)",
+        "max_cosine",
+        "largest cosine of centres",
+    ),
+    ("Divergence: class centres", "mean cosine (-1 to 1)", "mean_cosine", "mean cosine of centres"),
+    ("Are images kept apart?", "uniformity (log, 0 to -4)", "uniformity", ""),
+    ("Does it learn?", "kNN accuracy (share, 0 to 1)", "knn_held_out", "kNN"),
+)
+"""Title, axis, key of a probe's row without its layer, key in a file of benchmarks/curves.py."""
+CODES = 12
+"""Classes of a map that are told apart; the others share one sign."""
+
+
+def panels(name: str, paths: Sequence[Path]) -> list[Panel] | list[Points]:
+    """The panels of a figure; raises `InputError` for an unknown name and where no record has its numbers."""
+    if name not in NAMES:
+        near = did_you_mean(name, NAMES)
+        near = near if near.startswith("Did") else ""
+        raise InputError(f"there is no figure {name!r}. {near} Known: {', '.join(NAMES)}.")
+    if not paths:
+        raise InputError(f"no run was named; expected: contrascope figure RUN... {name} --out FILE")
+    runs = [run for path in paths for run in _runs(path, name)]
+    found = _panels(name, runs)
+    if not found:
+        raise InputError(
+            f"{', '.join(run.name for run in runs)} {'have' if len(runs) > 1 else 'has'} no record of {name!r}. "
+            f"{_missing(name, runs)}"
+        )
+    return found
+
+
+def _runs(path: Path, name: str) -> list[RunRecords]:
+    """The records of a folder, or the runs of a file that benchmarks/curves.py wrote."""
+    if path.suffix != ".json" or not path.is_file():
+        return [load(path)]
+    if name != NAMES[0]:
+        raise InputError(f"{path} is a file; only {NAMES[0]!r} is drawn from one. Name the folder of a run.")
+    rows = trees(records.read_json(path))
+    names = list(dict.fromkeys(str(row.get("run", path.stem)) for row in rows))
+    return [
+        RunRecords(
+            path=str(path), name=one, probes=[row for row in rows if str(row.get("run", path.stem)) == one]
+        )
+        for one in names
+    ]
+
+
+def _panels(name: str, runs: list[RunRecords]) -> list[Panel] | list[Points]:
+    if name == "map":
+        return [
+            points
+            for label, run in zip(unique_names(runs), runs, strict=True)
+            if (points := _map(label, run))
+        ]
+    if name == "alignment-divergence":
+        return _factors(runs)
+    known = []
+    for label, run in zip(unique_names(runs), runs, strict=True):
+        figure, notice = guarded(SINGLE[name], run)
+        if notice:
+            raise InputError(f"{run.name}: {notice}")
+        if isinstance(figure, Figure):
+            known.append((label, figure))
+    if name == "loss" and len({at(run.settings, "method.kind") for run in runs}) > 1:
+        return [replace(_overlaid([one]), title=one[0]) for one in known]  # units that no axis can share
+    return [_overlaid(known)] if known else []
+
+
+def _missing(name: str, runs: Sequence[RunRecords]) -> str:
+    """What is missing, and what could be drawn instead."""
+    other = [one for one in NAMES if one != name and _drawable(one, runs)]
+    notices = list(dict.fromkeys(notice for run in runs for notice in run.notices))
+    can = f"These records can draw: {', '.join(other)}." if other else "These records can draw no figure."
+    return " ".join([*notices, can])
+
+
+def _drawable(name: str, runs: Sequence[RunRecords]) -> bool:
+    try:
+        return bool(_panels(name, list(runs)))
+    except InputError:
+        return False
+
+
+def _overlaid(known: Sequence[tuple[str, Figure]]) -> Panel:
+    """The same figure of all runs in one panel; of several runs random references are left out."""
+    first, several = known[0][1], len(known) > 1
+    drawn: list[Curve] = []
+    for place, (run, figure) in enumerate(known):
+        band: Tree | None = None
+        part = 0
+        for trace in figure.data:
+            if trace.get("fill"):
+                band = trace
+                continue
+            name = html.unescape(str(trace.get("name", "")))
+            if not (several and name.startswith("random")):
+                curve = _curve(trace, band, label=f"{run}: {name}" if several else name)
+                drawn.append(replace(curve, colour=place if several else part, dash=part))
+                part += 1
+            band = None
+    return Panel(
+        title=first.title,
+        x=str(at(first.layout, "xaxis.title.text")),
+        y=str(at(first.layout, "yaxis.title.text")),
+        curves=tuple(drawn),
+        log_x=at(first.layout, "xaxis.type") == "log",
+        log_y=at(first.layout, "yaxis.type") == "log",
+    )
+
+
+def _curve(trace: Tree, band: Tree | None, *, label: str) -> Curve:
+    x, y = list(trace["x"]), list(trace["y"])
+    ends = [] if band is None else [number(value) for value in band["y"]]
+    known = [end for end in ends if end is not None]
+    whole = len(known) == len(ends) == 2 * len(x)
+    return Curve(
+        label=label,
+        x=x,
+        y=y,
+        high=known[: len(x)] if whole else None,
+        low=known[len(x) :][::-1] if whole else None,
+        colour=0,
+        dash=0,
+    )
+
+
+def _factors(runs: Sequence[RunRecords]) -> list[Panel]:
+    """Alignment, divergence and kNN against epochs; uniformity where divergence was not measured."""
+    found = [_factor(runs, *quantity) for quantity in QUANTITIES]
+    keys = [quantity[2] for quantity in QUANTITIES]
+    known = {key: panel for key, panel in zip(keys, found, strict=True) if panel is not None}
+    if "alignment" not in known:
+        return []
+    if "max_cosine" in known:
+        known.pop("uniformity", None)
+    return list(known.values())
+
+
+def _factor(runs: Sequence[RunRecords], title: str, y: str, key: str, other: str) -> Panel | None:
+    drawn, several = [], len(runs) > 1
+    for place, (label, run) in enumerate(zip(unique_names(runs), runs, strict=True)):
+        for dash, (layer, words) in enumerate((("h", "encoder h"), ("z", "projector z"))):
+            names = (key, other) if key == "knn_held_out" else (f"{layer}_{key}", f"{layer} {other}")
+            points = _epochs(run.probes, names)
+            if not points or (key == "knn_held_out" and layer == "z"):
+                continue
+            x, middle, low, high = (list(column) for column in zip(*points, strict=True))
+            known = low != middle or high != middle
+            drawn.append(
+                Curve(
+                    label=f"{label}: {words}" if several else words,
+                    x=x,
+                    y=middle,
+                    low=low if known else None,
+                    high=high if known else None,
+                    colour=place if several else dash,
+                    dash=dash,
+                )
+            )
+    return Panel(title=title, x="finished epochs", y=y, curves=tuple(drawn)) if drawn else None
+
+
+def _epochs(rows: Sequence[Tree], names: tuple[str, str]) -> list[tuple[float, float, float, float]]:
+    """Epoch, value and interval of those rows that have one of two keys."""
+    found = []
+    for row in rows:
+        epoch = number(row.get("epoch"))
+        value = next((row[name] for name in names if name in row), None)
+        if isinstance(value, list) and len(value) == 3:
+            value = dict(zip(("value", "low", "high"), value, strict=True))
+        known = estimate(value)
+        if epoch is not None and known is not None:
+            found.append((epoch, *known))
+    return found
+
+
+def _map(label: str, run: RunRecords) -> Points | None:
+    block, notice = guarded(imagery.points, run)
+    if notice:
+        raise InputError(f"{run.name}: {notice}")
+    if not isinstance(block, Map):
+        return None
+    data = block.points
+    kind = "umap" if "umap" in data["places"] else "pca"
+    place, columns = data["places"][kind], data["columns"]
+    key = "label" if "label" in columns else "pseudo"
+    codes = [-1 if code is None else int(code) for code in columns.get(key) or [0] * data["count"]]
+    kept = [i for i in range(data["count"]) if place["x"][i] is not None and place["y"][i] is not None]
+    classes = data["classes"] if key == "label" else []
+    present = sorted({codes[i] for i in kept})
+    names = {code: classes[code] if 0 <= code < len(classes) else f"{key} {code}" for code in present[:CODES]}
+    shares = [number(share) for share in at(run.gallery, "map.pca.explained") or []]
+    x, y = (
+        f"{kind.upper()} {axis + 1}"
+        + (
+            f" ({100 * (shares[axis] or 0):.0f} % of the variance)"
+            if kind == "pca" and len(shares) > axis
+            else ""
+        )
+        for axis in (0, 1)
+    )
+    places = [(place["x"][i], place["y"][i]) for i in kept]
+    return Points(title=label, x=x, y=y, places=places, codes=[codes[i] for i in kept], names=names)

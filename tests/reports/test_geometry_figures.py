@@ -1,0 +1,139 @@
+"""Figures of geometry.json: the numbers of the record reach the figure, its table and its text."""
+
+import pytest
+
+from contrascope.reports import geometry, geometry_facts
+from contrascope.reports.load import RunRecords
+from contrascope.reports.sections import guarded
+
+ALL = (
+    geometry.operations,
+    geometry.removed,
+    geometry_facts.negatives,
+    geometry_facts.facts,
+    geometry_facts.spectrum,
+    geometry_facts.bound_over_time,
+    geometry_facts.projector_over_time,
+    geometry_facts.removed_over_time,
+)
+
+
+def cell(share, moved):
+    return {"variance_share": share, "moved": moved, "directions": 10, "carried": 0.9, "most_share": 0.95}
+
+
+def row(name, share, removed, generator=True):
+    facts = {
+        "explained": 0.6,
+        "explained_fitted": 0.7,
+        "rank": 4,
+        "seen": 0.2,
+        "seen_chance": 0.5,
+        "raw": 0.1,
+    }
+    return {
+        "name": name,
+        "unit": "turn",
+        "layers": {"h": cell(share, 0.2), "z": cell(share / 2, 0.05)},
+        "removed": removed,
+        "removed_chance": 0.5,
+        "angles": [1.0, 80.0],
+        "generator": facts if generator else None,
+    }
+
+
+def features(loss=2.0):
+    return {
+        "images": 100,
+        "dim": 8,
+        "loss": {"loss": loss, "upper_bound": loss + 1},
+        "clean": {"singular_values": [4.0, 2.0, 0.0], "relative": 2},
+        "augmented": {"singular_values": [5.0, 1.0, 0.5], "relative": 3},
+        "negatives": {
+            "sharing": {"label": {"value": 0.4, "low": 0.3, "high": 0.5}},
+            "chance": {"label": 0.1},
+            "histogram_spread": [0, 60, 40, 0],
+            "distance_spread": {"median": 0.9},
+            "unexplained": 0.3,
+            "unexplained_chance": 0.5,
+        },
+        "projector": {
+            "matrix": {"singular_values": [1.0, 0.5], "relative": 2, "absolute": 1, "effective": 1.9}
+        },
+    }
+
+
+def run(**changes):
+    tree = {
+        "trained": {
+            "features": features(),
+            "operations": [row("crop", 0.6, 0.7), row("flip", 0.25, 0.4, generator=False)],
+        },
+        "reference": {
+            "features": features(3.0),
+            "operations": [row("crop", 0.1, 0.5), row("flip", 0.05, 0.5, generator=False)],
+        },
+    }
+    probes = [
+        {"epoch": e, "step": e, "geometry_loss": 3.0 - e, "geometry_bound": 4.0 - e, "geometry_rank": 8 - e}
+        | {"geometry_unexplained": 0.5 / e, "geometry_sharing_label": 0.1 * e, "geometry_seen_crop": 0.3}
+        for e in (1, 2)
+    ]
+    return RunRecords(**{"path": "run", "name": "run", "geometry": tree, "probes": probes, **changes})
+
+
+def test_the_picture_has_an_entry_for_every_operation_and_layer():
+    figure = geometry.operations(run())
+    (heat,) = figure.data
+    assert heat["x"] == ["random encoder h", "encoder h", "random projector z", "projector z"]
+    assert heat["y"] == ["crop", "flip"]
+    assert heat["z"] == [[0.1, 0.6, 0.05, 0.3], [0.05, 0.25, 0.025, 0.125]]
+    assert figure.table.rows[0] == ("crop", "0.1 (0.2)", "0.6 (0.2)", "0.05 (0.05)", "0.3 (0.05)")
+    assert "at most 10 of them" in figure.read
+
+
+def test_what_is_removed_stands_beside_the_random_projector_and_chance():
+    figure = geometry.removed(run())
+    assert [(bar["name"], bar["y"]) for bar in figure.data] == [
+        ("trained projector", [0.7, 0.4]),
+        ("random projector", [0.5, 0.5]),
+        ("chance for this rank", [0.5, 0.5]),
+    ]
+    assert figure.table.rows[0] == ("crop", "0.7", "0.5", "0.5", "0.6", "0.2", "0.5")
+    assert figure.table.rows[1][4:] == ("–", "–", "–")
+
+
+def test_distances_are_shares_at_the_middle_of_their_bins():
+    figure = geometry_facts.negatives(run())
+    assert figure.data[0]["x"] == [0.25, 0.75, 1.25, 1.75]
+    assert figure.data[0]["y"] == [0.0, 0.6, 0.4, 0.0]
+
+
+def test_facts_name_the_chance_of_label_sharing():
+    rows = dict((words, values) for words, *values in geometry_facts.facts(run()).rows)
+    assert rows["InfoNCE, decoupled form"] == ["2", "3"]
+    assert rows["nearest negative has its label (share; chance 0.1)"][0] == "0.4 [0.3, 0.5]"
+    assert "activation patterns of the images" not in rows
+
+
+def test_spectra_are_over_their_largest_and_without_zeros():
+    figure = geometry_facts.spectrum(run())
+    assert {line["name"]: line["y"] for line in figure.data}["h, clean"] == [1.0, 0.5]
+
+
+def test_curves_follow_whatever_labels_and_operations_the_probe_wrote():
+    names = [line["name"] for line in geometry_facts.removed_over_time(run()).data]
+    assert names == [
+        "displacements unexplained",
+        "nearest negative shares label",
+        "seen of the generator of crop",
+    ]
+    assert [line["y"] for line in geometry_facts.bound_over_time(run()).data] == [[2.0, 1.0], [3.0, 2.0]]
+
+
+@pytest.mark.parametrize("function", ALL)
+@pytest.mark.parametrize("tree", [{}, {"trained": 3}, {"trained": {"features": [], "operations": [4, {}]}}])
+def test_a_missing_or_strange_record_leaves_the_figure_out(function, tree):
+    block, notice = guarded(function, run(geometry=tree, probes=[]))
+    assert block is None or notice == ""
+    assert block is None
