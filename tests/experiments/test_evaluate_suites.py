@@ -109,7 +109,8 @@ def test_a_stopped_robustness_suite_goes_on_behind_the_last_representation(run, 
         return real(network, *args, **more)
 
     monkeypatch.setattr(suite_augmented, "measure", measured)
-    keep = {"protocol": PROTOCOL, "augmented": AUGMENTED, "out": tmp_path}
+    short = AugmentedSettings(corruptions=(), train_images=40)
+    keep = {"protocol": Protocol(probe_grid=(0.1,), bootstrap=5), "augmented": short, "out": tmp_path}
     with pytest.raises(KeyboardInterrupt):
         evaluate_suite("augmented", str(run), DataSettings(), **keep)
     record = evaluate_suite("augmented", str(run), DataSettings(), **keep)

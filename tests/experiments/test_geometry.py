@@ -77,6 +77,12 @@ def test_the_command_writes_the_record_and_the_page_shows_it(run, capsys):
     assert str(run / records.GEOMETRY) in said
     assert "rotation" in said
     assert "operation rotation" in progress
+    rows = {row["name"]: row["layers"] for row in kept["trained"]["operations"]}
+    farthest = max(rows, key=lambda name: rows[name]["h"]["moved"])
+    damped = min(rows, key=lambda name: rows[name]["z"]["moved"] / rows[name]["h"]["moved"])
+    flat = " ".join(said.split())
+    assert f"The encoder is moved most by {farthest} (" in flat
+    assert f"how far an image moves: least for {damped} (" in flat
     assert kept["trained"]["features"]["images"] == 64
     assert kept["trained"]["features"]["projector"]["depth"] == 0
     names = [row["name"] for row in kept["trained"]["operations"]]

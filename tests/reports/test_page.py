@@ -24,6 +24,7 @@ from report_records import (
 
 from contrascope.errors import InputError
 from contrascope.reports import page as pages
+from contrascope.reports.compare import _own_range
 from contrascope.reports.page import render, write_report
 from contrascope.reports.sections import SECTIONS
 
@@ -341,6 +342,20 @@ def test_several_runs_give_one_row_a_run_overlaid_curves_and_marked_differences(
     assert [a for a in found.all("table") if a.get("class") == "sortable"]
     steps = found.data["figures"]["curves-0"]["data"][0]["x"]
     assert steps == [s / 2 for s in range(1, 9)]
+
+
+def test_losses_of_different_methods_share_no_axis(make_run):
+    other = settings()
+    other["method"] = {"kind": "BarlowTwinsSettings"}
+    large = [{**row, "loss": 100 * row["loss"]} if row["kind"] == "step" else row for row in metrics()]
+    one, two = make_run("one"), make_run("two", settings=other, metrics=large)
+    same = make_run("same")
+    assert "share of each run's own range" not in page(one, same).said
+    mixed = page(one, two).said
+    assert "Loss, as a share of each run's own range" in mixed
+    assert "A view finds its image, encoder h, as a share" not in mixed
+    assert _own_range([5.0, None, 4.0, 3.0]) == [1.0, None, 0.5, 0.0]
+    assert _own_range([2.0, 2.0]) == [0.0, 0.0]
 
 
 def test_runs_of_the_same_name_are_told_apart(make_run):

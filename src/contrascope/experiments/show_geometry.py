@@ -17,13 +17,13 @@ from contrascope.experiments.geometry import MeasuredGeometry
 from contrascope.settings import to_json
 
 HEADS = (
-    "random encoder",
+    "random\nencoder",
     "encoder",
     "projector",
-    "removed (chance)",
-    "by random one",
+    "removed\n(chance)",
+    "by random\nprojector",
     "generator",
-    "seen (chance)",
+    "seen\n(chance)",
 )
 """Columns of the operation table, after the operation."""
 
@@ -45,7 +45,7 @@ def show_geometry(found: MeasuredGeometry, written: Path | None, *, as_json: boo
     if as_json:
         return json.dumps(records.finite(to_json(found)), indent=2, allow_nan=False) + "\n"
     text = StringIO()
-    console = Console(file=text, width=110)
+    console = Console(file=text, width=120)
     console.print(Text(f"{found.thing}: {found.data}"), soft_wrap=True)
     if found.trained.operations:
         console.print(_operations(found))

@@ -61,7 +61,7 @@ class InfoNCE:
         return self.beta * (self.invariance + self.expectation) + self.entropy
 
 
-def info_nce(z: Float[Tensor, "views n dim"], *, beta: float, chunk_rows: int = 512) -> InfoNCE:
+def info_nce(z: Float[Tensor, "views n dim"], *, beta: float, chunk_rows: int = 256) -> InfoNCE:
     """The decoupled InfoNCE of projector outputs in two views, with its upper bound and entropy form.
 
     Rows are scaled to unit length here; a zero row has cosine 0 with everything. One direction, as printed:

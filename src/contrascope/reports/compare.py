@@ -115,6 +115,10 @@ def overlay(
             curves.append((name, _epochs(run, rows, kind), column(rows, field)))
     if not curves:
         return None
+    if kind == "steps" and len({_method(run) for run in runs}) > 1:
+        curves = [(name, x, _own_range(values)) for name, x, values in curves]
+        title, y = f"{title}, as a share of each run's own range", "share of own range (0 to 1)"
+        read = f"{read} Several methods: 0 is a run's least value, 1 its largest; only the shapes can be compared."
     data = [
         line(name, x, values, place, marks=kind == "probes") for place, (name, x, values) in enumerate(curves)
     ]
@@ -136,6 +140,17 @@ def overlay(
             note="At most 12 values a run, evenly spaced.",
         ),
     )
+
+
+def _method(run: RunRecords) -> str:
+    return words(at(run.settings, "method.kind")).removesuffix("Settings")
+
+
+def _own_range(values: Sequence[float | None]) -> list[float | None]:
+    known = [value for value in values if value is not None]
+    low, high = min(known), max(known)
+    width = high - low
+    return [None if value is None else (value - low) / width if width else 0.0 for value in values]
 
 
 def setting_differences(names: Sequence[str], runs: Sequence[RunRecords]) -> Table:
@@ -180,7 +195,7 @@ def _overview_row(name: str, run: RunRecords, probes: Sequence[str]) -> tuple[st
     return (
         name,
         f"{judged.mark} {judged.word}",
-        words(at(run.settings, "method.kind")).removesuffix("Settings"),
+        _method(run),
         *(words(at(run.settings, path)) for path in ("encoder.name", "data.source")),
         *(words(at(run.settings, path)) for path in ("policy.name", "training.epochs", "training.seed")),
         ", ".join(hashes) or "–",
