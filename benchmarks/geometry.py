@@ -223,10 +223,8 @@ def toy(seeds: int) -> dict[str, Any]:
     print(f"| threshold | {heads} |\n|" + " --- |" * (len(ANGLES) + 1))
     for relative in (False, True):
         for threshold in (1e-2, 1e-3, 1e-6):
-            ranks = [
-                [rotation_rank(x, threshold=threshold, relative=relative, seed=s) for s in range(seeds)]
-                for x in ANGLES
-            ]
+            asked: dict[str, Any] = {"threshold": threshold, "relative": relative}
+            ranks = [[float(rotation_rank(x, seed=s, **asked)) for s in range(seeds)] for x in ANGLES]
             name = f"{threshold:g} {'relative' if relative else 'absolute'}"
             found[name] = ranks
             print(f"| {name} | {' | '.join(spread(one, 1) for one in ranks)} |", flush=True)

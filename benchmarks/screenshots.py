@@ -1,14 +1,16 @@
 """Pictures of pages in headless Chromium, at the width of a desk and of a phone, light and dark.
 
-    python benchmarks/screenshots.py PAGE.html... --out docs/screenshots
+    python benchmarks/screenshots.py PAGE.html... --out docs/screenshots --top 2400
 
-Needs `pip install 'contrascope[browser]'` and a Chromium.
+`--top` keeps that many pixels from the top, which of a page show the verdict and no picture of the data set. Files have
+256 colours. Needs `pip install 'contrascope[browser]'` and a Chromium.
 """
 
 import argparse
 import shutil
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 SIZES = {"desktop": (1280, 900, "light"), "phone": (390, 844, "dark")}
@@ -20,6 +22,7 @@ def main():
     )
     parser.add_argument("pages", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--top", type=int, help="pixels from the top; unset: the whole page")
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
@@ -32,9 +35,16 @@ def main():
                 draw_all(page)
                 picture = chosen.out / f"{file.stem}-{name}.png"
                 page.screenshot(path=picture, full_page=True)
+                reduce(picture, chosen.top)
                 print(picture)
                 page.close()
         browser.close()
+
+
+def reduce(picture: Path, top: int | None):
+    with Image.open(picture) as whole:
+        part = whole.crop((0, 0, whole.width, min(top or whole.height, whole.height)))
+    part.convert("RGB").quantize(256).save(picture, optimize=True)
 
 
 def draw_all(page: Page):

@@ -25,6 +25,7 @@ from contrascope.data.imageset import ImageSet
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
 from contrascope.diagnosis.networks import Subject, measure_networks
+from contrascope.diagnosis.settings import DiagnosisSettings
 from contrascope.diagnosis.signals import Signals
 from contrascope.diagnosis.verdict import judge
 from contrascope.encoders.build import EncoderSettings, build_encoder
@@ -146,7 +147,7 @@ def finished_run(run: Path, folder: Path) -> dict[str, Any]:
     """A run that is called healthy because its kNN is above its random encoder's; the verdict does not see that."""
     path = folder / f"{run.name}.json"
     if not path.exists():
-        found = diagnose_anything(str(run), None, labels="none").diagnosis
+        found = diagnose_anything(str(run), None, labels="none", settings=DiagnosisSettings()).diagnosis
         records.write_json(path, {"signals": to_json(found.signals)})
     settings = from_json(RunSettings, records.read_json(run / records.SETTINGS))
     verdict = judge(from_json(Signals, records.read_json(path)["signals"]), method=settings.method)

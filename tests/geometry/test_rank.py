@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contrascope.errors import InputError
-from contrascope.geometry.local import local_jacobians, local_spectra, local_unexplained
+from contrascope.geometry.local import local_jacobians, local_spectra, local_unexplained, outside, row_spaces
 from contrascope.geometry.rank import local_rank, matrix_rank, rank_at
 from contrascope.geometry.spans import column_space, unexplained
 
@@ -115,6 +115,19 @@ def test_for_a_linear_projector_local_and_global_shares_agree():
     assert local == pytest.approx(unexplained(moved, column_space(matrix)), abs=1e-9)
 
 
+@pytest.mark.parametrize("widths", [(6, 9, 3), (6, 9, 14)])
+def test_row_spaces_are_orthonormal_and_hold_the_jacobian_of_their_point(widths):
+    _, function = mlp(18, *widths)
+    points = normal(19, 7, 6)
+    spaces = row_spaces(function, points, chunk_rows=3)
+    blocks = torch.cat([block for _, block in local_jacobians(function, points)])
+    for basis, jacobian in zip(spaces, blocks, strict=True):
+        rank = basis.shape[1]
+        assert rank == torch.linalg.matrix_rank(jacobian, rtol=1e-4)
+        assert torch.allclose(basis.T @ basis, torch.eye(rank).double(), atol=1e-9)
+        assert torch.allclose(jacobian @ basis @ basis.T, jacobian, atol=1e-9)
+
+
 def test_random_displacements_are_unexplained_as_often_as_chance_says():
     _, function = mlp(15, 12, 9, 7)
     some = local_unexplained(function, normal(16, 4000, 12), normal(17, 4000, 12))
@@ -149,3 +162,5 @@ def test_wrong_input_is_refused():
         local_rank(torch.relu, torch.ones(2, 2), absolute=1.0, chunk_rows=0)
     with pytest.raises(InputError, match="one displacement for each point"):
         local_unexplained(torch.relu, torch.ones(2, 2), torch.ones(3, 2))
+    with pytest.raises(InputError, match="got 1 spaces for 2 displacements"):
+        outside([torch.eye(2)], torch.ones(2, 2))

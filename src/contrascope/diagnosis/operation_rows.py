@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from contrascope.augment.policy import to_float
 from contrascope.diagnosis.folding import affine_layers, beside
@@ -21,7 +21,7 @@ from contrascope.diagnosis.settings import GeometrySettings
 from contrascope.errors import InputError
 from contrascope.features.embed import ImageSource, evaluating
 from contrascope.geometry.generators import fit_generator, kernel_share
-from contrascope.geometry.local import local_unexplained
+from contrascope.geometry.local import outside, row_spaces
 from contrascope.geometry.tangent import OperationCell, operation_cell, tangent, tangent_directions
 
 
@@ -70,6 +70,9 @@ class OperationRow:
 Outputs = dict[str, Tensor]
 """Rows [n dim] by layer."""
 
+Spaces = tuple[Tensor, ...]
+"""Orthonormal bases [dim rank], one an image."""
+
 
 def operation_rows(
     subject: Subject,
@@ -90,11 +93,12 @@ def operation_rows(
         raise InputError(f"got {len(images)} images; the directions of an operation need at least 4.")
     clean, _ = _outputs(subject, images, None, settings.seed, batch_size, device)
     channels = next(iter(images.batches(torch.arange(1), 1, device="cpu")))[1].shape[1]
+    matrix, spaces = _seen(subject.projector, clean["h"], settings)
     for name in names or operations_for(channels):
         tell(name)
         moved, eps = _outputs(subject, images, name, settings.seed, batch_size, device)
         cosine = _derivative_cosine(subject, images, name, clean["h"], moved["h"], eps, settings, device)
-        yield _row(name, subject, clean, moved, eps, cosine, settings)
+        yield _row(name, clean, moved, eps, cosine, matrix, spaces, settings)
 
 
 def _outputs(
@@ -123,25 +127,34 @@ def _outputs(
     return {layer: torch.cat(rows) for layer, rows in parts.items() if rows}, torch.cat(eps)
 
 
+def _seen(
+    projector: nn.Module | None, clean: Tensor, settings: GeometrySettings
+) -> tuple[Tensor | None, Spaces | None]:
+    """W of a linear projector; of any other, what its Jacobian sees at the first images."""
+    layers = affine_layers(projector)
+    if layers is not None and len(layers) == 1:
+        return layers[0].weight.T, None
+    if projector is None:
+        return None, None
+    with evaluating(projector):
+        spaces = row_spaces(projector, beside(clean[: settings.points], projector))
+    return None, tuple(space.cpu() for space in spaces)
+
+
 def _row(
     name: str,
-    subject: Subject,
     clean: Outputs,
     moved: Outputs,
     eps: Tensor,
     cosine: float | None,
+    matrix: Tensor | None,
+    spaces: Spaces | None,
     settings: GeometrySettings,
 ) -> OperationRow:
-    operation, projector = find_operation(name), subject.projector
-    layers = affine_layers(projector)
-    matrix = layers[0].weight.T if layers is not None and len(layers) == 1 else None
+    operation = find_operation(name)
     shift, count = moved["h"] - clean["h"], settings.directions
     held = None if matrix is None else tangent(matrix, shift, directions=count)
-    local = None
-    if projector is not None and held is None:
-        with evaluating(projector):
-            rows = (beside(some[: settings.points], projector) for some in (clean["h"], shift))
-            local = local_unexplained(projector, *rows)
+    local = None if spaces is None else outside(spaces, shift[: len(spaces)])
     seen = held if local is None else local
     return OperationRow(
         name=name,
@@ -191,7 +204,6 @@ def _derivative_cosine(
     apart = eps[:count] != 0
     if not bool(apart.any()):
         return None
-    some = [rows[:count][apart] for rows in (clean, moved)]
-    slope = tangent_directions(*some, eps[:count][apart])
+    slope = tangent_directions(clean[:count][apart], moved[:count][apart], eps[:count][apart])
     cosine = torch.cosine_similarity(slope.double(), exact.cpu().double()[apart], dim=1)
     return cosine.mean().item()

@@ -37,7 +37,7 @@ class Thresholds:
     """... unless it is more than this share of the reference's."""
     modes: float = 0.99
     """Largest share of the encoder's variance between 8 clusters; an arc reaches 0.985, a circle 0.95."""
-    explained: float = 0.5
+    explained: float = 0.55
     """Largest share of the encoder's variance that trivial statistics explain ..."""
     explained_share: float = 0.85
     """... unless it is less than this share of the reference's: training has turned to something else."""

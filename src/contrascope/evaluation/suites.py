@@ -110,8 +110,8 @@ class TransferProtocol:
     """How many values of it."""
     held_out: float = 0.2
     """Validation share of train where a set has no validation split."""
-    tolerance: float = 1e-5
-    """Largest slope, in preconditioned coordinates, at which the solver stops."""
+    tolerance: float = 1e-4
+    """Largest slope, in preconditioned coordinates, at which the solver stops; scikit-learn's number."""
     max_iter: int = 500
     """Steps of the solver after which it stops in any case."""
     shots: tuple[int, ...] = (1, 5, 10)

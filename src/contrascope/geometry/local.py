@@ -1,6 +1,6 @@
 """The linear map that a projector is near a point: its Jacobian, and what that Jacobian reaches."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -60,6 +60,54 @@ class LocalShare:
     """The same for row spaces of these ranks drawn at random: 1 - mean rank / dim."""
 
 
+def row_spaces(
+    function: RowMap, points: Float[Tensor, "n dim"], *, relative: float = 1e-4, chunk_rows: int = 32
+) -> tuple[Tensor, ...]:
+    """Orthonormal basis [dim rank] of the row space of the Jacobian at every point, in float64.
+
+    Singular values of at most `relative` times the largest count as zero; the default is above the rounding of
+    float32 networks. Memory: n x dim x rank; a few hundred points tell enough.
+
+    >>> row_spaces(lambda x: torch.relu(x), torch.tensor([[1.0, -1.0]]))[0].abs().tolist()
+    [[1.0], [0.0]]
+    """
+    blocks = local_jacobians(function, points, chunk_rows=chunk_rows)
+    return tuple(basis for _, block in blocks for basis in _row_bases(block, relative))
+
+
+def _row_bases(jacobians: Tensor, relative: float) -> list[Tensor]:
+    """From the eigenvectors of the smaller of J J^T and J^T J."""
+    wide = jacobians.shape[1] < jacobians.shape[2]
+    gram = jacobians @ jacobians.mT if wide else jacobians.mT @ jacobians
+    values, vectors = torch.linalg.eigh(gram)
+    kept = values > relative**2 * values[:, -1:].clamp(min=torch.finfo(values.dtype).tiny)
+    if wide:
+        safe = torch.where(kept, values, torch.ones_like(values))
+        vectors = jacobians.mT @ vectors / safe.sqrt()[:, None, :]
+    return [basis[:, keep] for basis, keep in zip(vectors, kept, strict=True)]
+
+
+def outside(spaces: Sequence[Tensor], displacements: Float[Tensor, "n dim"]) -> LocalShare:
+    """The share of each displacement outside its own space, orthonormal columns [dim rank], over all of them.
+
+    >>> outside([torch.eye(2)[:, :1]], torch.tensor([[1.0, 1.0]]))
+    LocalShare(unexplained=0.5, chance=0.5)
+    """
+    require_rows(displacements, 1, "displacements")
+    if len(spaces) != len(displacements):
+        raise InputError(
+            f"got {len(spaces)} spaces for {len(displacements)} displacements; expected one each."
+        )
+    rows = displacements.double()
+    inside = sum((row @ basis.to(row)).square().sum().item() for row, basis in zip(rows, spaces, strict=True))
+    total = rows.square().sum().item()
+    ranks = sum(basis.shape[1] for basis in spaces)
+    return LocalShare(
+        unexplained=min(1.0, max(0.0, 1 - inside / total)) if total > 0 else 0.0,
+        chance=1 - ranks / rows.numel(),
+    )
+
+
 def local_unexplained(
     function: RowMap,
     points: Float[Tensor, "n dim"],
@@ -71,9 +119,8 @@ def local_unexplained(
     """How much of the displacements the local Jacobian does not see.
 
     Equation 10 of Cosentino et al. 2022 with W_omega of the point in the place of W: each displacement is
-    projected onto the row space of the Jacobian at its own point. Singular values of at most `relative` times
-    the largest count as zero; the default is above the rounding of float32 networks. Nothing is unexplained
-    where all displacements are zero.
+    projected onto the row space (`row_spaces`) of the Jacobian at its own point. Nothing is unexplained where
+    all displacements are zero.
 
     >>> local_unexplained(lambda x: torch.relu(x), torch.tensor([[1.0, -1.0]]), torch.tensor([[1.0, 1.0]]))
     LocalShare(unexplained=0.5, chance=0.5)
@@ -83,21 +130,4 @@ def local_unexplained(
             f"points have shape {tuple(points.shape)} and displacements {tuple(displacements.shape)}; "
             "expected one displacement for each point."
         )
-    require_rows(displacements, 1, "displacements")
-    rows = displacements.double()
-    left, ranks = 0.0, 0
-    for start, block in local_jacobians(function, points, chunk_rows=chunk_rows):
-        outside, rank = _outside(block, rows[start : start + len(block)], relative)
-        left, ranks = left + outside, ranks + rank
-    total = rows.square().sum().item()
-    return LocalShare(unexplained=left / total if total > 0 else 0.0, chance=1 - ranks / rows.numel())
-
-
-def _outside(jacobians: Tensor, rows: Tensor, relative: float) -> tuple[float, int]:
-    """Squared length outside the row spaces, from the eigenvectors of J J^T, which is small; sum of ranks."""
-    values, vectors = torch.linalg.eigh(jacobians @ jacobians.mT)
-    seen = (jacobians @ rows[:, :, None]).mT @ vectors  # rows 1 out
-    kept = values > relative**2 * values[:, -1:].clamp(min=torch.finfo(values.dtype).tiny)
-    inside = seen[:, 0].square() / torch.where(kept, values, torch.ones_like(values)) * kept
-    outside = (rows.square().sum(dim=1) - inside.sum(dim=1)).clamp(min=0).sum().item()
-    return outside, int(kept.sum())
+    return outside(row_spaces(function, points, relative=relative, chunk_rows=chunk_rows), displacements)
