@@ -199,6 +199,17 @@ def test_a_set_that_was_not_available_is_tried_again(run, sets, tmp_path):
     assert len(record["sets"][late]["rows"]) == 6
 
 
+def test_a_name_that_is_almost_one_of_the_nine_is_met_with_a_hint(run, tmp_path, monkeypatch):
+    def unreachable(one, data):
+        raise InputError(f"{one.source!r} is no file or folder here.")
+
+    monkeypatch.setattr(suite_transfer, "open_transfer_set", unreachable)
+    record = transfer(run, ["pet", "something-else"], tmp_path / "r.json")
+    reasons = [entry["not available"]["set"] for entry in record["sets"].values()]
+    assert reasons[0] == "'pet' is no file or folder here. Did you mean 'pets'?"
+    assert reasons[1] == "'something-else' is no file or folder here."
+
+
 def test_fine_tuning_runs_through_the_suite_and_resumes_its_grid(run, sets, tmp_path, monkeypatch):
     small = FinetuneSettings(steps=2, batch_size=16, rates=(1e-3, 1e-1), decays=(0.0,))
     protocol = TransferProtocol(modes=("finetune",), finetune=small, bootstrap=20)

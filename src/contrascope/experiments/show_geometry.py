@@ -30,6 +30,9 @@ HEADS = (
 STILL = 1e-6
 """An operation that moves the encoder less than this moves it by rounding only."""
 
+KERNEL = 0.005
+"""A share of missing rank that is printed as 0.00."""
+
 MEANING = (
     "random encoder, encoder, projector: share of the layer's variance along the operation's directions / how far it "
     "moves an image, 0 is not at all, 1 is as far as another image.",
@@ -81,6 +84,8 @@ def reading(rows: Sequence[OperationRow], *, most: int = 3) -> list[str]:
             "Projector over encoder, how far an image moves: least for "
             f"{_named(names[:most], damped)}; most for {_named(names[::-1][:most], damped)}."
         )
+    if rows and all(row.removed_chance is not None and row.removed_chance < KERNEL for row in rows):
+        lines.append("The projector has no kernel, its rank is the size of h: it can damp and cannot remove.")
     return lines
 
 

@@ -19,6 +19,7 @@ from contrascope.data.transfer_sets import (
     find_transfer_set,
     open_transfer_set,
 )
+from contrascope.errors import did_you_mean
 from contrascope.evaluation.finetune import Joined, LabelledImages, finetune_grid
 from contrascope.evaluation.published import PUBLISHED_TRANSFER
 from contrascope.evaluation.suites import TransferProtocol
@@ -91,8 +92,8 @@ def transfer_suite(
             )
             job.run(subject)
         except Exception as error:  # whatever breaks one set, files or network, is that set's alone
-            entry[REASON]["set"] = _reason(error)
-            say(f"set {one.name}: {REASON}: {_reason(error)}")
+            entry[REASON]["set"] = reason = _reason(error) + _near(one.source)
+            say(f"set {one.name}: {REASON}: {reason}")
         keep()
     return record
 
@@ -243,6 +244,12 @@ def labelled_parts(
 def _labels(images: ImageSet) -> Int[Tensor, " n"]:
     assert images.y is not None
     return images.y.cpu()
+
+
+def _near(source: str) -> str:
+    """A hint where a set's name is almost one of the nine."""
+    hint = did_you_mean(source, TRANSFER_SETS)
+    return f" {hint}" if hint.startswith("Did you mean") and source not in TRANSFER_SETS else ""
 
 
 def _reason(error: Exception) -> str:
