@@ -1,3 +1,4 @@
+# pyright: reportImportCycles=false
 """Train self-supervised image encoders, and know, without labels, whether they work."""
 
 from typing import TYPE_CHECKING
