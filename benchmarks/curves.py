@@ -30,7 +30,13 @@ from contrascope.theory.alignment import alignment, unit_views
 from contrascope.theory.divergence import divergence
 
 DASHES = ("-", "--", ":", "-.")
-PANELS = ("alignment", "largest cosine of centres", "mean cosine of centres", "kNN")
+PANELS = {
+    "alignment": "mean squared distance (0 to 4)",
+    "largest cosine of centres": "cosine (-1 to 1)",
+    "mean cosine of centres": "cosine (-1 to 1)",
+    "kNN": "accuracy (%)",
+}
+"""Quantities and their units."""
 
 
 def curve(path: Path, *, images: int, policy: str, draws: int) -> list[dict[str, Any]]:
@@ -96,22 +102,22 @@ def knn(subject: Subject, learn: ImageSet, test: ImageSet) -> float:
 
 def figure(rows: list[dict[str, Any]], path: Path) -> None:
     """Encoder above, projector below; one line a run, told apart by dash as well as colour, intervals shaded."""
-    plot, axes = plt.subplots(2, len(PANELS), figsize=(16, 7), sharex=True)
+    plot, axes = plt.subplots(2, len(PANELS), figsize=(16, 7))
     for number, run in enumerate(dict.fromkeys(row["run"] for row in rows)):
         mine = [row for row in rows if row["run"] == run]
         epochs, dash = [row["epoch"] for row in mine], DASHES[number % len(DASHES)]
         for layer, line in zip("hz", axes, strict=True):
-            for name, axis in zip(PANELS, line, strict=True):
-                axis.set_title(f"{'kNN of h' if name == 'kNN' else f'{layer}: {name}'}", fontsize=10)
+            for (name, unit), axis in zip(PANELS.items(), line, strict=True):
                 if name == "kNN":
-                    axis.plot(epochs, [100 * row["kNN"] for row in mine], dash, label=run)
                     continue
+                axis.set(title=f"{layer}: {name}", xlabel="epoch", ylabel=unit)
                 value, low, high = zip(*(row[f"{layer} {name}"] for row in mine), strict=True)
                 axis.plot(epochs, value, dash, label=run)
                 axis.fill_between(epochs, low, high, alpha=0.2)
-    for axis in axes[1]:
-        axis.set_xlabel("epoch")
-    axes[0, -1].legend(fontsize=7)
+        axes[0, -1].plot(epochs, [100 * row["kNN"] for row in mine], dash, label=run)
+    axes[0, -1].set(title="kNN of h", xlabel="epoch", ylabel=PANELS["kNN"])
+    axes[1, -1].axis("off")
+    axes[1, -1].legend(*axes[0, -1].get_legend_handles_labels(), loc="center", fontsize=9)
     plot.tight_layout()
     plot.savefig(path)
 
