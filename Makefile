@@ -30,7 +30,7 @@ test-slow: $(READY)
 # The report page in headless Chromium; skips with a reason where there is none and none can be installed.
 test-browser: $(READY)
 	$(RUN)/python -m pip install --quiet -c constraints.txt playwright axe-playwright-python
-	command -v chromium chromium-browser google-chrome >/dev/null || \
+	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
 	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
 	    timeout 300 sh -c 'apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium' >/dev/null; } || \
 	  echo "no Chromium: install it (Debian: apt install chromium)"
