@@ -120,9 +120,7 @@ def _run(
     )
 
 
-def _foreign(
-    name: str, data: DataSettings | None, policy: PolicySettings | None, labels: str | None
-) -> Case:
+def _foreign(name: str, data: DataSettings | None, policy: PolicySettings | None, labels: str | None) -> Case:
     if data is None:
         raise InputError(
             f"{name!r} is no run's folder and no file; an encoder needs images: contrascope diagnose {name} DATA"
