@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import tyro
 
@@ -182,47 +183,45 @@ def _evaluate(words: list[str]) -> None:
 
 def _diagnose(words: list[str]) -> int:
     parsed = tyro.cli(DiagnoseArguments, args=words, prog="contrascope diagnose", config=CONFIG)
-    from contrascope.augment.policy_file import named_policy
     from contrascope.experiments.diagnose import diagnose_anything, write_diagnosis
     from contrascope.experiments.show_diagnosis import show_diagnosis
 
     if parsed.geometry:
         return _diagnose_geometry(parsed)
-    source = parsed.source
-    found = diagnose_anything(
-        parsed.thing,
-        None if source is None else replace(parsed.data, source=source),
-        policy=None if parsed.policy is None else named_policy(parsed.policy, strength=parsed.strength),
-        labels=parsed.labels,
-        step=parsed.step,
-        settings=parsed.diagnosis,
-    )
-    folder = Path(parsed.thing).expanduser()
-    out = parsed.out or (folder if folder.is_dir() else None)
+    found = diagnose_anything(parsed.thing, **_subject(parsed), settings=parsed.diagnosis)
+    out = _out_or_run(parsed)
     written = None if out is None else write_diagnosis(found, parsed.diagnosis, out)
     sys.stdout.write(show_diagnosis(found, written, as_json=parsed.json))
     return 0 if found.diagnosis.verdict.ok else 3
 
 
 def _diagnose_geometry(parsed: DiagnoseArguments) -> int:
-    from contrascope.augment.policy_file import named_policy
     from contrascope.experiments.geometry import measure_anything, write_geometry
     from contrascope.experiments.show_geometry import show_geometry
 
-    source = parsed.source
-    found = measure_anything(
-        parsed.thing,
-        None if source is None else replace(parsed.data, source=source),
-        policy=None if parsed.policy is None else named_policy(parsed.policy, strength=parsed.strength),
-        labels=parsed.labels,
-        step=parsed.step,
-        settings=parsed.of_geometry,
-    )
-    folder = Path(parsed.thing).expanduser()
-    out = parsed.out or (folder if folder.is_dir() else None)
+    found = measure_anything(parsed.thing, **_subject(parsed), settings=parsed.of_geometry)
+    out = _out_or_run(parsed)
     written = None if out is None else write_geometry(found, parsed.of_geometry, out)
     sys.stdout.write(show_geometry(found, written, as_json=parsed.json))
     return 0
+
+
+def _subject(parsed: DiagnoseArguments) -> dict[str, Any]:
+    """What is diagnosed, as the two kinds of diagnosis take it."""
+    from contrascope.augment.policy_file import named_policy
+
+    return {
+        "data": None if parsed.source is None else replace(parsed.data, source=parsed.source),
+        "policy": None if parsed.policy is None else named_policy(parsed.policy, strength=parsed.strength),
+        "labels": parsed.labels,
+        "step": parsed.step,
+    }
+
+
+def _out_or_run(parsed: DiagnoseArguments) -> Path | None:
+    """Where the numbers go: --out, or the run's folder."""
+    folder = Path(parsed.thing).expanduser()
+    return parsed.out or (folder if folder.is_dir() else None)
 
 
 def _advise(words: list[str]) -> None:

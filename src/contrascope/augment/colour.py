@@ -6,7 +6,7 @@ from torch import Tensor
 
 from contrascope.types import FloatImages
 
-_LUMA = (0.2989, 0.587, 0.114)  # ITU-R 601-2 as torchvision rounds it
+LUMA = (0.2989, 0.587, 0.114)  # ITU-R 601-2 as torchvision rounds it
 
 Factors = Float[Tensor, " batch"]
 """One number per image."""
@@ -21,7 +21,7 @@ def gray(images: FloatImages) -> Float[Tensor, "batch 1 height width"]:
     if images.shape[1] == 1:
         return images
     red, green, blue = images.unbind(1)
-    return (red * _LUMA[0]).add_(green * _LUMA[1]).add_(blue * _LUMA[2])[:, None]
+    return (red * LUMA[0]).add_(green * LUMA[1]).add_(blue * LUMA[2])[:, None]
 
 
 def image_mean(images: Float[Tensor, "batch 1 height width"]) -> Float[Tensor, "batch 1 1 1"]:

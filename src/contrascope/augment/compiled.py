@@ -52,6 +52,14 @@ def run(kernel: Callable[..., None], count: int, *tensors: Tensor) -> None:
         other.result()
 
 
+def run_on_pixels(kernel: Callable[..., None], images: Tensor, *tensors: Tensor) -> Tensor:
+    """What a kernel on [batch channel pixels] makes of these images, which stay as they are."""
+    flat = images.flatten(2).contiguous()
+    out = torch.empty_like(flat)
+    run(kernel, len(flat), flat, *tensors, out)
+    return out.view(images.shape)
+
+
 def array(tensor: Tensor) -> np.ndarray:
     """The same memory as an array, rows one after the other; a copy where they are not."""
     return tensor.detach().contiguous().numpy()

@@ -15,7 +15,7 @@ from contrascope.augment.colour import (
     adjust_saturation_,
     gray,
 )
-from contrascope.augment.compiled import kernels_for, run
+from contrascope.augment.compiled import kernels_for, run_on_pixels
 from contrascope.augment.op import (
     AbstractOp,
     Params,
@@ -96,9 +96,7 @@ class ColorJitter(AbstractOp):
         if kernels is not None and images.dtype == torch.float32:
             amounts = torch.stack([params[name] for name in _ADJUST], dim=1)
             enabled = torch.tensor([getattr(self, name) > 0 for name in _ADJUST])
-            flat, out = images.flatten(2).contiguous(), torch.empty_like(images.flatten(2))
-            run(kernels.jitter, len(flat), flat, params["on"], params["order"], amounts, enabled, out)
-            return out.view(images.shape)
+            return run_on_pixels(kernels.jitter, images, params["on"], params["order"], amounts, enabled)
         due = params["order"].T.masked_fill(~params["on"], len(_ADJUST)).contiguous()
         sorted_at = due.argsort(dim=1, stable=True)
         counts = (due[:, :, None] == torch.arange(len(_ADJUST) + 1, device=due.device)).sum(1).tolist()
@@ -139,9 +137,7 @@ class Grayscale(AbstractOp):
             return images
         kernels = kernels_for(images)
         if kernels is not None and images.dtype == torch.float32:
-            flat, out = images.flatten(2).contiguous(), torch.empty_like(images.flatten(2))
-            run(kernels.drop_colour, len(flat), flat, params["on"], out)
-            return out.view(images.shape)
+            return run_on_pixels(kernels.drop_colour, images, params["on"])
         return on_chosen(images, params, lambda chosen, _: gray(chosen).expand_as(chosen))
 
 

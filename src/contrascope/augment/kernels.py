@@ -14,9 +14,11 @@ from typing import Any
 import numba
 import numpy as np
 
+from contrascope.augment.colour import LUMA
+
 ZERO, ONE, TWO, FOUR, MINUS_SIX = (np.float32(number) for number in (0, 1, 2, 4, -6))
 THIRD, SIXTH, TINY = (np.float32(number) for number in (1 / 3, -1 / 6, -1e-20))
-LUMA_RED, LUMA_GREEN, LUMA_BLUE = (np.float32(part) for part in (0.2989, 0.587, 0.114))
+LUMA_RED, LUMA_GREEN, LUMA_BLUE = (np.float32(part) for part in LUMA)
 GREEN_AT, BLUE_AT = np.float32(4 / 6), np.float32(2 / 6)
 ROUNDING = np.float32(1.5 * 2**23)
 """Adding it and taking it away rounds a small float32 to the nearest whole number, ties to even."""

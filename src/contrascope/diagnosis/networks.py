@@ -18,6 +18,8 @@ from contrascope.features.embed import ImageSource, evaluating
 from contrascope.linalg import unit_rows
 from contrascope.theory.lipschitz import LipschitzEstimate, local_lipschitz
 
+NO_FORWARD_MODE = (NotImplementedError, RuntimeError)
+"""What a derivative in forward mode raises where there is none: by operators, and by custom functions."""
 RANDOM = "a random encoder of the same shape on the same views"
 
 
@@ -171,10 +173,7 @@ def encoder_lipschitz(
     with evaluating(encoder), torch.enable_grad():
         try:
             return local_lipschitz(lambda rows: unit_rows(encoder(rows)), points, pairs=pairs, steps=steps)
-        except (
-            NotImplementedError,
-            RuntimeError,
-        ):  # the first from operators, the other from custom functions
+        except NO_FORWARD_MODE:
             return None
 
 

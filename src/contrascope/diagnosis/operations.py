@@ -19,6 +19,7 @@ from contrascope.augment.colour import (
 from contrascope.augment.crop import RandomResizedCrop
 from contrascope.augment.flip import HorizontalFlip
 from contrascope.augment.warp import Affine
+from contrascope.diagnosis.networks import NO_FORWARD_MODE
 from contrascope.draws import DrawKey, uniform
 from contrascope.errors import InputError, did_you_mean
 from contrascope.types import FloatImages, Ids
@@ -184,6 +185,6 @@ def forward_directions(
             tangent = torch.func.jvp(
                 lambda s: encoder(operation.change(images, s)[0]), (zero,), (torch.ones_like(zero),)
             )[1]
-    except (NotImplementedError, RuntimeError):  # from operators, and from functions of the encoder's own
+    except NO_FORWARD_MODE:
         return None
     return tangent.detach()

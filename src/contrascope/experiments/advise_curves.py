@@ -112,7 +112,7 @@ class Curves:
         self._y = y
         first = policy_views(images, poorest, views=views, seed=seed)
         self._deltas = tuple(
-            delta_grid(_distances(part), y, size=GRID) for part in (first, normalised_pixels(first))
+            delta_grid(augmented_distance(part), y, size=GRID) for part in (first, normalised_pixels(first))
         )
 
     @property
@@ -131,8 +131,10 @@ class Curves:
     def measure(self, candidate: Candidate, *, normalised: bool = True) -> Curve:
         """The curves of one policy; without `normalised` the raw one alone."""
         views = policy_views(self._images, candidate.policy, views=self._views, seed=self._seed)
-        raw = self._sigma(_distances(views), self._deltas[0])
-        light = self._sigma(_distances(normalised_pixels(views)), self._deltas[1]) if normalised else None
+        raw = self._sigma(augmented_distance(views), self._deltas[0])
+        light = (
+            self._sigma(augmented_distance(normalised_pixels(views)), self._deltas[1]) if normalised else None
+        )
         return Curve(
             name=candidate.name,
             raw=tuple(raw.mean_low.tolist()),
@@ -142,12 +144,6 @@ class Curves:
 
     def _sigma(self, between: Tensor, deltas: Tensor) -> Concentration:
         return concentration(between, self._y, deltas, seconds=SECONDS, seed=self._seed)
-
-
-def _distances(views: Tensor) -> Tensor:
-    """Augmented distances, symmetric to the last bit: rounding may differ by side."""
-    between = augmented_distance(views)
-    return torch.minimum(between, between.T)
 
 
 def best_first(candidates: Sequence[Candidate], curves: Sequence[Curve]) -> list[Candidate]:

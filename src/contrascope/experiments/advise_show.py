@@ -1,14 +1,13 @@
 """Advice as text for a terminal."""
 
 import json
-from io import StringIO
 
-from rich.console import Console
 from rich.table import Table
 
 from contrascope.experiments.advise import RECORD, Advice
 from contrascope.experiments.advise_policies import words_of
 from contrascope.experiments.advise_survey import Survey
+from contrascope.experiments.show import table_text
 from contrascope.intervals import Estimate
 from contrascope.records import finite
 from contrascope.settings import to_json
@@ -58,7 +57,7 @@ def _verdicts(advice: Advice) -> str:
     for verdict in advice.verdicts:
         strength = "-" if verdict.strength is None else f"{verdict.strength:g}"
         table.add_row(verdict.name, verdict.word, strength, verdict.reason)
-    return _text(table)
+    return table_text(table, width=WIDTH)
 
 
 def _ranking(advice: Advice) -> str:
@@ -68,7 +67,7 @@ def _ranking(advice: Advice) -> str:
     ops = {one.name: one.ops for one in advice.policies}
     for row in advice.ranking:
         table.add_row(str(row.place), row.name, words_of(ops[row.name]), row.reason)
-    return _text(table)
+    return table_text(table, width=WIDTH)
 
 
 def _closing(advice: Advice) -> str:
@@ -90,9 +89,3 @@ def _closing(advice: Advice) -> str:
 
 def _share(value: Estimate) -> str:
     return f"{100 * value.value:.0f} % ({100 * value.low:.0f} to {100 * value.high:.0f})"
-
-
-def _text(table: Table) -> str:
-    text = StringIO()
-    Console(file=text, width=WIDTH).print(table)
-    return text.getvalue()

@@ -47,10 +47,17 @@ def show_table(rows: Rows) -> str:
     for of in dict.fromkeys(row["of"] for row in rows):
         mine = {row["name"]: row for row in rows if row["of"] == of}
         table.add_row(of, *[_cell(mine.get(name)) for name in probes])
-    text = StringIO()
-    Console(file=text, width=110).print(table)
     first = rows[0]
-    return f"{text.getvalue()}{first['n']} {first['split']} images, protocol {first['protocol']}\n"
+    return (
+        f"{table_text(table, width=110)}{first['n']} {first['split']} images, protocol {first['protocol']}\n"
+    )
+
+
+def table_text(table: Table, *, width: int) -> str:
+    """A table as it stands in a terminal of that many columns."""
+    text = StringIO()
+    Console(file=text, width=width).print(table)
+    return text.getvalue()
 
 
 def show_run(rows: Rows, out: Path) -> str:

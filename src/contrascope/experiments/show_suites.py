@@ -1,13 +1,12 @@
 """The records of the suites as tables for a terminal."""
 
 import json
-from io import StringIO
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from contrascope.evaluation.published import AUGMENTED_COPIES
+from contrascope.experiments.show import table_text
 
 REASON = "not available"
 WIDTH = 130
@@ -42,9 +41,9 @@ def show_augmented(record: dict[str, Any]) -> str:
             f"{row['of']}, {row['data']}, batch {row['batch']} (published)", *cells, "", style="dim"
         )
     parts = [
-        _text(table),
-        _text(_gaps(record, names)),
-        *([_text(t)] if (t := _corruptions(record, names)) else []),
+        table_text(table, width=WIDTH),
+        table_text(_gaps(record, names), width=WIDTH),
+        *([table_text(t, width=WIDTH)] if (t := _corruptions(record, names)) else []),
     ]
     n = record["rows"][0]["n"]
     return "".join(parts) + (
@@ -89,7 +88,7 @@ def _corruptions(record: dict[str, Any], names: list[str]) -> Table | None:
 
 def show_transfer(record: dict[str, Any]) -> str:
     """One table a mode: sets in rows, networks in columns, means and ranks below, published means beside."""
-    parts = [_text(_transfer_table(record, mode)) for mode in record["summary"]]
+    parts = [table_text(_transfer_table(record, mode), width=WIDTH) for mode in record["summary"]]
     missing = [
         f"{REASON}: {entry['name']}{'' if what == 'set' else f' ({what})'}: {reason}\n"
         for entry in _asked(record)
@@ -143,9 +142,3 @@ def _table(title: str) -> Table:
     table = Table(title=title)
     table.add_column("")
     return table
-
-
-def _text(table: Table) -> str:
-    text = StringIO()
-    Console(file=text, width=WIDTH).print(table)
-    return text.getvalue()

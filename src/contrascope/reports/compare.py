@@ -199,20 +199,14 @@ def _overview_row(name: str, run: RunRecords, probes: Sequence[str]) -> tuple[st
         *(words(at(run.settings, path)) for path in ("encoder.name", "data.source")),
         *(words(at(run.settings, path)) for path in ("policy.name", "training.epochs", "training.seed")),
         ", ".join(hashes) or "–",
-        *(_percent(scores.get(("trained encoder", probe))) for probe in probes),
-        _percent(scores.get(("random encoder", "knn"))),
+        *(measured.percent(scores.get(("trained encoder", probe))) for probe in probes),
+        measured.percent(scores.get(("random encoder", "knn"))),
         interval(at(signals, "views.retrieval")),
         interval(at(signals, "views.alignment")),
         short(signals.get("participation_ratio"), 3),
         short(losses[-1] if losses else None),
         short(speeds[len(speeds) // 2] if speeds else None),
     )
-
-
-def _percent(found: tuple[float, float, float] | None) -> str:
-    if found is None:
-        return "–"
-    return f"{100 * found[0]:.1f} [{100 * found[1]:.1f}, {100 * found[2]:.1f}]"
 
 
 def _epochs(run: RunRecords, rows: Sequence[Tree], kind: str) -> list[float | None]:

@@ -1,10 +1,10 @@
 """Figures of gallery.json that are curves: spectra, R_eps and concentration, beside the random encoder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from contrascope.reports.blocks import Figure, Table, axes, line, rows_of, sample, short
-from contrascope.reports.load import RunRecords, at, number
+from contrascope.reports.load import RunRecords, Tree, at, number
 
 LAYERS = {
     "h": "encoder h",
@@ -55,17 +55,22 @@ def spectra(run: RunRecords) -> Figure | None:
     )
 
 
+def _on_grid(tree: Tree, names: Mapping[str, str], grid: list[Any]) -> dict[str, list[float | None]]:
+    """Curves by name, of the paths that hold one value for each point of the grid."""
+    return {
+        name: [number(value) for value in share]
+        for path, name in names.items()
+        if isinstance(share := at(tree, path), list) and len(share) == len(grid)
+    }
+
+
 def r_epsilon(run: RunRecords) -> Figure | None:
     """Share of images whose worst pair of views is farther apart than eps."""
     tree = run.gallery.get("r_epsilon")
     grid = at(tree, "epsilons")
     if not isinstance(tree, dict) or not isinstance(grid, list):
         return None
-    known = {
-        key: [number(value) for value in share]
-        for key in LAYERS
-        if isinstance(share := at(tree, f"{key}.share"), list) and len(share) == len(grid)
-    }
+    known = _on_grid(tree, {f"{key}.share": key for key in LAYERS}, grid)
     if not known:
         return None
     data = []
@@ -102,11 +107,7 @@ def concentration(run: RunRecords) -> Figure | None:
         for layer in ("h", "reference_h")
         for key, words in (("mean", "mean over classes"), ("smallest", "smallest class"))
     }
-    known = {
-        words: [number(value) for value in share]
-        for path, words in names.items()
-        if isinstance(share := at(tree, path), list) and len(share) == len(grid)
-    }
+    known = _on_grid(tree, names, grid)
     if not known:
         return None
     kept, note = sample(list(zip(grid, *known.values(), strict=True)), 26)

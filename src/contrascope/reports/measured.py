@@ -97,7 +97,7 @@ def accuracy(run: RunRecords) -> Figure | None:
     table = Table(
         title="Accuracy",
         head=("representation", *(f"{PROBES.get(name, name)} (%)" for name in names)),
-        rows=[(of, *(_percent(cell.get((of, name))) for name in names)) for of in subjects],
+        rows=[(of, *(percent(cell.get((of, name))) for name in names)) for of in subjects],
         note=where,
     )
     return Figure(
@@ -248,7 +248,8 @@ def factors_of(run: RunRecords) -> dict[str, Tree]:
     return {str(name): tree for name, tree in found.items() if isinstance(tree, dict)}
 
 
-def _percent(found: tuple[float, float, float] | None) -> str:
+def percent(found: tuple[float, float, float] | None) -> str:
+    """A share as per cent with its interval; an en dash where there is none."""
     if found is None:
         return "–"
     value, low, high = (100 * part for part in found)
