@@ -1,11 +1,13 @@
 """ArCL on CIFAR-10: SimCLR, the average over all pairs of m views and the worst pair, at equal epochs and compute.
 
-    python benchmarks/arcl.py --data ../shared/data/cifar10-jpeg --runs runs/arcl
+    python benchmarks/arcl.py --data ../shared/data/cifar10-jpeg --runs runs/arcl --epochs 5
     python benchmarks/arcl.py --cost
 
-The first command trains every arm with every seed, goes on where it was stopped, and prints the table after every run:
-accuracy on the plain images, L_align and L_AR of normalised features on fixed views of test images, and their ratio.
-"Equal compute" is m views for 2 / m of the epochs: as many images go through the network. `--arms` names other arms.
+The first command trains every arm with every seed, goes on where it was stopped, and prints two tables after every
+run: accuracy on the plain images, L_align and L_AR of normalised features on fixed views of test images, and their
+ratio; and the six augmented copies: accuracy of a linear probe on each, the largest risk gap beside its bound, L_AR.
+"Equal compute" is two views for m / 2 times the epochs, or m views for 2 / m of them: as many views go through the
+network. `--arms` names other arms.
 
 The second one measures, on random images, the time of a whole training step with m views over m / 2 times that with
 two, the contenders taking turns; and the largest memory of each loss, forward and backward, in units of its own input,
@@ -26,9 +28,11 @@ from cifar10 import TIMING, scores, spread, timed_train
 from contrascope import records
 from contrascope.diagnosis.networks import PROBE_EPOCH
 from contrascope.evaluation.evaluate import evaluate
+from contrascope.evaluation.suites import AugmentedSettings
 from contrascope.experiments.assess import evaluation_sets, some_images
 from contrascope.experiments.environment import environment
 from contrascope.experiments.recipes import RECIPES
+from contrascope.experiments.robustness import robustness_of
 from contrascope.experiments.settings import RunSettings
 from contrascope.experiments.train import load_run, policies_for
 from contrascope.features.embed import embed
@@ -38,6 +42,7 @@ from contrascope.theory.alignment import alignment, augmentation_robust, unit_vi
 
 MEASURED, SOFT = "arcl.json", 1.0
 ACCURACIES = ("kNN", "5 labels", "linear")
+ROBUST, FINE = "robust", ("gap", "bound", "L_AR of the six")
 DISTANCES = ("L_align h", "L_AR h", "L_AR / L_align h", "L_align z", "L_AR z")
 
 
@@ -54,12 +59,13 @@ ARMS = {
     "simclr": Arm(views=2),
     "average": Arm(),
     "worst": Arm(positives="worst"),
+    "simclr, equal compute": Arm(views=2, epochs=2.0),
     "average, equal compute": Arm(epochs=0.5),
     "worst, equal compute": Arm(positives="worst", epochs=0.5),
     "worst-symmetric, equal compute": Arm(positives="worst-symmetric", epochs=0.5),
     "soft-worst, equal compute": Arm(positives="soft-worst", epochs=0.5),
 }
-ISSUE = tuple(ARMS)[:5]
+ISSUE = tuple(ARMS)[:4]
 """What runs without `--arms`."""
 
 
@@ -106,6 +112,20 @@ def distances(folder: Path, *, images: int, views: int) -> dict[str, float]:
     return found
 
 
+def robustness(folder: Path, *, train_images: int) -> dict[str, float]:
+    """Of the six copies, each with its own linear probe: accuracy in %, gap and bound in nats, L_AR of unit rows."""
+    found = robustness_of(folder, AugmentedSettings(train_images=train_images))
+    widest = max(found.copies.values(), key=lambda row: abs(row.risk_gap))
+    values = {f"{ROBUST} {name}": 100 * row.accuracy for name, row in found.copies.items()}
+    moved = [row.accuracy_original_probe for name, row in found.copies.items() if name != "original"]
+    return values | {
+        f"{ROBUST} original's probe on the others": 100 * statistics.mean(moved),
+        f"{ROBUST} largest gap": found.largest_gap,
+        f"{ROBUST} its bound": widest.bound,
+        f"{ROBUST} L_AR of the six": found.l_ar_unit,
+    }
+
+
 def measured(folder: Path, options: argparse.Namespace) -> dict[str, float]:
     """What is asked for of a finished run, kept in its folder; only what is missing is measured."""
     path = folder / MEASURED
@@ -115,6 +135,8 @@ def measured(folder: Path, options: argparse.Namespace) -> dict[str, float]:
         kept = {"asked": asked, "found": distances(folder, **asked)}
     if "kNN" not in kept["found"] or (options.linear and "linear" not in kept["found"]):
         kept["found"] |= accuracies(folder, linear=options.linear)
+    if options.probe_images:
+        kept["found"] |= robustness(folder, train_images=options.probe_images)
     records.write_json(path, kept)
     minutes = records.read_json(folder / TIMING)
     return {**kept["found"], "minutes": minutes["wall"], "of processor": minutes["processor"]}
@@ -139,6 +161,16 @@ def table(done: dict[str, list[dict[str, float]]], epochs: dict[str, int]) -> st
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def robust_table(done: dict[str, list[dict[str, float]]]) -> str:
+    """Accuracy on the six copies, in %; gaps in nats."""
+    keys = [key for key in next(iter(done.values()))[0] if key.startswith(ROBUST)]
+    lines = [["arm", *(key.removeprefix(ROBUST + " ") for key in keys)], ["---"] * (1 + len(keys))]
+    for name, rows in done.items():
+        of = [(fine if key.endswith(FINE) else spread)([row[key] for row in rows]) for key in keys]
+        lines.append([name, *of])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) if keys else ""
+
+
 def fine(values: list[float]) -> str:
     mean = f"{statistics.mean(values):.3f}"
     return f"{mean} ± {statistics.stdev(values):.3f}" if len(values) > 1 else mean
@@ -157,7 +189,7 @@ def compare_arms(options: argparse.Namespace) -> None:
                 timed_train(settings, folder)
             done.setdefault(name, []).append(measured(folder, options))
             epochs[name] = settings.training.epochs
-            print(table(done, epochs), flush=True)
+            print(table(done, epochs), robust_table(done), sep="\n\n", flush=True)
 
 
 def cost(options: argparse.Namespace) -> None:
@@ -199,6 +231,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, help="epochs of an arm at equal epochs; unset: the recipe's")
     parser.add_argument("--images", type=int, default=2000, help="test images for L_align and L_AR")
     parser.add_argument("--measure-views", type=int, default=8, help="views of each for them")
+    parser.add_argument("--probe-images", type=int, default=10_000, help="of the six copies; 0: not measured")
     parser.add_argument("--linear", action="store_true", help="the linear probe too: minutes a run")
     parser.add_argument("--cost", action="store_true", help="measure time and memory instead of training")
     parser.add_argument("--batch", type=int, default=256, help="of --cost")

@@ -6,9 +6,10 @@
     python benchmarks/geometry.py --data ... --runs runs/depth --depths 0 1 2 3 --widths 128 512 2048 --seeds 1
 
 SimCLR with a linear projector, temperature 0.5 (the paper's beta = 2), three policies, several seeds, on the CPU's
-convnet. Deviations from the paper: its loss has no positive in the denominator (NT-Xent has), its encoder is a
-ResNet-18 and its optimiser LARS. Runs that are finished are read, unfinished ones go on where they stopped. Writes
-OUT.json with every number and OUT.svg (needs matplotlib: `make bench`), and prints a table.
+convnet. `--vehicles` gives CIFAR-10 a coarse label (a copy in RUNS/data): 1 for its four vehicles, 0 for its six
+animals. Deviations from the paper: it has CIFAR-100's labels, its loss has no positive in the denominator (NT-Xent
+has), its encoder is a ResNet-18 and its optimiser LARS. Runs that are finished are read, unfinished ones go on where
+they stopped. Writes OUT.json with every number and OUT.svg (needs matplotlib: `make bench`), and prints a table.
 """
 
 import argparse
@@ -19,7 +20,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
+from geometry_figures import MOMENTS, figure, spread, sweep, table
 
 from contrascope import records
 from contrascope.augment.presets import PolicySettings
@@ -38,16 +42,22 @@ from contrascope.settings import to_json
 POLICIES = ("large", "moderate", "small")
 CURVES = "geometry_curves.json"
 ANGLES = (1.0, 5.0, 10.0, 20.0, 45.0, 90.0, 180.0, 360.0)
-DASHES = ("-", "--", ":", "-.")
-MOMENTS = ("start", "half", "end")
-PANELS = {
-    "Fig. 1: rank of the projector": "geometry_rank",
-    "Fig. 3: InfoNCE": "geometry_loss",
-    "Fig. 3: its upper bound": "geometry_bound",
-    "Fig. 6: label sharing": "geometry_sharing_label",
-    "Fig. 7: displacements unexplained": "geometry_unexplained",
-    "median distance to the nearest negative": "geometry_distance_spread",
-}
+VEHICLES = (0, 1, 8, 9)
+"""Classes of CIFAR-10: aeroplane, car, ship, lorry."""
+
+
+def with_vehicles(data: Path, folder: Path) -> Path:
+    """A copy of CIFAR-10 in Parquet with a second label column, `vehicle`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted(data.glob("*.parquet")):
+        table = pq.read_table(path)
+        vehicle = [int(label in VEHICLES) for label in table["label"].to_pylist()]
+        if not (folder / path.name).exists():
+            pq.write_table(
+                table.append_column("vehicle", pa.array(vehicle)).replace_schema_metadata(None),
+                folder / path.name,
+            )
+    return folder
 
 
 def settings_of(options: argparse.Namespace, case: dict[str, Any], seed: int) -> RunSettings:
@@ -60,6 +70,7 @@ def settings_of(options: argparse.Namespace, case: dict[str, Any], seed: int) ->
         epochs=options.epochs,
         batch_size=options.batch,
         keep_every=per_epoch * max(1, options.epochs // 2),
+        probe_every=1,
     )
     hidden = (case["width"],) * case["depth"]
     return replace(
@@ -71,7 +82,7 @@ def settings_of(options: argparse.Namespace, case: dict[str, Any], seed: int) ->
         ),
         training=training,
         monitor=MonitorSettings(times=0),
-        geometry=GeometryProbeSettings(times=options.epochs, images=options.images),
+        geometry=GeometryProbeSettings(times=options.epochs, images=options.images, operations=()),
     )
 
 
@@ -83,11 +94,19 @@ def run_case(settings: RunSettings, folder: Path) -> dict[str, Any]:
     if not path.exists():
         records.write_json(path, measured(settings, folder))
     found = records.read_json(path)
-    rows = [row for row in records.read_metrics(folder / records.METRICS) if "geometry_loss" in row]
-    found["curve"] = [found["start_row"], *rows]
+    found["curve"] = [found["start_row"], *probed(folder)]
     scores = records.read_json(folder / records.EVALUATION)["rows"]
     found["scores"] = {row["name"]: row["value"] for row in scores if row["of"] == "trained encoder"}
     return found
+
+
+def probed(folder: Path) -> list[dict[str, Any]]:
+    """One row an epoch: what all probes told."""
+    rows: dict[float, dict[str, Any]] = {}
+    for row in records.read_metrics(folder / records.METRICS):
+        if row.get("kind") == "probe":
+            rows[row["epoch"]] = rows.get(row["epoch"], {}) | row
+    return [rows[epoch] for epoch in sorted(rows)]
 
 
 def measured(settings: RunSettings, folder: Path) -> dict[str, Any]:
@@ -116,104 +135,14 @@ def cases(options: argparse.Namespace) -> list[dict[str, Any]]:
     shapes = [(0, 0)] * (0 in options.depths)
     shapes += [(depth, width) for depth in options.depths if depth for width in options.widths]
     return [
-        {"name": f"depth {d} width {w}", "policy": options.policies[0], "depth": d, "width": w}
+        {
+            "name": f"depth {d} width {w}" if d else "depth 0",
+            "policy": options.policies[0],
+            "depth": d,
+            "width": w,
+        }
         for d, w in shapes
     ]
-
-
-def spread(values: list[float], digits: int = 2) -> str:
-    known = [value for value in values if value is not None]
-    if not known:
-        return "-"
-    mean = f"{statistics.mean(known):.{digits}f}"
-    return f"{mean} ± {statistics.stdev(known):.{digits}f}" if len(known) > 1 else mean
-
-
-def table(done: dict[str, list[dict[str, Any]]]) -> str:
-    """One row a case: what stands in the figures at the start and at the end."""
-    heads = ("case", "runs", "kNN %", "rank, start", "rank, end", "h rank, end", "bound - loss, end")
-    heads += ("sharing, start", "sharing, end", "unexplained, start", "unexplained, end")
-    heads += ("patterns", "pieces", "distance, end")
-    lines = [f"| {' | '.join(heads)} |", "|" + " --- |" * len(heads)]
-    for name, runs in done.items():
-        ends = [(run["curve"][0], run["curve"][-1]) for run in runs]
-
-        def at(key: str, place: int, ends: list[Any] = ends) -> list[float]:
-            return [pair[place].get(key) for pair in ends]
-
-        sharing = sharing_key(runs)
-        linear = ends[0][1].get("geometry_unexplained") is not None
-        whole = "geometry_unexplained" if linear else "geometry_unexplained_local"
-        gaps = [end["geometry_bound"] - end["geometry_loss"] for _, end in ends]
-        cells = [
-            name,
-            str(len(runs)),
-            spread([100 * run["scores"]["knn"] for run in runs if "knn" in run["scores"]], 1),
-            spread(at("geometry_rank", 0), 1),
-            spread(at("geometry_rank", 1), 1),
-            spread(at("geometry_h_rank", 1), 1),
-            spread(gaps),
-            spread(at(sharing, 0)),
-            spread(at(sharing, 1)),
-            spread(at(whole, 0)),
-            spread(at(whole, 1)),
-            spread(at("geometry_distinct", 1), 0),
-            spread(at("geometry_pieces", 1), 1),
-            spread(at("geometry_distance_spread", 1)),
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def sharing_key(runs: list[dict[str, Any]]) -> str:
-    """The first label column whose sharing was followed."""
-    return next((key for key in runs[0]["curve"][-1] if key.startswith("geometry_sharing_")), "")
-
-
-def figure(done: dict[str, list[dict[str, Any]]], path: Path) -> None:
-    """Curves with the seeds' spread; spectra of the first seed at three moments; distances at the end."""
-    import matplotlib.pyplot as plt
-
-    plot, axes = plt.subplots(3, 3, figsize=(15, 12))
-    flat = axes.flatten()
-    for number, (name, runs) in enumerate(done.items()):
-        dash = DASHES[number % len(DASHES)]
-        for axis, (title, key) in zip(flat, PANELS.items(), strict=False):
-            axis.set_title(title, fontsize=10)
-            axis.set_xlabel("epoch", fontsize=8)
-            key = sharing_key(runs) if "sharing" in key else key
-            epochs, low, middle, high = band(runs, key)
-            axis.plot(epochs, middle, dash, label=name)
-            axis.fill_between(epochs, low, high, alpha=0.2)
-        for axis, layer in zip(flat[6:8], ("clean", "augmented"), strict=True):
-            axis.set_title(f"Fig. {4 if layer == 'clean' else 9}: singular values of h, {layer}", fontsize=10)
-            axis.set_yscale("log")
-            for moment, width in zip(MOMENTS, (0.6, 1.2, 2.0), strict=True):
-                values = runs[0][moment]["features"][layer]["singular_values"]
-                axis.plot(range(1, len(values) + 1), values, dash, linewidth=width, label=f"{name}, {moment}")
-        counts = runs[0]["end"]["features"]["negatives"]["histogram_spread"]
-        flat[8].step(
-            [2 * k / len(counts) for k in range(len(counts))], counts, dash, where="post", label=name
-        )
-    flat[8].set_title("Fig. 5: distance to the nearest negative, end", fontsize=10)
-    for axis in (flat[0], flat[6], flat[8]):
-        axis.legend(fontsize=7)
-    plot.tight_layout()
-    plot.savefig(path)
-
-
-def band(runs: list[dict[str, Any]], key: str) -> tuple[list[float], list[float], list[float], list[float]]:
-    """Epochs, mean and mean -+ one standard deviation over seeds."""
-    values: dict[float, list[float]] = {}
-    for run in runs:
-        for row in run["curve"]:
-            if row.get(key) is not None:
-                values.setdefault(row["epoch"], []).append(row[key])
-    epochs = sorted(values)
-    middle = [statistics.mean(values[e]) for e in epochs]
-    off = [statistics.stdev(values[e]) if len(values[e]) > 1 else 0.0 for e in epochs]
-    low, high = ([m + sign * s for m, s in zip(middle, off, strict=True)] for sign in (-1, 1))
-    return epochs, low, middle, high
 
 
 def toy(seeds: int) -> dict[str, Any]:
@@ -273,7 +202,10 @@ def main() -> None:
     parser.add_argument("--toy", action="store_true", help="Figure 10 alone")
     parser.add_argument("--speed", action="store_true", help="seconds of one epoch's measurements")
     parser.add_argument("--count", type=int, default=10_000, help="images of --speed")
+    parser.add_argument("--vehicles", action="store_true", help="CIFAR-10's coarse label beside `label`")
     options = parser.parse_args()
+    if options.vehicles and options.data is not None:
+        options.data, options.labels = with_vehicles(options.data, options.runs / "data"), "label,vehicle"
     if options.speed:
         speed(options.count, 512)
         return
@@ -290,8 +222,10 @@ def main() -> None:
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         records.write_json(options.out.with_suffix(".json"), {**found, "runs": done})
-        if done:
-            figure(done, options.out.with_suffix(".svg"))
+        if done and options.depths:
+            sweep(done, options.out.with_suffix(".svg"))
+        elif done:
+            figure(done, found["toy"], options.out.with_suffix(".svg"))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,14 @@ import torch
 
 from contrascope.augment.flip import HorizontalFlip
 from contrascope.augment.policy_file import in_place_of, named_policy, read_policy, write_policy
-from contrascope.augment.presets import PRESETS, AnyOp, PolicySettings, build_policy, preset
+from contrascope.augment.presets import (
+    PRESETS,
+    AnyOp,
+    ListedPolicy,
+    PolicySettings,
+    build_policy,
+    preset,
+)
 from contrascope.augment.views import make_views
 from contrascope.errors import InputError
 from contrascope.settings import from_json, to_json
@@ -28,6 +35,41 @@ def test_every_preset_survives_a_file_and_makes_the_same_views(tmp_path, picture
     ours, _ = make_views(images, build_policy(read, channels=3), **keyed)
     theirs, _ = make_views(images, preset(name, size=16)[0], **keyed)
     assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("name", ["byol", "barlow-twins"])
+def test_a_pair_with_two_sides_survives_a_file_and_makes_the_same_views(tmp_path, pictures, name):
+    sides = tuple(ListedPolicy(name=one.name, ops=one.ops) for one in preset(name, size=16))
+    settings = PolicySettings(name="mine", policies=sides)
+    read = read_policy(write_policy(tmp_path / "pair.json", settings))
+    assert read == settings == from_json(PolicySettings, to_json(settings))
+    images = pictures(4, 3, 20, 20, dtype=torch.uint8)
+    keyed = {"ids": torch.arange(4), "seed": 1, "epoch": 2, "num_views": 3}
+    ours, _ = make_views(images, build_policy(read, channels=3), **keyed)
+    theirs, _ = make_views(images, preset(name, size=16), **keyed)
+    assert torch.equal(ours, theirs)
+
+
+def test_a_pair_by_hand_may_mix_operations_and_presets_and_the_third_view_is_of_the_first(tmp_path, pictures):
+    first = {"ops": [{"kind": "Invert", "p": 1}]}
+    path = written(tmp_path / "two.json", {"policies": [first, {"name": "e", "kind": "PolicySettings"}]})
+    policies = build_policy(read_policy(path), channels=1, size=8)
+    assert [one.name for one in policies] == ["two 1", "e"]
+    images = pictures(2, 1, 8, 8)
+    views, _ = make_views(images, policies, ids=torch.arange(2), seed=0, epoch=0, num_views=3)
+    torch.testing.assert_close(views[0], 1 - images)
+    assert torch.equal(views[0], views[2])
+    assert all(
+        torch.equal(one, image) or torch.equal(one, image.flip(2))
+        for one, image in zip(views[1], images, strict=True)
+    )
+
+
+def test_crops_of_both_sides_take_the_recipes_size(tmp_path):
+    crop = {"ops": [{"kind": "RandomResizedCrop"}]}
+    path = written(tmp_path / "two.json", {"policies": [crop, {"name": "moco-v2"}]})
+    given = in_place_of(PolicySettings(size=12), path)
+    assert [one.ops[0].size for one in build_policy(given, channels=3, size=24)] == [12, 12]
 
 
 def test_a_short_file_by_hand_takes_defaults_and_the_files_name(tmp_path):
@@ -68,6 +110,23 @@ def test_a_file_may_name_a_preset(tmp_path):
             {"ops": [{"kind": "RandomResizedCrop", "scale": [1]}]},
             r"ops\[0\]\.scale has 1 entries; expected 2",
         ),
+        ({"policies": []}, "neither operations nor the name of a preset"),
+        ({"policies": {}}, r"policies is {}; expected a list of policies"),
+        ({"policies": [3]}, r"policies\[0\] holds a int; expected an object"),
+        ({"policies": [{}]}, r"policies\[0\] has no operations; expected a list `ops`"),
+        ({"policies": [{"name": "x", "ops": []}]}, r"policies\[0\] has no operations"),
+        (
+            {"policies": [{"name": "ae"}, {"ops": [{"kind": "Flip"}]}]},
+            r"policies\[1\]\.ops\[0\]\.kind is 'Flip'",
+        ),
+        ({"policies": [{"name": "byol"}]}, r"policies\[0\]: preset 'byol' is a pair itself"),
+        ({"policies": [{"name": "byool"}]}, "unknown policy 'byool'"),
+        ({"policies": [{"name": "a", "size": 8}]}, r"policies\[0\] has a size.*beside `policies`"),
+        (
+            {"policies": [{"ops": [{"kind": "Invert"}], "strength": 1}]},
+            r"policies\[0\]\.strength is not a setting",
+        ),
+        ({"ops": [{"kind": "Invert"}], "policies": [{"name": "a"}]}, "both `ops` and `policies`"),
         ({"ops": [{"kind": "HorizontalFlip"}], "sice": 3}, r"sice is not a setting.*Did you mean 'size'"),
     ],
 )
@@ -115,3 +174,16 @@ def test_settings_written_before_operations_existed_are_still_read():
     old = {"kind": "PolicySettings", "name": "ade", "strength": 0.25, "size": None}
     assert from_json(PolicySettings, old) == PolicySettings(name="ade", strength=0.25)
     assert from_json(PolicySettings, to_json(PolicySettings())) == PolicySettings()
+
+
+def test_listed_policies_take_no_strength_no_operations_beside_them_and_no_foreign_channels():
+    pair = (
+        ListedPolicy(name="x", ops=(HorizontalFlip(),)),
+        ListedPolicy(name="y", ops=preset("simclr")[0].ops),
+    )
+    with pytest.raises(InputError, match=r"fixed colour values; got strength=0\.5"):
+        build_policy(PolicySettings(name="mine", strength=0.5, policies=pair), channels=3)
+    with pytest.raises(InputError, match="'mine' has both `ops` and `policies`"):
+        build_policy(PolicySettings(name="mine", ops=pair[0].ops, policies=pair), channels=3)
+    with pytest.raises(InputError, match="policy 'mine' got images with 4 channels"):
+        build_policy(PolicySettings(name="mine", policies=pair), channels=4)

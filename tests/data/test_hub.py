@@ -1,8 +1,12 @@
+import time
+
 import datasets
+import huggingface_hub
 import numpy as np
 import pytest
 import torch
 
+from contrascope.data import hub_reach
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError
@@ -116,6 +120,13 @@ def test_two_configurations_ask_for_one(write_hub, pictures):
         opened(root)
 
 
+@pytest.fixture
+def answering(monkeypatch):
+    """A hub that answers, without a network."""
+    monkeypatch.setattr(hub_reach, "hub_answers", lambda: True)
+
+
+@pytest.mark.usefixtures("answering")
 def test_a_name_of_the_hub_goes_through_datasets(write_hub, pictures, monkeypatch):
     folder = write_hub(pictures(3), label=["b", "a", "b"])
     table = datasets.Dataset.from_parquet(str(folder / "train-00000-of-00001.parquet"))
@@ -133,6 +144,7 @@ def test_a_name_of_the_hub_goes_through_datasets(write_hub, pictures, monkeypatc
         opened("someone/pets", split="test")
 
 
+@pytest.mark.usefixtures("answering")
 def test_without_the_network_a_hub_name_says_so(monkeypatch):
     def load_dataset(*args, **more):
         raise ConnectionError("couldn't reach the hub")
@@ -140,3 +152,58 @@ def test_without_the_network_a_hub_name_says_so(monkeypatch):
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     with pytest.raises(InputError, match=r"'someone/pets' .*couldn't reach.*offline, give a local folder"):
         opened("someone/pets")
+
+
+class Client:
+    """Answers a request, or fails as often as it is told to."""
+
+    def __init__(self, failures):
+        self.failures, self.asked = failures, []
+
+    def head(self, url, *, timeout):
+        self.asked.append((url, timeout))
+        if len(self.asked) <= self.failures:
+            raise OSError("no route to host")
+
+
+@pytest.mark.parametrize(("failures", "answers", "asked"), [(0, True, 1), (1, True, 2), (9, False, 2)])
+def test_the_hub_is_asked_twice_at_most(failures, answers, asked, monkeypatch):
+    client = Client(failures)
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub_reach, "get_session", lambda: client)
+    monkeypatch.setattr(hub_reach, "PAUSE", 0.0)
+    assert hub_reach.hub_answers() is answers
+    assert len(client.asked) == asked
+    assert client.asked[0] == (huggingface_hub.constants.ENDPOINT, hub_reach.SECONDS)
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_only_a_hub_that_does_not_answer_leaves_the_cache_alone(answers, monkeypatch):
+    seen = []
+
+    def load_dataset(*args, **more):
+        seen.append(datasets.config.HF_HUB_OFFLINE)
+        raise ConnectionError("nothing here")
+
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    monkeypatch.setattr(hub_reach, "hub_answers", lambda: answers)
+    with pytest.raises(InputError, match="nothing here"):
+        opened("someone/pets")
+    assert seen == [not answers]
+    assert datasets.config.HF_HUB_OFFLINE is False
+
+
+def test_where_offline_is_set_nothing_is_asked(monkeypatch):
+    client = Client(0)
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(hub_reach, "get_session", lambda: client)
+    assert hub_reach.hub_answers() is False
+    assert client.asked == []
+
+
+def test_a_wrong_name_of_the_hub_fails_within_seconds():
+    start = time.monotonic()
+    with pytest.raises(InputError, match="no-such-owner-7531/no-such-set' is no file or folder here"):
+        opened("no-such-owner-7531/no-such-set")
+    assert time.monotonic() - start < 15

@@ -93,6 +93,16 @@ def test_splits_that_are_named_are_used_and_checked(tmp_path):
         open_transfer_set(TransferSet(name="a", source=source, test="tset"), DataSettings())
 
 
+def test_a_missing_column_is_named_as_it_was_typed_with_those_there_are(tmp_path):
+    source = arrays(tmp_path / "a.npz", train=12, test=8)
+    with pytest.raises(InputError) as caught:
+        open_transfer_set(find_transfer_set(f"{source}@lables@mean"), DataSettings())
+    text = str(caught.value)
+    assert text.startswith(f"'{source}@lables' names the column 'lables', which {source}")
+    assert "expected one of labels" in text
+    assert text.endswith("Did you mean 'labels'?")
+
+
 def test_the_wrong_number_of_classes_and_no_labels_are_refused(tmp_path):
     source = arrays(tmp_path / "a.npz", train=12, test=8)
     with pytest.raises(InputError, match="has 4 classes in 'labels'; a has 37"):

@@ -82,6 +82,16 @@ def test_bound_and_gap_by_hand():
     assert row.accuracy == 1.0
 
 
+def test_the_bound_of_own_probes_counts_both_probes_and_that_of_one_probe_one():
+    original, copy = fits()
+    own, moved = own_probe(original, copy, PROTOCOL), original_probe(original, copy, PROTOCOL)
+    assert original.norm != pytest.approx(copy.norm, rel=1e-3)
+    reach = math.sqrt(2 * own.l_ar)
+    assert own.bound == pytest.approx(reach * (original.norm + copy.norm))
+    assert moved.bound == pytest.approx(reach * original.norm)
+    assert (own.chosen, moved.chosen) == (copy.chosen, original.chosen)
+
+
 def test_the_original_beside_itself_has_no_gap():
     original, _ = fits()
     row = own_probe(original, original, PROTOCOL)

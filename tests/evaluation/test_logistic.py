@@ -47,36 +47,80 @@ def test_the_path_without_standardising_is_scikit_learns():
         torch.testing.assert_close(intercept, shift - shift.mean(), atol=1e-4, rtol=1e-5)
 
 
-def test_what_was_learnt_at_one_penalty_saves_steps_at_the_next():
+def test_what_is_known_from_other_penalties_saves_passes_over_the_data():
     rows, y = drawn(count=600, dim=40, classes=5)
     grid = [10 ** (-2 + step / 4) for step in range(12)]
 
-    def steps(*, forget):
+    def looks(*, forget):
         path = LogisticPath(rows, y, 5, standardise=True)
         for inverse_penalty in grid:
-            if forget:
-                path._memory = None
-            assert path.solve(inverse_penalty, tolerance=1e-6, max_iter=500)
-        return path.iterations
+            if "curvature" in forget:
+                path._curvature.pairs = []
+            if "solutions" in forget:
+                path._solved = []
+            assert path.solve(inverse_penalty, tolerance=1e-5, max_iter=500)
+        return path.looks
 
-    assert steps(forget=False) < 0.85 * steps(forget=True)
+    whole = looks(forget=())
+    assert whole < 0.95 * looks(forget=("curvature",))
+    assert whole < 0.95 * looks(forget=("solutions",))
+    assert whole < 0.7 * looks(forget=("curvature", "solutions"))
 
 
-def test_recalled_pairs_are_those_of_the_new_objective():
+def test_a_solution_that_still_holds_costs_no_pass_over_the_data():
     rows, y = drawn()
     path = LogisticPath(rows, y, 3, standardise=True)
-    path.solve(0.1, tolerance=1e-8, max_iter=6)
-    memory, state = path._memory, {}
-    assert memory is not None
-    penalty, scale = 0.25 * memory.penalty, torch.rand(6, dtype=torch.float64) + 0.5
-    assert memory.recall(state, scale, penalty)
-    step, change = state["old_stps"][-1].view(3, 6) * scale, state["old_dirs"][-1].view(3, 6) / scale
-    old, again = memory.pairs[-1][0].view(3, 6) * memory.scale, memory.pairs[-1][1].view(3, 6) / memory.scale
-    torch.testing.assert_close(step, old)
-    expected = again.clone()
-    expected[:, :-1] += (penalty - memory.penalty) * old[:, :-1]
-    torch.testing.assert_close(change, expected)
-    assert state["ro"][-1].item() == pytest.approx(1 / (step * change).sum().item())
+    solved(path, 1e9, tolerance=1e-6)
+    looks, before = path.looks, path.coefficients()
+    for inverse_penalty in (1e9, 1e10, 1e11):
+        assert path.solve(inverse_penalty, tolerance=1e-6, max_iter=500)
+    assert path.looks == looks
+    assert torch.equal(path.coefficients()[0], before[0])
+
+
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-3])
+def test_the_objective_is_about_half_the_squared_tolerance_above_its_minimum(tolerance):
+    rows, y = drawn(count=200, dim=6, classes=3)
+
+    def objective(coef, intercept, inverse_penalty):
+        loss = torch.nn.functional.cross_entropy(rows @ coef.T + intercept, y)
+        return (loss + coef.square().sum() / 2 / (inverse_penalty * len(rows))).item()
+
+    path, best = (LogisticPath(rows, y, 3, standardise=False) for _ in range(2))
+    for inverse_penalty in GRID:
+        assert path.solve(inverse_penalty, tolerance=tolerance, max_iter=500)
+        least = objective(*solved(best, inverse_penalty, tolerance=1e-6), inverse_penalty)
+        assert -1e-12 < objective(*path.coefficients(), inverse_penalty) - least < 2.5 * tolerance**2
+
+
+def test_a_path_that_starts_at_its_solution_looks_at_the_data_once():
+    rows, y = drawn(count=300, classes=4)
+    first, again = (LogisticPath(rows, y, 4, standardise=True) for _ in range(2))
+    coef, intercept = solved(first, 10.0)
+    again.start_at(coef, intercept)
+    found = solved(again, 10.0, tolerance=1e-7)
+    assert again.looks == 1 < first.looks
+    torch.testing.assert_close(found, (coef, intercept))
+
+
+def test_starting_coefficients_come_back_as_they_were():
+    rows, y = drawn()
+    path = LogisticPath(rows, y, 3, standardise=True)
+    coef = torch.randn(3, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    coef -= coef.mean(dim=0)
+    intercept = torch.tensor([0.5, -1.0, 0.5], dtype=torch.float64)
+    path.start_at(coef, intercept)
+    torch.testing.assert_close(path.coefficients(), (coef, intercept))
+
+
+def test_directions_without_variance_move_nothing():
+    rows, y = drawn(dtype=torch.float32)
+    wide = torch.cat([rows, rows[:, :1], torch.full((len(rows), 1), 7.0)], dim=1)
+    path = LogisticPath(wide, y, 3, standardise=False)
+    coef, _ = solved(path, 1e6, tolerance=1e-4)
+    plain, _ = solved(LogisticPath(rows, y, 3, standardise=False), 1e6, tolerance=1e-4)
+    assert coef[:, -1].abs().max().item() < 1e-5
+    torch.testing.assert_close(coef[:, 0] + coef[:, 5], plain[:, 0], atol=2e-2, rtol=2e-2)
 
 
 def test_float32_comes_near_float64(monkeypatch):

@@ -110,6 +110,8 @@ def test_a_missing_set_is_named_in_the_mean_and_left_out_of_the_ranks_of_all():
     [
         ({"penalties": 0}, "penalties=0; expected low <= high"),
         ({"powers": (2.0, 1.0)}, r"powers=\(2.0, 1.0\)"),
+        ({"train_images": 0}, "0 images of a set are too few; expected at least 10"),
+        ({"test_images": 9}, "9 images of a set are too few"),
     ],
 )
 def test_a_wrong_protocol_is_refused(wrong, message):
@@ -120,5 +122,7 @@ def test_a_wrong_protocol_is_refused(wrong, message):
 def test_the_hash_is_of_what_decides_a_number():
     base = TransferProtocol()
     assert TransferProtocol(modes=("linear",)).hash == base.hash
-    changed = [TransferProtocol(**{name: value}) for name, value in (("seed", 1), ("size", 32), ("draws", 9))]
-    assert len({base.hash, *(one.hash for one in changed)}) == 4
+    assert TransferProtocol(references=False).hash == base.hash
+    different = {"seed": 1, "size": 32, "draws": 9, "train_images": 50, "test_images": 50}
+    changed = [TransferProtocol(**{name: value}) for name, value in different.items()]
+    assert len({base.hash, *(one.hash for one in changed)}) == 6

@@ -1,5 +1,7 @@
+import itertools
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -8,15 +10,19 @@ import pytest
 from advise_cases import colour_folder, small
 
 from contrascope import records
+from contrascope.augment.flip import HorizontalFlip
 from contrascope.augment.jitter import ColorJitter, Grayscale
 from contrascope.augment.policy_file import read_policy
 from contrascope.cli import main
+from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError
 from contrascope.experiments import advise_proxies
 from contrascope.experiments.advise import advise
+from contrascope.experiments.advise_policies import Candidate
 from contrascope.experiments.advise_settings import seconds_of
 from contrascope.experiments.advise_show import show_advice
+from contrascope.experiments.advise_state import State
 from contrascope.training.interrupt import Interrupted
 
 DIGITS = DataSettings(source="digits")
@@ -187,13 +193,29 @@ def stop_in_second(request, monkeypatch, fit):
     return stopped.value
 
 
+def test_what_an_epoch_costs_is_found_out_with_a_few_steps(tmp_path, monkeypatch):
+    seen, clock = [], itertools.count(0.0)
+    images = open_images(DataSettings(source="digits", labels="none"))
+    one = Candidate(name="flip", ops=(HorizontalFlip(),))
+    proxies = advise_proxies.Proxies(images, one, State(tmp_path, {}), base="simclr", settings=small())
+    monkeypatch.setattr(advise_proxies.Proxies, "_measure", lambda *_: None)
+    monkeypatch.setattr(advise_proxies.Proxies, "_fit", lambda *words: seen.append(len(words[-1])))
+    monkeypatch.setattr(advise_proxies.time, "perf_counter", lambda: next(clock))
+    timing = proxies.timing(one)
+    batch = advise_proxies.base_settings("simclr", one, len(images), small()).training.batch_size
+    assert seen == [4 * batch] * 2
+    assert timing.epoch == pytest.approx(len(images) / (4 * batch))
+    assert timing.score == 1
+
+
 def test_a_budget_too_small_to_train_says_so_and_ranks_by_concentration(tmp_path, monkeypatch, capsys):
     slow = advise_proxies.Timing(epoch=1000.0, score=1.0)
     monkeypatch.setattr(advise_proxies.Proxies, "timing", lambda self, candidate: slow)
     advice = advise(DIGITS, budget=5.0, out=tmp_path / "p.json", settings=small(images=64))
     assert advice.plan.rounds == ()
     assert {row.stage for row in advice.ranking} == {0}
-    assert "the budget affords no training: an epoch takes 1000.0 s" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert re.search(r"affords no training: of 5 s \d are left, and an epoch takes 1000\.0 s", told)
 
 
 def test_the_command_writes_a_policy_that_train_and_diagnose_take(tmp_path, capsys):

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,41 +8,19 @@ import torch
 
 from contrascope.cli import main
 from contrascope.data.settings import DataSettings
-from contrascope.encoders.build import EncoderSettings
-from contrascope.encoders.projector import ProjectorSettings
 from contrascope.errors import InputError
 from contrascope.evaluation.protocol import Protocol
 from contrascope.evaluation.published import PUBLISHED_AUGMENTED, PUBLISHED_TRANSFER
 from contrascope.evaluation.suites import AugmentedSettings, FinetuneSettings, TransferProtocol
 from contrascope.experiments import suite_augmented, suite_encoder, suite_transfer
 from contrascope.experiments.evaluate_suites import evaluate_suite
-from contrascope.experiments.settings import RunSettings
 from contrascope.experiments.show_suites import show_suite
 from contrascope.experiments.suite_encoder import FeatureStore, open_subject, weights_hash
-from contrascope.experiments.train import train
-from contrascope.methods.simclr import SimCLRSettings
-from contrascope.training.settings import TrainingSettings
 
-AUGMENTED = AugmentedSettings(corruptions=("noise", "jpeg"), severities=(1, 5), train_images=120)
-PROTOCOL = Protocol(probe_grid=(0.01, 1.0), bootstrap=20)
+AUGMENTED = AugmentedSettings(corruptions=("noise", "jpeg"), severities=(1, 5), train_images=60)
+PROTOCOL = Protocol(probe_grid=(0.1,), bootstrap=20)
 TRANSFER = TransferProtocol(penalties=3, powers=(-1.0, 3.0), bootstrap=20, shots=(1, 5), draws=3)
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data"
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """A run of one epoch on colour scenes of 16 pixels."""
-    out = tmp_path_factory.mktemp("runs") / "tiny"
-    settings = RunSettings(
-        data=DataSettings(source="scenes", size=16, count=150),
-        encoder=EncoderSettings(name="convnet", width=4),
-        method=SimCLRSettings(temperature=0.5, projector=ProjectorSettings(hidden=(8,), out=8)),
-        training=TrainingSettings(epochs=1, batch_size=32),
-        protocol=Protocol(k=5, probe_grid=(0.01,), probes=("linear",)),
-    )
-    torch.manual_seed(0)
-    train(settings, out)
-    return out
 
 
 @pytest.fixture
@@ -67,15 +46,15 @@ def nothing(text):
     del text
 
 
-def transfer(run, sets, out, *, protocol=TRANSFER, store=None, say=nothing):
+def transfer(suite_run, sets, out, *, protocol=TRANSFER, store=None, say=nothing):
     return suite_transfer.transfer_suite(
-        str(run), sets, DataSettings(), protocol, out=out, store=FeatureStore(folder=store), say=say
+        str(suite_run), sets, DataSettings(), protocol, out=out, store=FeatureStore(folder=store), say=say
     )
 
 
-def test_the_robustness_suite_holds_every_copy_and_corruption_of_three_representations(run, tmp_path):
+def test_the_robustness_suite_holds_every_copy_and_corruption_of_three_representations(suite_run, tmp_path):
     record = evaluate_suite(
-        "augmented", str(run), DataSettings(), protocol=PROTOCOL, augmented=AUGMENTED, out=tmp_path
+        "augmented", str(suite_run), DataSettings(), protocol=PROTOCOL, augmented=AUGMENTED, out=tmp_path
     )
     assert json.loads((tmp_path / suite_augmented.RECORD).read_text()) == json.loads(json.dumps(record))
     for of in ("trained encoder", "random encoder", "raw pixels"):
@@ -85,7 +64,7 @@ def test_the_robustness_suite_holds_every_copy_and_corruption_of_three_represent
         kinds = {(row["copy"], row["severity"]) for row in rows if row["severity"]}
         assert kinds == {(name, severity) for name in ("noise", "jpeg") for severity in (1, 5)}
         assert all(abs(row["risk_gap"]) <= row["bound"] for row in rows if row["probe"] == "original")
-    assert record["train_images"] == 120
+    assert record["train_images"] == 60
     assert len(record["published"]) == len(PUBLISHED_AUGMENTED)
     worst = {row["of"]: row["l_ar_unit"] for row in record["robustness"]}
     pairs = [
@@ -99,30 +78,9 @@ def test_the_robustness_suite_holds_every_copy_and_corruption_of_three_represent
     assert json.loads(show_suite(record, as_json=True)) == json.loads(json.dumps(record))
 
 
-def test_a_stopped_robustness_suite_goes_on_behind_the_last_representation(run, tmp_path, monkeypatch):
-    real, calls = suite_augmented.measure, []
-
-    def measured(network, *args, **more):
-        calls.append(type(network).__name__)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return real(network, *args, **more)
-
-    monkeypatch.setattr(suite_augmented, "measure", measured)
-    short = AugmentedSettings(corruptions=(), train_images=40)
-    keep = {"protocol": Protocol(probe_grid=(0.1,), bootstrap=5), "augmented": short, "out": tmp_path}
-    with pytest.raises(KeyboardInterrupt):
-        evaluate_suite("augmented", str(run), DataSettings(), **keep)
-    record = evaluate_suite("augmented", str(run), DataSettings(), **keep)
-    assert [row["of"] for row in record["robustness"]] == ["trained encoder", "random encoder", "raw pixels"]
-    assert calls == ["AnyChannels", "AnyChannels", "AnyChannels", "Flatten"]
-    evaluate_suite("augmented", str(run), DataSettings(), **keep)
-    assert len(calls) == 4
-
-
-def test_the_transfer_suite_names_what_is_not_available_and_measures_the_rest(run, sets, tmp_path):
+def test_the_transfer_suite_names_what_is_not_available_and_measures_the_rest(suite_run, sets, tmp_path):
     missing = str(tmp_path / "missing.npz")
-    record = transfer(run, [*sets, missing], tmp_path / "r.json")
+    record = transfer(suite_run, [*sets, missing], tmp_path / "r.json")
     assert "does not exist" in record["sets"][missing]["not available"]["set"]
     few = record["sets"][sets[2]]
     assert "shots=5 labels asked of class 0" in few["not available"]["trained encoder, few_labels_5"]
@@ -150,7 +108,7 @@ def test_the_transfer_suite_names_what_is_not_available_and_measures_the_rest(ru
     assert "74.21" in text
 
 
-def test_a_transfer_suite_goes_on_where_it_was_stopped(run, sets, tmp_path, monkeypatch):
+def test_a_transfer_suite_goes_on_where_it_was_stopped(suite_run, sets, tmp_path, monkeypatch):
     out, embedded, real = tmp_path / "r.json", [], suite_encoder.embed
 
     def counted(module, projector, images, **more):
@@ -163,54 +121,72 @@ def test_a_transfer_suite_goes_on_where_it_was_stopped(run, sets, tmp_path, monk
 
     monkeypatch.setattr(suite_encoder, "embed", counted)
     with pytest.raises(KeyboardInterrupt):
-        transfer(run, sets, out, store=tmp_path / "f", say=stop)
+        transfer(suite_run, sets, out, store=tmp_path / "f", say=stop)
     before = json.loads(out.read_text())
+    assert before["summary"]["linear"]["trained encoder"]["mean_is"] == "mean of the 2 available of 3"
+    assert before["sets"][sets[2]]["not available"] == {"set": suite_transfer.UNREACHED}
+    assert "not available: few" in show_suite(before, as_json=False)
     assert len(before["sets"][sets[0]]["rows"]) == 6
     assert len(before["sets"][sets[1]]["rows"]) == 3
     first = len(embedded)
     assert first == 2 * 2 + 3
-    whole = transfer(run, sets, out, store=tmp_path / "f")
+    whole = transfer(suite_run, sets, out, store=tmp_path / "f")
     assert len(embedded) == first + 3 + 2 * 2
     for text in sets[:2]:
         assert (
             whole["sets"][text]["rows"][: len(before["sets"][text]["rows"])] == before["sets"][text]["rows"]
         )
     assert len(whole["sets"][sets[1]]["rows"]) == 6
-    assert whole["sets"] == transfer(run, sets, tmp_path / "anew.json", store=tmp_path / "f")["sets"]
+    assert whole["sets"] == transfer(suite_run, sets, tmp_path / "anew.json", store=tmp_path / "f")["sets"]
     assert len(embedded) == first + 7
 
 
-def test_other_images_under_the_same_name_void_what_was_measured(run, sets, tmp_path):
+def test_other_images_under_the_same_name_void_what_was_measured(suite_run, sets, tmp_path):
     out = tmp_path / "r.json"
-    before = transfer(run, sets[:1], out)["sets"][sets[0]]["rows"]
+    before = transfer(suite_run, sets[:1], out)["sets"][sets[0]]["rows"]
     held = dict(np.load(sets[0]))
     np.savez(sets[0], **{**held, "test_labels": (held["test_labels"] + 1) % 3})
-    after = transfer(run, sets[:1], out)["sets"][sets[0]]["rows"]
+    after = transfer(suite_run, sets[:1], out)["sets"][sets[0]]["rows"]
     assert len(after) == len(before) == 6
     assert after[0]["value"] != before[0]["value"]
 
 
-def test_a_set_that_was_not_available_is_tried_again(run, sets, tmp_path):
+def test_fewer_images_and_no_random_encoder_make_a_short_suite(suite_run, sets, tmp_path, monkeypatch):
+    embedded, real = [], suite_encoder.embed
+
+    def counted(module, projector, images, **more):
+        embedded.append(len(images))
+        return real(module, projector, images, **more)
+
+    monkeypatch.setattr(suite_encoder, "embed", counted)
+    short = replace(TRANSFER, modes=("linear",), train_images=24, test_images=12, references=False)
+    record = transfer(suite_run, sets[1:2], tmp_path / "r.json", protocol=short)
+    (row,) = record["sets"][sets[1]]["rows"]
+    assert (row["of"], row["train"], row["n"]) == ("trained encoder", 48, 12)
+    assert sorted(embedded) == [12, 24, 24]
+
+
+def test_a_set_that_was_not_available_is_tried_again(suite_run, sets, tmp_path):
     out, late = tmp_path / "r.json", str(tmp_path / "late.npz")
-    assert transfer(run, [late], out)["summary"] == {}
+    assert transfer(suite_run, [late], out)["summary"] == {}
     Path(late).write_bytes(Path(sets[0]).read_bytes())
-    record = transfer(run, [late], out)
+    record = transfer(suite_run, [late], out)
     assert record["sets"][late]["not available"] == {}
     assert len(record["sets"][late]["rows"]) == 6
 
 
-def test_a_name_that_is_almost_one_of_the_nine_is_met_with_a_hint(run, tmp_path, monkeypatch):
+def test_a_name_that_is_almost_one_of_the_nine_is_met_with_a_hint(suite_run, tmp_path, monkeypatch):
     def unreachable(one, data):
         raise InputError(f"{one.source!r} is no file or folder here.")
 
     monkeypatch.setattr(suite_transfer, "open_transfer_set", unreachable)
-    record = transfer(run, ["pet", "something-else"], tmp_path / "r.json")
+    record = transfer(suite_run, ["pet", "something-else"], tmp_path / "r.json")
     reasons = [entry["not available"]["set"] for entry in record["sets"].values()]
     assert reasons[0] == "'pet' is no file or folder here. Did you mean 'pets'?"
     assert reasons[1] == "'something-else' is no file or folder here."
 
 
-def test_fine_tuning_runs_through_the_suite_and_resumes_its_grid(run, sets, tmp_path, monkeypatch):
+def test_fine_tuning_runs_through_the_suite_and_resumes_its_grid(suite_run, sets, tmp_path, monkeypatch):
     small = FinetuneSettings(steps=2, batch_size=16, rates=(1e-3, 1e-1), decays=(0.0,))
     protocol = TransferProtocol(modes=("finetune",), finetune=small, bootstrap=20)
     out, said = tmp_path / "r.json", []
@@ -221,10 +197,10 @@ def test_fine_tuning_runs_through_the_suite_and_resumes_its_grid(run, sets, tmp_
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        transfer(run, [sets[1], sets[0]], out, protocol=protocol, say=stop)
+        transfer(suite_run, [sets[1], sets[0]], out, protocol=protocol, say=stop)
     points = json.loads(out.read_text())["sets"][sets[1]]["points"]
     assert list(points["trained encoder"]) == ["rate 0.001, decay 0"]
-    record = transfer(run, [sets[1], sets[0]], out, protocol=protocol, say=said.append)
+    record = transfer(suite_run, [sets[1], sets[0]], out, protocol=protocol, say=said.append)
     assert sum("rate 0.001" in text and "colour" in text for text in said) == 2
     rows = record["sets"][sets[1]]["rows"]
     assert [(row["of"], row["mode"], row["train"], row["n"]) for row in rows] == [
@@ -235,10 +211,10 @@ def test_fine_tuning_runs_through_the_suite_and_resumes_its_grid(run, sets, tmp_
     assert record["summary"]["finetune"]["published"] == PUBLISHED_TRANSFER["finetune"]
 
 
-def test_features_are_read_back_for_the_same_weights_and_images_only(run, sets, tmp_path):
+def test_features_are_read_back_for_the_same_weights_and_images_only(suite_run, sets, tmp_path):
     from contrascope.data.open import open_images
 
-    subject, store = open_subject(str(run)), FeatureStore(folder=tmp_path / "f")
+    subject, store = open_subject(str(suite_run)), FeatureStore(folder=tmp_path / "f")
     images = open_images(DataSettings(source=sets[1]))
     first = store.embed(subject.encoder, images)
     (file,) = (tmp_path / "f").iterdir()
@@ -252,26 +228,26 @@ def test_features_are_read_back_for_the_same_weights_and_images_only(run, sets, 
     assert torch.equal(store.embed(subject.encoder, images).h, first.h)
 
 
-def test_one_changed_weight_changes_the_hash(run):
-    subject = open_subject(str(run))
+def test_one_changed_weight_changes_the_hash(suite_run):
+    subject = open_subject(str(suite_run))
     before = weights_hash(subject.encoder)
-    assert before == weights_hash(open_subject(str(run)).encoder) != weights_hash(subject.random)
+    assert before == weights_hash(open_subject(str(suite_run)).encoder) != weights_hash(subject.random)
     with torch.no_grad():
         next(subject.encoder.parameters()).view(-1)[0] += 1e-3
     assert weights_hash(subject.encoder) != before
 
 
-def test_the_command_line_runs_both_suites(run, sets, tmp_path, capsys):
+def test_the_command_line_runs_both_suites(suite_run, sets, tmp_path, capsys):
     quick = ["--protocol.bootstrap", "9", "--protocol.probe-grid", "0.1", "--augmented.no-references"]
     quick += ["--augmented.corruptions", "blur", "--augmented.severities", "3"]
-    assert main(["evaluate", str(run), "--suite", "augmented", "--out", str(tmp_path), *quick]) == 0
+    assert main(["evaluate", str(suite_run), "--suite", "augmented", "--out", str(tmp_path), *quick]) == 0
     assert "published" in capsys.readouterr().out
     few = ["--transfer.penalties", "2", "--transfer.bootstrap", "9", "--transfer.modes", "linear"]
     assert (
         main(
             [
                 "evaluate",
-                str(run),
+                str(suite_run),
                 "--suite",
                 "transfer",
                 "--sets",
@@ -316,7 +292,7 @@ def test_images_of_other_channels_are_refused():
 @pytest.mark.parametrize(
     "text", ["mnist", "caltech101-32@label@mean", "cifar10-exact-5k", "tiny-imagenet-200"], ids=str
 )
-def test_real_sets_are_measured(run, text, tmp_path, monkeypatch):
+def test_real_sets_are_measured(suite_run, text, tmp_path, monkeypatch):
     folder = REAL / text.split("@")[0]
     if not folder.is_dir():
         pytest.skip(f"{folder} is absent")
@@ -330,7 +306,7 @@ def test_real_sets_are_measured(run, text, tmp_path, monkeypatch):
 
     monkeypatch.setattr(suite_transfer, "open_transfer_set", opened)
     one = TransferProtocol(penalties=3, modes=("linear", "few_labels"), shots=(1,), draws=2, bootstrap=20)
-    record = transfer(run, [str(REAL / text)], tmp_path / "r.json", protocol=one)
+    record = transfer(suite_run, [str(REAL / text)], tmp_path / "r.json", protocol=one)
     (entry,) = record["sets"].values()
     assert entry["not available"] == {}
     assert entry["metric"] == ("mean_per_class" if "mean" in text else "top1")

@@ -8,6 +8,7 @@ from PIL import Image
 
 from contrascope import records
 from contrascope.augment.presets import PolicySettings
+from contrascope.cli import main
 from contrascope.data.settings import DataSettings
 from contrascope.encoders.build import EncoderSettings
 from contrascope.encoders.projector import ProjectorSettings
@@ -46,6 +47,25 @@ def test_a_run_leaves_its_records_and_reads_back(finished):
     assert not run.method.training
     facts = records.read_json(finished / records.ENVIRONMENT)
     assert (facts["images"], facts["image_shape"], facts["processes"]) == (1297, [1, 8, 8], 1)
+
+
+def test_a_pair_of_policies_from_a_file_is_copied_into_the_run_and_trains_both_views(tmp_path):
+    file, out = tmp_path / "pair.json", tmp_path / "run"
+    crop = {"kind": "RandomResizedCrop", "scale": [0.6, 1]}
+    sides = [{"ops": [crop]}, {"ops": [crop, {"kind": "Invert", "p": 0.5}]}]
+    file.write_text(json.dumps({"policies": sides}))
+    words = ["--encoder.width", "4", "--training.epochs", "1", "--training.batch-size", "256"]
+    words += ["--data.labels", "none", "--policy", str(file), "--out", str(out)]
+    assert main(["train", "digits-simclr", *words]) == 0
+    file.unlink()
+    run = load_run(out)
+    assert [one.name for one in run.settings.policy.policies] == ["pair 1", "pair 2"]
+    assert main(["train", str(out), "--resume"]) == 0
+    recorded = records.read_json(out / records.SETTINGS)
+    del recorded["policy"]["policies"]
+    recorded["policy"] |= {"name": "digits", "ops": []}
+    records.write_json(out / records.SETTINGS, recorded)  # as runs before there were pairs
+    assert load_run(out).settings.policy == PolicySettings(name="digits", size=run.settings.policy.size)
 
 
 def test_a_folder_that_holds_a_run_is_refused_without_resume(finished):

@@ -1,4 +1,4 @@
-"""A policy as a JSON file: its operations in order, each with its probability and ranges."""
+"""A policy as a JSON file: its operations in order, or one list for each view of a pair that differs."""
 
 import typing
 from dataclasses import replace
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from contrascope import records
-from contrascope.augment.presets import AnyOp, PolicySettings
+from contrascope.augment.presets import AnyOp, ListedPolicy, PolicySettings, build_policy
 from contrascope.errors import InputError, did_you_mean
 from contrascope.settings import KIND, from_json, to_json
 
@@ -35,32 +35,73 @@ def read_policy(path: Path) -> PolicySettings:
     """The policy of a file; a field that is unknown, ill-typed or out of range is refused by name.
 
     The file holds an object with `ops`, a list of operations that each have their `kind` and any of its
-    settings, and optionally `name` (else that of the file) and `size`. Without `ops` it may name a preset.
+    settings, and optionally `name` (else that of the file) and `size`. Without `ops` it may name a preset. Views that
+    take different policies: `policies`, a list of such objects for the first view, the second and so on, in turn.
     """
     if not path.is_file():
         raise InputError(f"there is no policy file {path}; expected JSON with a list `ops`. Check the path.")
-    data = records.read_json(path)
-    if not isinstance(data, dict):
-        raise InputError(f"{path} holds a {type(data).__name__}; expected an object with a list `ops`.")
-    listed = data.get("ops", [])
-    if not isinstance(listed, list):
-        raise InputError(f"{path}: ops is {listed!r}; expected a list of operations.")
-    if not listed and "name" not in data:
+    data = _object(records.read_json(path), str(path))
+    listed, sides = _list(data, "ops", str(path)), _list(data, "policies", str(path))
+    if listed and sides:
+        raise InputError(f"{path} has both `ops` and `policies`; expected one of them.")
+    if not listed and not sides and "name" not in data:
         raise InputError(
             f"{path} has neither operations nor the name of a preset; expected a list `ops` such as "
-            '[{"kind": "HorizontalFlip", "p": 0.5}].'
+            '[{"kind": "HorizontalFlip", "p": 0.5}], or `policies`, a list of such objects.'
         )
-    ops = tuple(_operation(item, f"{path}: ops[{place}]") for place, item in enumerate(listed))
-    rest = {"name": path.stem, **{key: value for key, value in data.items() if key != "ops"}, "ops": []}
-    settings = from_json(PolicySettings, rest, path=str(path))
-    return PolicySettings(name=settings.name, strength=settings.strength, size=settings.size, ops=ops)
+    plain = {key: value for key, value in data.items() if key not in ("ops", "policies")}
+    settings = from_json(PolicySettings, {"name": path.stem, **plain}, path=str(path))
+    policies = tuple(
+        _side(item, f"{path}: policies[{place}]", f"{settings.name} {place + 1}")
+        for place, item in enumerate(sides)
+    )
+    return replace(settings, ops=_operations(listed, f"{path}: ops"), policies=policies)
+
+
+def _object(data: Any, where: str) -> dict[str, Any]:
+    if not isinstance(data, dict):
+        raise InputError(f"{where} holds a {type(data).__name__}; expected an object with a list `ops`.")
+    return data
+
+
+def _list(data: dict[str, Any], key: str, where: str) -> list[Any]:
+    listed = data.get(key, [])
+    if not isinstance(listed, list):
+        of = {"ops": "operations", "policies": "policies"}[key]
+        raise InputError(f"{where}: {key} is {listed!r}; expected a list of {of}.")
+    return listed
+
+
+def _side(item: Any, where: str, name: str) -> ListedPolicy:
+    """One of several policies: its operations, or those of a preset that is the same for all views."""
+    data = _object(item, where)
+    if "size" in data:
+        raise InputError(f"{where} has a size; views are of one size, which stands beside `policies`.")
+    listed = _list(data, "ops", where)
+    if listed:
+        plain = {"name": name, **{key: value for key, value in data.items() if key != "ops"}, "ops": []}
+        return replace(from_json(ListedPolicy, plain, path=where), ops=_operations(listed, f"{where}.ops"))
+    if "name" not in data or "ops" in data:
+        raise InputError(f"{where} has no operations; expected a list `ops` with at least one.")
+    settings = from_json(PolicySettings, data, path=where)
+    first, *others = build_policy(settings, channels=3)
+    if others:
+        raise InputError(
+            f"{where}: preset {settings.name!r} is a pair itself. Name it at the top of the file, without "
+            "`policies`, or list the operations."
+        )
+    return ListedPolicy(name=settings.name, ops=tuple(op for op in first.ops if isinstance(op, AnyOp)))
+
+
+def _operations(listed: list[Any], where: str) -> tuple[AnyOp, ...]:
+    return tuple(_operation(item, f"{where}[{place}]") for place, item in enumerate(listed))
 
 
 def named_policy(name: str, *, strength: float | None = None) -> PolicySettings:
     """The policy that a word names: a file where it ends in .json, else a preset or letters.
 
     >>> named_policy("ade", strength=0.5)
-    PolicySettings(name='ade', strength=0.5, size=None, ops=())
+    PolicySettings(name='ade', strength=0.5, size=None, ops=(), policies=())
     """
     if not name.endswith(SUFFIX):
         return PolicySettings(name=name, strength=strength)

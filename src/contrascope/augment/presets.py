@@ -179,17 +179,29 @@ def preset(name: str, *, size: int | None = None, strength: float | None = None)
 
 
 @dataclass(frozen=True, kw_only=True)
+class ListedPolicy:
+    """One of the policies that views take in turn."""
+
+    name: str
+    """What records and reports call it."""
+    ops: tuple[AnyOp, ...]
+    """Operations in their order."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PolicySettings:
     """Which policy makes the views."""
 
     name: str = "simclr"
-    """A preset, or letters of the five operations: a crop, b blur, c gray, d colour, e flip; with `ops`, any name."""
+    """A preset, or letters of the five operations: a crop, b blur, c gray, d colour, e flip; else any name."""
     strength: float | None = None
     """Strength of colour distortion; None: that of the preset, or 0.5 for letters."""
     size: int | None = None
     """Side of the views in pixels; None: the images' own. Smaller ones train faster."""
     ops: tuple[AnyOp, ...] = ()
     """Operations in their order, as a policy file gives them; empty: those of the name."""
+    policies: tuple[ListedPolicy, ...] = ()
+    """Policies of the first view, the second and so on, in turn, as a file gives them; empty: `ops` for all."""
 
 
 def build_policy(settings: PolicySettings, *, channels: int, size: int | None = None) -> Policies:
@@ -201,8 +213,8 @@ def build_policy(settings: PolicySettings, *, channels: int, size: int | None = 
     'ade'
     """
     side = settings.size if settings.size is not None else size
-    if settings.ops:
-        policies = (_from_ops(settings, side),)
+    if settings.ops or settings.policies:
+        policies = _listed(settings, side)
     elif settings.name in PRESETS:
         policies = preset(settings.name, size=side, strength=settings.strength)
     elif set(settings.name) <= set(LETTERS):
@@ -220,15 +232,20 @@ def build_policy(settings: PolicySettings, *, channels: int, size: int | None = 
     return policies
 
 
-def _from_ops(settings: PolicySettings, side: int | None) -> Policy:
+def _listed(settings: PolicySettings, side: int | None) -> Policies:
     """The listed operations; a crop without a size of its own puts out `side`."""
     if settings.strength is not None:
         raise InputError(
             f"policy {settings.name!r} lists its operations, with fixed colour values; got "
             f"strength={settings.strength}. Leave it out."
         )
-    ops = tuple(
-        replace(op, size=side) if isinstance(op, RandomResizedCrop) and op.size is None else op
-        for op in settings.ops
+    if settings.ops and settings.policies:
+        raise InputError(f"policy {settings.name!r} has both `ops` and `policies`; expected one of them.")
+    listed = settings.policies or (ListedPolicy(name=settings.name, ops=settings.ops),)
+    return tuple(Policy(ops=_sized(one.ops, side), name=one.name) for one in listed)
+
+
+def _sized(ops: tuple[AnyOp, ...], side: int | None) -> tuple[AnyOp, ...]:
+    return tuple(
+        replace(op, size=side) if isinstance(op, RandomResizedCrop) and op.size is None else op for op in ops
     )
-    return Policy(ops=ops, name=settings.name)

@@ -13,6 +13,7 @@ from datasets.exceptions import DatasetsError
 from torch import Tensor
 
 from contrascope.data.arrow import ArrowSource
+from contrascope.data.hub_reach import briefly_if_offline
 from contrascope.data.imageset import ImageSet
 from contrascope.data.labels import LABEL_NAMES, choose_columns, class_indices, require_column
 from contrascope.data.load import load_images
@@ -74,9 +75,10 @@ def open_hub_name(name: str, settings: DataSettings, *, cache_dir: Path | None =
     """A set of the hub, downloaded on first use; `name` or `name:configuration`."""
     path, _, configuration = name.partition(":")
     try:
-        every = datasets.load_dataset(
-            path, configuration or None, cache_dir=None if cache_dir is None else str(cache_dir)
-        )
+        with briefly_if_offline():
+            every = datasets.load_dataset(
+                path, configuration or None, cache_dir=None if cache_dir is None else str(cache_dir)
+            )
     except Exception as error:
         raise InputError(
             f"{name!r} is no file or folder here, and the Hugging Face hub did not give it "

@@ -13,6 +13,17 @@ LABEL_NAMES = ("label", "labels", "target", "targets", "class", "y", "fine_label
 """Columns of integers or strings that count as labels by name."""
 
 
+class MissingColumnError(InputError):
+    """The data has no column of this name; the message lists those it has."""
+
+    def __init__(self, column: str, known: Sequence[str], *, name: str, setting: str) -> None:
+        super().__init__(
+            f"{setting} names the column {column!r}, which {name} does not have; expected one of "
+            f"{', '.join(known) or '(none)'}. {did_you_mean(column, known)}"
+        )
+        self.column, self.known, self.name = column, tuple(known), name
+
+
 def choose_columns(wanted: str | None, *, found: Sequence[str], known: Sequence[str], name: str) -> list[str]:
     """The label columns that the setting names; without a setting those that were found.
 
@@ -30,12 +41,9 @@ def choose_columns(wanted: str | None, *, found: Sequence[str], known: Sequence[
 
 
 def require_column(column: str, known: Sequence[str], *, name: str, setting: str) -> None:
-    """InputError if the source has no such column."""
+    """MissingColumnError if the source has no such column."""
     if column not in known:
-        raise InputError(
-            f"{setting} names the column {column!r}, which {name} does not have; expected one of "
-            f"{', '.join(known) or '(none)'}. {did_you_mean(column, known)}"
-        )
+        raise MissingColumnError(column, known, name=name, setting=setting)
 
 
 def class_indices(

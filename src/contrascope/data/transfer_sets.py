@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from contrascope.data.imageset import ImageSet
+from contrascope.data.labels import MissingColumnError
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError, MissingSplitError, did_you_mean
@@ -127,7 +128,11 @@ def open_transfer_set(wanted: TransferSet, data: DataSettings) -> OpenedSet:
     (1297, None, 500, 'test')
     """
     data = replace(data, source=wanted.source, labels=wanted.label)
-    train = _labelled(open_images(replace(data, split=wanted.train)), wanted)
+    try:
+        train = _labelled(open_images(replace(data, split=wanted.train)), wanted)
+    except MissingColumnError as error:
+        typed = f"{wanted.source}@{wanted.label}"
+        raise MissingColumnError(error.column, error.known, name=error.name, setting=repr(typed)) from error
     if wanted.test is not None:
         test, split = open_images(replace(data, split=wanted.test)), wanted.test
     else:

@@ -1,6 +1,7 @@
 # ruff: noqa: N803 - scikit-learn's contract names the data X
 """Linear probe: multinomial logistic regression over a path of penalties, selected on a held-out part."""
 
+import math
 import warnings
 from typing import Any
 
@@ -59,12 +60,14 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         self._check()
         grid = sorted(self.grid)
         self.held_out_accuracy_: dict[float, float] = {}
-        best = grid[0]
+        best, start = grid[0], None
         if len(grid) > 1:
             out = self._held_out_rows(codes, groups, validation)
-            best = self._select(rows, codes, out.to(rows.device), grid)
+            best, start = self._select(rows, codes, out.to(rows.device), grid)
         self.inverse_penalty_ = best
         path = LogisticPath(rows, codes, len(self.classes_), standardise=self.standardise)
+        if start is not None:  # the rows are nearly the same, and so is the solution
+            path.start_at(*start)
         self.coef_, self.intercept_ = self._solve(path, best)
         self.n_iter_ = path.iterations
         return self
@@ -127,15 +130,21 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
             )
         return out
 
-    def _select(self, rows: Tensor, codes: Tensor, out: Tensor, grid: list[float]) -> float:
+    def _select(
+        self, rows: Tensor, codes: Tensor, out: Tensor, grid: list[float]
+    ) -> tuple[float, tuple[Tensor, Tensor]]:
+        """The best of the grid, of equal ones the smallest, and its coefficients."""
         path = LogisticPath(rows[~out], codes[~out], len(self.classes_), standardise=self.standardise)
+        best, most, found = grid[0], -math.inf, path.coefficients()
         for inverse_penalty in grid:
             path.solve(inverse_penalty, tolerance=self.tolerance, max_iter=self.max_iter)
             coef, intercept = path.coefficients()  # a candidate may stop early; only the chosen one warns
             guess = torch.addmm(intercept, rows[out], coef.T).argmax(dim=1)
             hits = (guess == codes[out]).double()
-            self.held_out_accuracy_[inverse_penalty] = in_metric(hits, codes[out], self.metric).item()
-        return max(grid, key=lambda value: (self.held_out_accuracy_[value], -value))
+            score = self.held_out_accuracy_[inverse_penalty] = in_metric(hits, codes[out], self.metric).item()
+            if score > most:
+                best, most, found = inverse_penalty, score, (coef, intercept)
+        return best, found
 
 
 def held_out_mask(codes: Tensor, ids: Tensor, num_classes: int, *, share: float, seed: int) -> Tensor:

@@ -104,14 +104,20 @@ class TransferProtocol:
     """What to measure; fine-tuning trains (grid + 1) times a set and wants a GPU."""
     size: int | None = None
     """Side in px to which every set is brought; unset: the side that the encoder was made for, or 224."""
+    train_images: int | None = None
+    """Training images of a set at most, drawn at random, and validation images likewise; unset: all."""
+    test_images: int | None = None
+    """Test images of a set at most, drawn at random; unset: all."""
+    references: bool = True
+    """Measure a random encoder beside."""
     powers: tuple[float, float] = (-6.0, 5.0)
     """Powers of ten between which 1/C of the linear protocol lies, evenly in the exponent."""
     penalties: int = 45
     """How many values of it."""
     held_out: float = 0.2
     """Validation share of train where a set has no validation split."""
-    tolerance: float = 1e-4
-    """Largest slope, in preconditioned coordinates, at which the solver stops; scikit-learn's number."""
+    tolerance: float = 1e-3
+    """Where the solver stops: its objective is then about half the square of this above the minimum, in nats."""
     max_iter: int = 500
     """Steps of the solver after which it stops in any case."""
     shots: tuple[int, ...] = (1, 5, 10)
@@ -130,6 +136,9 @@ class TransferProtocol:
         for mode in self.modes:
             if mode not in MODES:
                 raise InputError(f"no mode {mode!r}. {did_you_mean(mode, MODES)}")
+        few = min(count for count in (self.train_images, self.test_images, 10) if count is not None)
+        if few < 10:
+            raise InputError(f"{few} images of a set are too few; expected at least 10, or unset for all.")
         if self.penalties < 1 or not self.powers[0] <= self.powers[1]:
             raise InputError(
                 f"powers={self.powers}, penalties={self.penalties}; expected low <= high and 1 or more."
@@ -144,6 +153,6 @@ class TransferProtocol:
 
     @property
     def hash(self) -> str:
-        """First 12 hex digits of the SHA-256 of the settings; which modes are asked for decides no number."""
-        values = {name: value for name, value in to_json(self).items() if name != "modes"}
+        """First 12 hex digits of the SHA-256 of the settings that decide a number: not of what is measured beside."""
+        values = {name: value for name, value in to_json(self).items() if name not in ("modes", "references")}
         return digest({"suite": "transfer", "settings": values}, length=12)

@@ -112,8 +112,7 @@ def advise(
         policy=str(out),
     )
     if budget > 0:
-        spent = time.perf_counter() - start
-        advice = _with_training(advice, sample, state, base, settings, budget=budget, spent=spent)
+        advice = _with_training(advice, sample, state, base, settings, end=start + budget, budget=budget)
     return _written(advice, sample, state, settings)
 
 
@@ -124,8 +123,8 @@ def _with_training(
     base: str,
     settings: AdviseSettings,
     *,
+    end: float,
     budget: float,
-    spent: float,
 ) -> Advice:
     """The advice with short trainings; what is done by an interrupt is ranked and written before it goes on."""
     labelled = advice.labels is not None
@@ -135,13 +134,14 @@ def _with_training(
     plan, done = Plan(rounds=()), {}
     try:
         timing = proxies.timing(order[0])
-        left = budget - spent - 2 * timing.epoch - timing.score
+        left = end - time.perf_counter()
         plan = state.kept(
             Plan, f"plan-{budget:g}s", lambda: halving_plan(len(order), budget=left, timing=timing)
         )
         if not plan.rounds:
             say(
-                f"the budget affords no training: an epoch takes {timing.epoch:.1f} s. Ranking by concentration."
+                f"the budget affords no training: of {budget:g} s {max(left, 0):.0f} are left, and an epoch takes "
+                f"{timing.epoch:.1f} s. Ranking by concentration."
             )
         run_halving(proxies, order, plan, done, labelled=labelled)
     except Interrupted:

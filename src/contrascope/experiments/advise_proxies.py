@@ -39,6 +39,8 @@ from contrascope.training.order import steps_per_epoch
 from contrascope.training.settings import TrainingSettings
 
 LEAST_IMAGES = 16
+TIMED_STEPS = 4
+"""Steps whose time is measured, so that finding out what an epoch costs does not cost two."""
 SCORE_VIEWS = 4
 NEIGHBOURS = 5
 TEMPERATURE = 0.1
@@ -133,18 +135,26 @@ class Proxies:
         self._accelerator = Accelerator(mixed_precision="no")
 
     def timing(self, candidate: Candidate) -> Timing:
-        """What a second epoch (the first may compile) and a score take, measured once and kept."""
+        """What an epoch and a score take, measured once and kept.
+
+        Timed are the later ones of a few steps (the first may compile), starting and saving a run included: on
+        many images the epoch is somewhat overestimated.
+        """
 
         def measure() -> Timing:
+            say("timing a short training")
+            count = min(len(self._images), TIMED_STEPS * self._run(candidate).training.batch_size)
+            few = self._images.select(torch.arange(count))
             folder = self._state.folder / "timing-run"
             shutil.rmtree(folder, ignore_errors=True)
-            self._fit(candidate, 1, folder)
+            self._fit(candidate, 1, folder, few)
             start = time.perf_counter()
-            method = self._fit(candidate, 2, folder)
+            method = self._fit(candidate, 2, folder, few)
             trained = time.perf_counter()
             self._measure(method, 2, start)
             shutil.rmtree(folder, ignore_errors=True)
-            return Timing(epoch=trained - start, score=time.perf_counter() - trained)
+            epoch = (trained - start) * len(self._images) / count
+            return Timing(epoch=epoch, score=time.perf_counter() - trained)
 
         return self._state.kept(Timing, "timing", measure)
 
@@ -154,7 +164,7 @@ class Proxies:
 
         def make() -> ProxyScore:
             start = time.perf_counter()
-            method = self._fit(candidate, epochs, self._folder(candidate, epochs))
+            method = self._fit(candidate, epochs, self._folder(candidate, epochs), self._images)
             return self._measure(method, epochs, start)
 
         return self._state.kept(ProxyScore, name, make)
@@ -162,13 +172,16 @@ class Proxies:
     def _folder(self, candidate: Candidate, epochs: int) -> Path:
         """The candidate's run; one of its own where that run is already beyond these epochs."""
         folder = self._state.folder / "proxies" / candidate.key
-        batch = base_settings(self._base, candidate, len(self._images), self._settings).training.batch_size
+        batch = self._run(candidate).training.batch_size
         wanted = epochs * steps_per_epoch(len(self._images), batch_size=batch, world_size=1)
         beyond = any(step > wanted for step, _ in records.checkpoint_folders(folder))
         return folder.with_name(f"{candidate.key}-{epochs}") if beyond else folder
 
-    def _fit(self, candidate: Candidate, epochs: int, folder: Path) -> Method:
-        run = base_settings(self._base, candidate, len(self._images), self._settings)
+    def _run(self, candidate: Candidate) -> RunSettings:
+        return base_settings(self._base, candidate, len(self._images), self._settings)
+
+    def _fit(self, candidate: Candidate, epochs: int, folder: Path, images: InMemoryImages) -> Method:
+        run = self._run(candidate)
         training = TrainingSettings(
             epochs=epochs,
             batch_size=run.training.batch_size,
@@ -177,8 +190,8 @@ class Proxies:
             log_every=10**6,
         )
         return fit(
-            build(run, self._images.shape),
-            self._images.to(self._accelerator.device),
+            build(run, images.shape),
+            images.to(self._accelerator.device),
             self._policies(candidate.settings),
             run=folder,
             training=training,

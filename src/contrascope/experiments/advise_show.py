@@ -76,7 +76,8 @@ def _closing(advice: Advice) -> str:
         how = f"Ranked by short trainings: {rounds}."
     else:
         how = (
-            "Ranked without training, by the distances of views alone; give --budget 10m for short trainings."
+            "Ranked without training, by the distances of views alone; a larger budget, such as --budget 10m, "
+            "affords short trainings."
         )
     if not advice.complete:
         how += " Not all of them are done; the same command goes on."

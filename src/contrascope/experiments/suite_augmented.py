@@ -1,13 +1,13 @@
 """The robustness suite: six fixed copies of the data and corruptions, beside random weights and raw pixels."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from contrascope import records
 from contrascope.augment.corrupt import Corruption
 from contrascope.augment.policy import Policy
 from contrascope.data.imageset import ImageSet
@@ -18,7 +18,8 @@ from contrascope.evaluation.protocol import Protocol
 from contrascope.evaluation.published import AUGMENTED_COPIES, PUBLISHED_AUGMENTED
 from contrascope.evaluation.suites import COPIES, AugmentedSettings
 from contrascope.experiments.assess import evaluation_sets, some_images
-from contrascope.experiments.suite_encoder import Say, Subject, continued, open_subject, weights_hash
+from contrascope.experiments.augmented_parts import Parts, forget_parts
+from contrascope.experiments.suite_encoder import TRAINED, Say, Subject, continued, open_subject, weights_hash
 from contrascope.features.embed import embed
 from contrascope.features.features import Features
 from contrascope.settings import to_json
@@ -26,7 +27,7 @@ from contrascope.theory.alignment import augmentation_robust, unit_views
 
 RECORD = "evaluation-augmented.json"
 _TRAIN, _TEST = 0, 1
-"""Epochs of the keyed draws, so that train and test images of one id are changed in different ways."""
+"""Places of the two sets, and epochs of the keyed draws: train and test images of one id are changed differently."""
 
 
 def augmented_suite(
@@ -38,7 +39,7 @@ def augmented_suite(
     out: Path | None,
     say: Say,
 ) -> dict[str, Any]:
-    """The record of the suite, written to `out` after each representation; what is there already is kept.
+    """The record of the suite, written to `out` after each row; what is there already is kept.
 
     Rows are `Move`s with the name of their representation (`of`): six copies with their own probe, and with
     the original's probe the five other copies and every corruption at every severity.
@@ -59,62 +60,62 @@ def augmented_suite(
     }
     facts = {"source": data.source, "split": split, "train_images": len(train), "settings": to_json(settings)}
     empty = {"rows": [], "robustness": [], "published": _published()}
-    record = continued(out, marks) or {**marks, **facts, **empty}
-    done = {row["of"] for row in record["robustness"]}
+    record = continued(out, marks)
+    if record is None:
+        forget_parts(out)
+        record = {**marks, **facts, **empty}
     for of, network in _representations(subject, settings).items():
-        if of in done:
-            continue
-        rows, robust = measure(
-            network, train, test, settings, protocol=protocol, say=lambda text, of=of: say(f"{of}: {text}")
-        )
-        record["rows"] += [{"of": of, **asdict(row)} for row in rows]
-        record["robustness"].append({"of": of, **robust})
-        if out is not None:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            records.write_json(out, record)
+        parts = Parts(of=of, record=record, out=out)
+        if not parts.finished:
+            measure(network, (train, test), settings, protocol=protocol, parts=parts, say=say)
+    forget_parts(out)
     return record
 
 
 def _representations(subject: Subject, settings: AugmentedSettings) -> dict[str, nn.Module]:
     if not settings.references:
-        return {"trained encoder": subject.encoder}
+        return {TRAINED: subject.encoder}
     return {**subject.networks, "raw pixels": nn.Flatten()}
 
 
 def measure(
     network: nn.Module,
-    train: ImageSet,
-    test: ImageSet,
+    images: tuple[ImageSet, ImageSet],
     settings: AugmentedSettings,
     *,
     protocol: Protocol,
+    parts: Parts,
     say: Say,
-) -> tuple[list[Move], dict[str, float]]:
-    """All rows of one representation, and L_AR over its six copies (of h, and of h at unit length)."""
+) -> None:
+    """All rows of one representation and its L_AR over the six copies (of h, and of h at unit length), into `parts`."""
 
-    def features(images: ImageSet, policy: Policy | None, epoch: int) -> Features:
-        return embed(network, None, images, policies=policy, seed=settings.seed, epoch=epoch)
+    def features(epoch: int, policy: Policy | None) -> Features:
+        return embed(network, None, images[epoch], policies=policy, seed=settings.seed, epoch=epoch)
 
-    fits, rows = {}, []
+    def fit(copy: str, policy: Policy | None) -> Fit:
+        say(f"{parts.of}: copy {copy}")
+        return fit_copy(copy, features(_TRAIN, policy), features(_TEST, policy), protocol)
+
+    fits: dict[str, Fit] = {}
     for copy, policy in COPIES.items():
-        say(f"copy {copy}")
-        fits[copy] = fit_copy(copy, features(train, policy, _TRAIN), features(test, policy, _TEST), protocol)
-        rows.append(own_probe(fits["original"], fits[copy], protocol))
-    original: Fit = fits["original"]
-    rows += [original_probe(original, fits[copy], protocol) for copy in COPIES if copy != "original"]
-    for corruption in settings.corruptions:
-        say(f"corruption {corruption}")
+        one = fits[copy] = parts.fit(copy, partial(fit, copy, policy))
+        original = fits["original"]
+        parts.row(copy, None, "own", partial(own_probe, original, one, protocol))
+        if copy != "original":
+            parts.row(copy, None, "original", partial(original_probe, original, one, protocol))
+
+    def corrupted(name: str, severity: int) -> Move:
+        say(f"{parts.of}: corruption {name}, severity {severity}")
+        policy = Policy(ops=(Corruption(name=name, severity=severity),), name=name)
+        moved = replace(fits["original"], name=name, h=features(_TEST, policy).h[0])
+        return original_probe(fits["original"], moved, protocol, severity=severity)
+
+    for name in settings.corruptions:
         for severity in settings.severities:
-            policy = Policy(ops=(Corruption(name=corruption, severity=severity),), name=corruption)
-            h = features(test, policy, _TEST).h[0]
-            corrupted = replace(original, name=corruption, h=h)
-            rows.append(original_probe(original, corrupted, protocol, severity=severity))
-    views = torch.stack([fit.h for fit in fits.values()])
-    robust = {
-        "l_ar": augmentation_robust(views).value,
-        "l_ar_unit": augmentation_robust(unit_views(views)).value,
-    }
-    return rows, robust
+            parts.row(name, severity, "original", partial(corrupted, name, severity))
+    views = torch.stack([one.h for one in fits.values()])
+    worst, worst_unit = (augmentation_robust(rows).value for rows in (views, unit_views(views)))
+    parts.finish({"l_ar": worst, "l_ar_unit": worst_unit})
 
 
 def _published() -> list[dict[str, Any]]:

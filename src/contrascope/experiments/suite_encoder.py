@@ -26,6 +26,8 @@ from contrascope.types import FloatImages
 SIDE = 224
 """Side of the images for an encoder that names none."""
 RANDOM_SEED = 1_000_003
+TRAINED, RANDOM = "trained encoder", "random encoder"
+"""What tables call the two networks of a subject."""
 
 Say = Callable[[str], None]
 """Where a suite says how far it is."""
@@ -49,7 +51,7 @@ class Subject:
     @property
     def networks(self) -> dict[str, nn.Module]:
         """Both, by their names in tables."""
-        return {"trained encoder": self.encoder, "random encoder": self.random}
+        return {TRAINED: self.encoder, RANDOM: self.random}
 
 
 class AnyChannels(nn.Module):

@@ -32,7 +32,9 @@ from contrascope.evaluation.transfer import (
     scored,
     validation_mask,
 )
+from contrascope.experiments.assess import some_images
 from contrascope.experiments.suite_encoder import (
+    TRAINED,
     FeatureStore,
     Say,
     Subject,
@@ -44,6 +46,8 @@ from contrascope.settings import to_json
 
 RECORD = "evaluation-transfer.json"
 REASON = "not available"
+UNREACHED = "the suite has not come to it yet"
+"""The reason of a set that a stopped suite did not reach: it counts as missing in every mean."""
 
 
 def transfer_suite(
@@ -67,21 +71,25 @@ def transfer_suite(
     marks = {"suite": "transfer", "protocol": protocol.hash, "encoder": weights_hash(subject.encoder)}
     record = continued(out, marks) or {**marks, "settings": to_json(protocol), "sets": {}}
     record["asked"] = list(wanted)
+    for text, one in wanted.items():
+        fresh = {"name": one.name, "source": one.source, "rows": [], "points": {}, REASON: {}}
+        entry = record["sets"].setdefault(text, fresh)
+        if not entry["rows"]:
+            entry[REASON] = {"set": UNREACHED}
 
     def keep() -> None:
-        record["summary"] = summary({text: record["sets"][text] for text in wanted if text in record["sets"]})
+        record["summary"] = summary({text: record["sets"][text] for text in wanted})
         if out is not None:
             out.parent.mkdir(parents=True, exist_ok=True)
             records.write_json(out, record)
 
     for text, one in wanted.items():
         say(f"set {one.name}")
-        entry = record["sets"].setdefault(
-            text, {"name": one.name, "source": one.source, "rows": [], "points": {}}
-        )
+        entry = record["sets"][text]
         entry[REASON] = {}
         try:
             opened = open_transfer_set(one, data if data.size else replace(data, size=subject.side))
+            opened = some_of(opened, protocol)
             prints = [opened.train.fingerprint, opened.test.fingerprint]
             # other images under the same name make void what was measured
             if entry.setdefault("data", prints) != prints:
@@ -96,6 +104,21 @@ def transfer_suite(
             say(f"set {one.name}: {REASON}: {reason}")
         keep()
     return record
+
+
+def some_of(opened: OpenedSet, protocol: TransferProtocol) -> OpenedSet:
+    """The set with no more images in a part than the protocol allows."""
+
+    def some(images: ImageSet, most: int | None) -> ImageSet:
+        return images if most is None else some_images(images, most, seed=protocol.seed)
+
+    validation = opened.validation
+    return replace(
+        opened,
+        train=some(opened.train, protocol.train_images),
+        validation=None if validation is None else some(validation, protocol.train_images),
+        test=some(opened.test, protocol.test_images),
+    )
 
 
 def summary(sets: dict[str, Any]) -> dict[str, Any]:
@@ -147,7 +170,8 @@ class Job:
     def run(self, subject: Subject) -> None:
         """Every mode of both networks that the record lacks; a mode that fails is named with its reason."""
         done = {(row["of"], row["mode"]) for row in self.entry["rows"]}
-        for of, network in subject.networks.items():
+        networks = subject.networks if self.protocol.references else {TRAINED: subject.encoder}
+        for of, network in networks.items():
             for mode, work in self._works(of, network).items():
                 if (of, mode) in done:
                     continue

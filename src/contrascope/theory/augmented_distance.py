@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, UInt8
@@ -13,8 +14,8 @@ from contrascope.linalg import require_finite
 BLOCK_FLOATS = 1 << 22
 """Products of one tile (16 MiB): large enough for the full rate of a matrix product, small enough for caches."""
 
-TILES, LEAST_ROWS = 8, 512
-"""Tiles a side wanted, and rows below which a product would be slow."""
+LEAST_ROWS = 256
+"""Rows below which a product would be slow: tiles on the diagonal are halved down to them, since half is waste."""
 
 UNSURE = {torch.float32: 1 / 64, torch.float64: 1e-6}
 """Squared distances below this share of the squared norms lose digits to cancellation: they are done again."""
@@ -58,21 +59,16 @@ def augmented_distance(
     exact = views.dtype == right.dtype == torch.uint8
     centre = None if exact else _centre(views, wide)
     for start, stop in _spans(views.shape[1], rows):
-        left = views[:, start:stop]
-        ready = None if centre is None else _wide(left, centre, left=True)
+        left = _ready(views[:, start:stop], centre, left=True)
         for low, high in _spans(right.shape[1], rows, start if other is None else 0):
             own = other is None and low == start
-            part = right[:, low:high]
-            if centre is None or ready is None:
-                square = _byte_tile(left, part)
-            else:
-                square = _tile(left, ready, part, centre, own, block_floats)
-            tile = square.double().clamp_min_(0).sqrt_().div_(255 if exact else 1).to(out.dtype)
-            if own:  # a product need not round (i, j) as (j, i)
-                tile = torch.minimum(tile, tile.T).fill_diagonal_(0)
-            out[start:stop, low:high] = tile
-            if other is None:
-                out[low:high, start:stop] = tile.T
+            part = _ready(right[:, low:high], centre, left=False)
+            halves = _halved(stop - start, max(1, LEAST_ROWS // len(views)))
+            for a, b, c, d in halves if own else [(0, stop - start, 0, high - low)]:
+                tile = _distances(left.part(a, b), part.part(c, d), centre, own and a == c, block_floats)
+                out[start + a : start + b, low + c : low + d] = tile
+                if other is None:
+                    out[low + c : low + d, start + a : start + b] = tile.T
     return out
 
 
@@ -96,11 +92,21 @@ def _check(views: Tensor, other: Tensor | None, block_floats: int) -> None:
 
 
 def _tile_images(views: Tensor, other: Tensor | None, block_floats: int) -> int:
-    """Images of a tile; of one set against itself smaller ones too, since half of a diagonal tile is waste."""
-    most = math.isqrt(block_floats) // max(len(views), 1 if other is None else len(other))
-    if other is None:
-        most = min(most, max(-(-views.shape[1] // TILES), -(-LEAST_ROWS // len(views))))
-    return max(1, most)
+    """Images of a tile: its products are a block, and its rows some blocks at most where they are long."""
+    most = max(len(views), 1 if other is None else len(other))
+    rows = min(math.isqrt(block_floats), max(LEAST_ROWS, 4 * block_floats // views.shape[2]))
+    return max(1, rows // most)
+
+
+def _halved(n: int, least: int, start: int = 0) -> Iterator[tuple[int, int, int, int]]:
+    """Tiles (rows from, to, columns from, to) that cover the upper half of n by n with little below the diagonal."""
+    if n <= least:
+        yield start, start + n, start, start + n
+        return
+    half = n // 2
+    yield from _halved(half, least, start)
+    yield start, start + half, start + half, start + n
+    yield from _halved(n - half, least, start + half)
 
 
 def _spans(n: int, rows: int, start: int = 0) -> Iterator[tuple[int, int]]:
@@ -114,64 +120,93 @@ def _centre(views: Tensor, wide: bool) -> Tensor:
     return mean if wide else mean.float()
 
 
-def _tile(
-    left: Tensor, ready: tuple[Tensor, Tensor], right: Tensor, centre: Tensor, own: bool, block_floats: int
-) -> Tensor:
-    """Squared distances of the nearest views [rows columns], unsure ones recomputed; `ready` is `_wide` of left."""
-    wide, norm = _wide(right, centre, left=False)
-    block = (ready[0] @ wide.T).view(*left.shape[:2], *right.shape[:2])
-    square = block.amax(dim=0).amax(dim=1).mul_(-2)
-    unsure = square < UNSURE[centre.dtype] * (ready[1].amax(dim=0)[:, None] + norm.amax(dim=0))
-    if own:
+@dataclass(frozen=True)
+class _Rows:
+    """Images of a tile, prepared for products once."""
+
+    views: Tensor
+    """As given [views images dim]."""
+    ready: Tensor
+    """What is multiplied [images views columns]: floats about the centre with two more columns, or signed bytes."""
+    norm: Tensor
+    """Squared norms [images views], for bytes [images views parts] of the columns."""
+
+    def part(self, start: int, stop: int) -> "_Rows":
+        return _Rows(self.views[:, start:stop], self.ready[start:stop], self.norm[start:stop])
+
+
+def _ready(part: Tensor, centre: Tensor | None, *, left: bool) -> _Rows:
+    """The images of one side of a tile.
+
+    Floats: two more columns make the product of a left and a right row a.b - ||a||^2 / 2 - ||b||^2 / 2, minus half
+    their squared distance. Bytes: shifted by 128 they are signed, and differences stay.
+    """
+    views, images, dim = part.shape
+    if centre is None:
+        signed = (part.transpose(0, 1).to(torch.int16) - 128).to(torch.int8).contiguous()
+        squares = [some.int().square_().sum(dim=2).int() for some in signed.split(INT32_COLUMNS, dim=2)]
+        return _Rows(part, signed, torch.stack(squares, dim=2))
+    wide = torch.empty(images, views, dim + 2, dtype=centre.dtype, device=part.device)
+    torch.sub(part.transpose(0, 1), centre, out=wide[..., :dim])
+    norm = torch.linalg.vector_norm(wide[..., :dim], dim=2).square()
+    wide[..., dim] = norm / -2 if left else torch.ones_like(norm)
+    wide[..., dim + 1] = torch.ones_like(norm) if left else norm / -2
+    return _Rows(part, wide, norm)
+
+
+def _distances(left: _Rows, right: _Rows, centre: Tensor | None, diagonal: bool, block_floats: int) -> Tensor:
+    """Distances of the nearest views [rows columns]."""
+    exact = centre is None
+    square = _byte_tile(left, right) if centre is None else _tile(left, right, centre, diagonal, block_floats)
+    wide = left.views.dtype == torch.float64 or right.views.dtype == torch.float64
+    tile = square.double().clamp_min_(0).sqrt_().div_(255 if exact else 1)
+    tile = tile.to(torch.float64 if wide else torch.float32)
+    if diagonal:  # a product need not round (i, j) as (j, i)
+        tile = torch.minimum(tile, tile.T).fill_diagonal_(0)
+    return tile
+
+
+def _tile(left: _Rows, right: _Rows, centre: Tensor, diagonal: bool, block_floats: int) -> Tensor:
+    """Squared distances of the nearest views [rows columns], unsure ones recomputed."""
+    block = left.ready.flatten(0, 1) @ right.ready.flatten(0, 1).T
+    nearest = block.view(*left.norm.shape, -1).amax(dim=1)
+    square = nearest.view(len(nearest), *right.norm.shape).amax(dim=2).mul_(-2)
+    unsure = square < UNSURE[centre.dtype] * (left.norm.amax(dim=1)[:, None] + right.norm.amax(dim=1))
+    if diagonal:
         unsure.fill_diagonal_(False)
     if centre.dtype == torch.float32 and int(unsure.sum()) > MANY_UNSURE * unsure.numel():
         centre = centre.double()
-        return _tile(left, _wide(left, centre, left=True), right, centre, own, block_floats)
+        pair = _ready(left.views, centre, left=True), _ready(right.views, centre, left=False)
+        return _tile(*pair, centre, diagonal, block_floats)
     if not bool(unsure.any()):
         return square
     square = square.double()
-    step = max(1, block_floats // (left.shape[2] * max(len(left), len(right))))
+    one, other = left.views, right.views
+    step = max(1, block_floats // (one.shape[2] * max(len(one), len(other))))
     for pairs in unsure.nonzero().split(step):
         i, j = pairs.unbind(1)
         gap = torch.cdist(
-            left[:, i].transpose(0, 1).double(),
-            right[:, j].transpose(0, 1).double(),
+            one[:, i].transpose(0, 1).double(),
+            other[:, j].transpose(0, 1).double(),
             compute_mode="donot_use_mm_for_euclid_dist",
         )
         square[i, j] = gap.amin(dim=(1, 2)).square()
     return square
 
 
-def _wide(part: Tensor, centre: Tensor, *, left: bool) -> tuple[Tensor, Tensor]:
-    """Rows about the centre with two more columns, and their squared norms [views images].
-
-    The columns make the product of a left and a right row a.b - ||a||^2 / 2 - ||b||^2 / 2, minus half their
-    squared distance.
-    """
-    dim = part.shape[2]
-    wide = torch.empty(*part.shape[:2], dim + 2, dtype=centre.dtype, device=part.device)
-    torch.sub(part, centre, out=wide[..., :dim])
-    norm = torch.linalg.vector_norm(wide[..., :dim], dim=2).square()
-    wide[..., dim] = norm / -2 if left else torch.ones_like(norm)
-    wide[..., dim + 1] = torch.ones_like(norm) if left else norm / -2
-    return wide.flatten(0, 1), norm
-
-
-def _byte_tile(left: Tensor, right: Tensor) -> Tensor:
-    """Exact squared distances of bytes: shifted by 128 they are signed, and differences stay."""
+def _byte_tile(left: _Rows, right: _Rows) -> Tensor:
+    """Exact squared distances of the nearest views [rows columns], in parts of columns that fit in 32 bits."""
     total = None
-    for some_left, some_right in zip(
-        left.split(INT32_COLUMNS, dim=2), right.split(INT32_COLUMNS, dim=2), strict=True
-    ):
-        a, b = ((part.to(torch.int16) - 128).to(torch.int8) for part in (some_left, some_right))
-        norm_a, norm_b = (part.int().square().sum(dim=2).int() for part in (a, b))
-        block = _int_product(a.flatten(0, 1), b.flatten(0, 1)).mul_(-2)
-        block.add_(norm_b.flatten()).add_(norm_a.flatten()[:, None])
-        if left.shape[2] > INT32_COLUMNS:
+    parts = zip(left.ready.split(INT32_COLUMNS, dim=2), right.ready.split(INT32_COLUMNS, dim=2), strict=True)
+    for number, (a, b) in enumerate(parts):
+        block = _int_product(a.flatten(0, 1).contiguous(), b.flatten(0, 1).contiguous()).mul_(-2)
+        block.add_(right.norm[..., number].flatten()).add_(left.norm[..., number].flatten()[:, None])
+        if left.norm.shape[2] > 1:
             block = block.long()
         total = block if total is None else total.add_(block)
     assert total is not None
-    return total.view(*left.shape[:2], *right.shape[:2]).amin(dim=0).amin(dim=1)
+    nearest = total.view(*left.norm.shape[:2], -1).amin(dim=1)
+    return nearest.view(len(nearest), *right.norm.shape[:2]).amin(dim=2)
 
 
 def _int_product(a: Tensor, b: Tensor) -> Tensor:
