@@ -43,6 +43,16 @@ def test_bytes_are_exact(block_floats):
     torch.testing.assert_close(found, (slow(views) / 255).float(), rtol=1e-7, atol=0)
 
 
+@pytest.mark.parametrize("images", [257, 300, 601])
+def test_every_pair_of_more_images_than_a_tile_on_the_diagonal_holds_is_measured(images):
+    views, whole = normal(4, 2, images, 3), pixels(5, 2, images, 6)
+    for drawn, unit in ((views, 1.0), (whole, 255.0)):
+        rows = drawn.double() / unit
+        gaps = torch.cdist(rows[:, None], rows[None], compute_mode="donot_use_mm_for_euclid_dist")
+        expected = gaps.amin(dim=(0, 1)).fill_diagonal_(0)
+        torch.testing.assert_close(augmented_distance(drawn).double(), expected, rtol=1e-6, atol=1e-6)
+
+
 def test_bytes_at_the_ends_of_their_range_and_in_many_columns_stay_exact():
     views = torch.zeros(1, 2, 70_000, dtype=torch.uint8)
     views[0, 1] = 255
