@@ -9,6 +9,7 @@ DASHES = ("-", "--", ":", "-.")
 MOMENTS = ("start", "half", "end")
 PANELS = {
     "Fig. 1: rank of the projector (relative threshold 1/100)": "geometry_rank",
+    "Fig. 1: effective rank of the projector": "geometry_effective_rank",
     "Fig. 1: kNN on held-out training images": "knn_held_out",
     "Fig. 3: InfoNCE": "geometry_loss",
     "Fig. 3: its upper bound": "geometry_bound",
@@ -20,6 +21,8 @@ SPECTRA = {"clean": "Fig. 4", "augmented": "Fig. 9"}
 COLUMNS = {
     "rank, start": ("geometry_rank", 0, 1),
     "rank, end": ("geometry_rank", 1, 1),
+    "effective rank, start": ("geometry_effective_rank", 0, 1),
+    "effective rank, end": ("geometry_effective_rank", 1, 1),
     "absolute rank, end": ("geometry_rank_absolute", 1, 1),
     "h rank, end": ("geometry_h_rank", 1, 1),
     "InfoNCE, start": ("geometry_loss", 0, 2),
@@ -92,7 +95,7 @@ def figure(done: Runs, toy: dict[str, Any], path: Path) -> None:
 
     first = next(iter(done.values()))
     panels = PANELS | {f"Fig. 6: same {k.removeprefix('geometry_sharing_')}": k for k in sharing(first)}
-    plot, axes = plt.subplots(3, 4, figsize=(20, 12))
+    plot, axes = plt.subplots(3, 5, figsize=(25, 12))
     flat = iter(axes.flatten())
     for title, key in panels.items():
         axis = next(flat)
@@ -134,7 +137,8 @@ def by_epoch(runs: list[dict[str, Any]], key: str) -> dict[float, list[float]]:
 
 def spectra(axis: Any, done: Runs, layer: str, title: str) -> None:
     """The end with its spread; start and half-way as thin lines of the mean."""
-    axis.set(yscale="log", title=title)
+    axis.set_title(title, fontsize=10)
+    axis.set_yscale("log")
     for (name, runs), dash in zip(done.items(), itertools.cycle(DASHES), strict=False):
         for moment, width in zip(MOMENTS, (0.4, 0.8, 1.8), strict=True):
             values = [run[moment]["features"][layer]["singular_values"] for run in runs]
@@ -143,7 +147,7 @@ def spectra(axis: Any, done: Runs, layer: str, title: str) -> None:
 
 
 def histogram(axis: Any, done: Runs) -> None:
-    axis.set(title="Fig. 5: distance to the nearest negative over that of two images, end")
+    axis.set_title("Fig. 5: distance to the nearest negative, end", fontsize=10)
     for (name, runs), dash in zip(done.items(), itertools.cycle(DASHES), strict=False):
         counts = [run["end"]["features"]["negatives"]["histogram_spread"] for run in runs]
         shares = [[100 * c / sum(one) for c in one] for one in counts]
@@ -154,7 +158,8 @@ def histogram(axis: Any, done: Runs) -> None:
 
 
 def rank_of_rotations(axis: Any, toy: dict[str, Any]) -> None:
-    axis.set(title="Fig. 10: rank of rotated pixels", xscale="log", xlabel="range of angles (degrees)")
+    axis.set_title("Fig. 10: rank of rotated pixels", fontsize=10)
+    axis.set(xscale="log", xlabel="range of angles (degrees)")
     for (name, ranks), dash in zip(toy.items(), itertools.cycle(DASHES), strict=False):
         if name != "angles":
             shaded(axis, dict(zip(toy["angles"], ranks, strict=True)), dash, name)
