@@ -152,9 +152,7 @@ def table(done: dict[str, list[dict[str, float]]], epochs: dict[str, int]) -> st
     lines = [head, ["---"] * len(head)]
     for name, rows in done.items():
         cells = [
-            fine([row[column] for row in rows])
-            if column in DISTANCES
-            else spread([row[column] for row in rows])
+            spread([row[column] for row in rows], 3 if column in DISTANCES else 1)
             for column in (*columns, "minutes", "of processor")
         ]
         lines.append([name, str(ARMS[name].views), str(epochs[name]), str(len(rows)), *cells])
@@ -166,14 +164,9 @@ def robust_table(done: dict[str, list[dict[str, float]]]) -> str:
     keys = [key for key in next(iter(done.values()))[0] if key.startswith(ROBUST)]
     lines = [["arm", *(key.removeprefix(ROBUST + " ") for key in keys)], ["---"] * (1 + len(keys))]
     for name, rows in done.items():
-        of = [(fine if key.endswith(FINE) else spread)([row[key] for row in rows]) for key in keys]
+        of = [spread([row[key] for row in rows], 3 if key.endswith(FINE) else 1) for key in keys]
         lines.append([name, *of])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) if keys else ""
-
-
-def fine(values: list[float]) -> str:
-    mean = f"{statistics.mean(values):.3f}"
-    return f"{mean} ± {statistics.stdev(values):.3f}" if len(values) > 1 else mean
 
 
 def compare_arms(options: argparse.Namespace) -> None:

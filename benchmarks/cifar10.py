@@ -82,9 +82,10 @@ def table(done: dict[tuple[str, str | None], list[Path]]) -> str:
     return "\n".join(lines)
 
 
-def spread(values: list[float]) -> str:
-    mean = f"{statistics.mean(values):.1f}"
-    return f"{mean} ± {statistics.stdev(values):.1f}" if len(values) > 1 else mean
+def spread(values: list[float], digits: int = 1) -> str:
+    """Mean and, of several values, standard deviation."""
+    mean = f"{statistics.mean(values):.{digits}f}"
+    return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
 
 
 def main() -> None:

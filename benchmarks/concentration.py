@@ -1,4 +1,4 @@
-"""Concentration measured: speed of the augmented distance, width of the clique brackets, the paper's figure.
+"""Concentration measured: speed of the augmented distance, width of the clique brackets, where all is known.
 
     python benchmarks/concentration.py rate --out rate.svg
     python benchmarks/concentration.py truth --grid 9 --seconds 4

@@ -23,7 +23,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from geometry_figures import MOMENTS, figure, spread, sweep, table
+from cifar10 import spread
+from geometry_figures import MOMENTS, figure, sweep, table
 
 from contrascope import records
 from contrascope.augment.presets import PolicySettings
@@ -50,13 +51,12 @@ def with_vehicles(data: Path, folder: Path) -> Path:
     """A copy of CIFAR-10 in Parquet with a second label column, `vehicle`."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in sorted(data.glob("*.parquet")):
-        table = pq.read_table(path)
-        vehicle = [int(label in VEHICLES) for label in table["label"].to_pylist()]
-        if not (folder / path.name).exists():
-            pq.write_table(
-                table.append_column("vehicle", pa.array(vehicle)).replace_schema_metadata(None),
-                folder / path.name,
-            )
+        if (folder / path.name).exists():
+            continue
+        rows = pq.read_table(path)
+        vehicle = pa.array([int(label in VEHICLES) for label in rows["label"].to_pylist()])
+        rows = rows.append_column("vehicle", vehicle).replace_schema_metadata(None)
+        pq.write_table(rows, folder / path.name)
     return folder
 
 

@@ -5,6 +5,8 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+from cifar10 import spread
+
 DASHES = ("-", "--", ":", "-.")
 MOMENTS = ("start", "half", "end")
 PANELS = {
@@ -45,13 +47,10 @@ SWEPT = {
 Runs = dict[str, list[dict[str, Any]]]
 
 
-def spread(values: list[Any], digits: int = 2) -> str:
-    """Mean and standard deviation; a dash where nothing was measured."""
+def measured_spread(values: list[Any], digits: int = 2) -> str:
+    """Mean and standard deviation of what was measured; a dash where nothing was."""
     known = [value for value in values if value is not None]
-    if not known:
-        return "-"
-    mean = f"{statistics.mean(known):.{digits}f}"
-    return f"{mean} ± {statistics.stdev(known):.{digits}f}" if len(known) > 1 else mean
+    return spread(known, digits) if known else "-"
 
 
 def table(done: Runs) -> str:
@@ -72,15 +71,18 @@ def cells(runs: list[dict[str, Any]]) -> dict[str, str]:
     whole = "geometry_unexplained"
     if at(whole, 1)[0] is None:
         whole = "geometry_unexplained_local"
-    found = {"runs": str(len(runs)), "kNN %": spread([100 * run["scores"]["knn"] for run in runs], 1)}
-    found |= {head: spread(at(key, place), digits) for head, (key, place, digits) in COLUMNS.items()}
-    found["bound - loss, end"] = spread(gaps)
+    found = {
+        "runs": str(len(runs)),
+        "kNN %": measured_spread([100 * run["scores"]["knn"] for run in runs], 1),
+    }
+    found |= {head: measured_spread(at(key, place), digits) for head, (key, place, digits) in COLUMNS.items()}
+    found["bound - loss, end"] = measured_spread(gaps)
     for when, place in (("start", 0), ("end", 1)):
         found |= {
-            f"{key.removeprefix('geometry_sharing_')} shared, {when}": spread(at(key, place))
+            f"{key.removeprefix('geometry_sharing_')} shared, {when}": measured_spread(at(key, place))
             for key in sharing(runs)
         }
-        found[f"unexplained, {when}"] = spread(at(whole, place))
+        found[f"unexplained, {when}"] = measured_spread(at(whole, place))
     return found
 
 

@@ -1,6 +1,6 @@
 """The six augmented copies of one run as plain rows: what a benchmark or a notebook asks of the robustness suite."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,16 +97,10 @@ def robustness_of(
 
 
 def _copy_row(own: dict[str, Any], moved: dict[str, Any]) -> CopyRow:
+    same = {field.name: own[field.name] for field in fields(CopyRow) if field.name in own}
     return CopyRow(
-        copy=own["copy"],
-        accuracy=own["accuracy"],
-        accuracy_low=own["accuracy_low"],
-        accuracy_high=own["accuracy_high"],
+        **same,
         accuracy_original_probe=moved["accuracy"],
-        risk_gap=own["risk_gap"],
-        bound=own["bound"],
         risk_gap_original_probe=moved["risk_gap"],
         bound_original_probe=moved["bound"],
-        l_ar=own["l_ar"],
-        l_ar_unit=own["l_ar_unit"],
     )

@@ -19,7 +19,7 @@ from contrascope.evaluation.published import AUGMENTED_COPIES, PUBLISHED_AUGMENT
 from contrascope.evaluation.suites import COPIES, AugmentedSettings
 from contrascope.experiments.assess import evaluation_sets, some_images
 from contrascope.experiments.augmented_parts import Parts, forget_parts
-from contrascope.experiments.suite_encoder import TRAINED, Say, Subject, continued, open_subject, weights_hash
+from contrascope.experiments.suite_encoder import Say, Subject, continued, open_subject, weights_hash
 from contrascope.features.embed import embed
 from contrascope.features.features import Features
 from contrascope.settings import to_json
@@ -73,9 +73,8 @@ def augmented_suite(
 
 
 def _representations(subject: Subject, settings: AugmentedSettings) -> dict[str, nn.Module]:
-    if not settings.references:
-        return {TRAINED: subject.encoder}
-    return {**subject.networks, "raw pixels": nn.Flatten()}
+    pixels = {"raw pixels": nn.Flatten()} if settings.references else {}
+    return subject.networks(references=settings.references) | pixels
 
 
 def measure(

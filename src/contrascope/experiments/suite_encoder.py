@@ -48,10 +48,9 @@ class Subject:
     folder: Path | None
     """The run's folder, if it is a run."""
 
-    @property
-    def networks(self) -> dict[str, nn.Module]:
-        """Both, by their names in tables."""
-        return {TRAINED: self.encoder, RANDOM: self.random}
+    def networks(self, *, references: bool) -> dict[str, nn.Module]:
+        """The encoder, and beside it the random one if references are wanted, by their names in tables."""
+        return {TRAINED: self.encoder} | ({RANDOM: self.random} if references else {})
 
 
 class AnyChannels(nn.Module):

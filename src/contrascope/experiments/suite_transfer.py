@@ -34,7 +34,6 @@ from contrascope.evaluation.transfer import (
 )
 from contrascope.experiments.assess import some_images
 from contrascope.experiments.suite_encoder import (
-    TRAINED,
     FeatureStore,
     Say,
     Subject,
@@ -170,8 +169,7 @@ class Job:
     def run(self, subject: Subject) -> None:
         """Every mode of both networks that the record lacks; a mode that fails is named with its reason."""
         done = {(row["of"], row["mode"]) for row in self.entry["rows"]}
-        networks = subject.networks if self.protocol.references else {TRAINED: subject.encoder}
-        for of, network in networks.items():
+        for of, network in subject.networks(references=self.protocol.references).items():
             for mode, work in self._works(of, network).items():
                 if (of, mode) in done:
                     continue

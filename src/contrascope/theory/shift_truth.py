@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from contrascope.errors import InputError
+from contrascope.linalg import class_means
 from contrascope.theory.alignment import worst_pair
 from contrascope.theory.augmented_distance import augmented_distance
 from contrascope.theory.concentration import concentration, delta_grid
@@ -71,12 +72,11 @@ def shift_truth(
     codes, classes = class_codes(y, len(images), least=2)
     distance = shift_distance(images, reach=reach)
     mean, shape = encoder.parts(images)
-    _check_leak(shape, encoder.leak * reach, mean.shape[1])
-    h = torch.stack([_mean_view(*part, encoder.leak * reach) for part in zip(mean, shape, strict=True)])
-    slopes = _slopes(distance, mean, shape, encoder.leak * reach)
-    return _summary(
-        h, encoder(images), codes, len(classes), distance, _worst(mean, shape, encoder.leak * reach), slopes
-    )
+    move = encoder.leak * reach
+    _check_leak(shape, move, mean.shape[1])
+    h = torch.stack([_mean_view(*part, move) for part in zip(mean, shape, strict=True)])
+    worst, slopes = _worst(mean, shape, move), _slopes(distance, mean, shape, move)
+    return _summary(h, encoder(images), codes, len(classes), distance, worst, slopes)
 
 
 def shift_estimate(
@@ -214,7 +214,7 @@ def _summary(
     h: Tensor, clean: Tensor, codes: Tensor, classes: int, distance: Tensor, worst: Tensor, slopes: Tensor
 ) -> ShiftTruth:
     counts = codes.bincount(minlength=classes).double()
-    centres = torch.zeros(classes, h.shape[1], dtype=torch.float64).index_add_(0, codes, h) / counts[:, None]
+    centres = class_means(h, codes, classes)
     nearest = torch.cdist(clean, centres, compute_mode="donot_use_mm_for_euclid_dist").argmin(dim=1)
     own = codes[:, None] == codes
     return ShiftTruth(
