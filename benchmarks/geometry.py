@@ -1,15 +1,19 @@
 """Figures 1, 3 to 7, 9 and 10 of Cosentino et al. 2022 (arXiv:2205.06926), one command, resumable.
 
-    python benchmarks/geometry.py --data ../shared/data/cifar10-jpeg --runs runs/geometry --out docs/figures/geometry
+    python benchmarks/geometry.py --data ../shared/data/cifar10-jpeg --coarse cifar10 --runs runs/geometry \
+        --out docs/figures/geometry
+    python benchmarks/geometry.py --data ../shared/data/tiny-imagenet-200 --coarse tiny-imagenet --size 32 ...
+    python benchmarks/geometry.py --coarse shapes ...
     python benchmarks/geometry.py --speed
     python benchmarks/geometry.py --toy
     python benchmarks/geometry.py --data ... --runs runs/depth --depths 0 1 2 3 --widths 128 512 2048 --seeds 1
 
 SimCLR with a linear projector, temperature 0.5 (the paper's beta = 2), three policies, several seeds, on the CPU's
-convnet. `--vehicles` gives CIFAR-10 a coarse label (a copy in RUNS/data): 1 for its four vehicles, 0 for its six
-animals. Deviations from the paper: it has CIFAR-100's labels, its loss has no positive in the denominator (NT-Xent
-has), its encoder is a ResNet-18 and its optimiser LARS. Runs that are finished are read, unfinished ones go on where
-they stopped. Writes OUT.json with every number and OUT.svg (needs matplotlib: `make bench`), and prints a table.
+convnet. `--coarse` gives CIFAR-10, Tiny-ImageNet or the built-in shapes a coarse label (a copy in RUNS/data): vehicle
+or animal; animal, thing, food or nature; round or with corners. Deviations from the paper: it has CIFAR-100's labels,
+its loss has no positive in the denominator (NT-Xent has), its encoder is a ResNet-18 and its optimiser LARS. Runs that
+are finished are read, unfinished ones go on where they stopped. Writes OUT.json with every number and OUT.svg (needs
+matplotlib: `make bench`), and prints a table.
 """
 
 import argparse
@@ -20,10 +24,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from cifar10 import spread
+from coarse_labels import COARSE, with_coarse
 from geometry_figures import MOMENTS, figure, sweep, table
 
 from contrascope import records
@@ -43,26 +46,11 @@ from contrascope.settings import to_json
 POLICIES = ("large", "moderate", "small")
 CURVES = "geometry_curves.json"
 ANGLES = (1.0, 5.0, 10.0, 20.0, 45.0, 90.0, 180.0, 360.0)
-VEHICLES = (0, 1, 8, 9)
-"""Classes of CIFAR-10: aeroplane, car, ship, lorry."""
-
-
-def with_vehicles(data: Path, folder: Path) -> Path:
-    """A copy of CIFAR-10 in Parquet with a second label column, `vehicle`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in sorted(data.glob("*.parquet")):
-        if (folder / path.name).exists():
-            continue
-        rows = pq.read_table(path)
-        vehicle = pa.array([int(label in VEHICLES) for label in rows["label"].to_pylist()])
-        rows = rows.append_column("vehicle", vehicle).replace_schema_metadata(None)
-        pq.write_table(rows, folder / path.name)
-    return folder
 
 
 def settings_of(options: argparse.Namespace, case: dict[str, Any], seed: int) -> RunSettings:
     base = RECIPES["cifar10-simclr-cpu"].make()
-    data = replace(base.data, source=str(options.data), labels=options.labels)
+    data = replace(base.data, source=str(options.data), labels=options.labels, size=options.size)
     per_epoch = len(open_images(data)) // options.batch
     training = replace(
         base.training,
@@ -202,13 +190,16 @@ def main() -> None:
     parser.add_argument("--toy", action="store_true", help="Figure 10 alone")
     parser.add_argument("--speed", action="store_true", help="seconds of one epoch's measurements")
     parser.add_argument("--count", type=int, default=10_000, help="images of --speed")
-    parser.add_argument("--vehicles", action="store_true", help="CIFAR-10's coarse label beside `label`")
+    parser.add_argument(
+        "--coarse", choices=COARSE, help="which set it is: gives it a coarse label, in RUNS/data"
+    )
+    parser.add_argument("--size", type=int, help="side to which larger images are shrunk")
     options = parser.parse_args()
-    if options.vehicles and options.data is not None:
-        options.data, options.labels = with_vehicles(options.data, options.runs / "data"), "label,vehicle"
     if options.speed:
         speed(options.count, 512)
         return
+    if options.coarse and not options.toy:
+        options.data, options.labels = with_coarse(options.coarse, options.data, options.runs / "data")
     found: dict[str, Any] = {"toy": toy(5)} if options.toy or options.out else {}
     done: dict[str, list[dict[str, Any]]] = {}
     if not options.toy:

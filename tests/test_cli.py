@@ -169,6 +169,14 @@ QUICK = ["--protocol.k", "5", "--json"]
 
 
 @pytest.mark.filterwarnings("ignore:the linear probe stopped")
+def test_probe_geometry_measures_ten_times_unless_the_times_are_given(capsys):
+    times = []
+    for words in ([], ["--probe", "geometry"], ["--probe", "geometry", "--geometry.times", "3"]):
+        assert main(["train", "digits-simclr", "--print-settings", *words]) == 0
+        times.append(json.loads(capsys.readouterr().out)["geometry"]["times"])
+    assert times == [0, 10, 3]
+
+
 def test_a_run_is_embedded_and_evaluated_and_so_are_its_files(whole, tmp_path, capsys):
     files = []
     for split in ("train", "test"):

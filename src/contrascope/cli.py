@@ -103,6 +103,8 @@ def _train(words: list[str]) -> None:
     from contrascope.training.watch import NonFiniteLossError
 
     settings = replace(parsed.settings, policy=in_place_of(parsed.settings.policy, parsed.policy))
+    if parsed.probe == "geometry":
+        settings = replace(settings, geometry=settings.geometry.followed())
     if parsed.print_settings:
         sys.stdout.write(show_settings(settings))
         return

@@ -25,6 +25,8 @@ class TrainArguments:
     """Go on with the run in --out from its newest checkpoint."""
     policy: Path | None = None
     """Policy file (JSON), as `contrascope advise` writes it, in place of the recipe's policy."""
+    probe: Literal["geometry"] | None = None
+    """Measured while training: `geometry` stands for `--geometry.times 10`, unless the times are given."""
     print_settings: bool = False
     """Print every resolved setting as JSON and stop."""
 
@@ -169,7 +171,8 @@ class FigureArguments:
     """Draw one figure of one run or several as SVG, PDF or PNG; needs matplotlib, the extra `figures`.
 
     Figures: alignment-divergence, loss, learning-rate, uniformity, retrieval, ranks, spectrum, r-epsilon,
-    concentration-curves, map. `map` takes one run or several side by side; the others draw all runs in one plot.
+    concentration-curves, bound, projector-rank, nearest-negative, map, operations. The last two draw several
+    runs side by side, the others draw them in one plot.
     """
 
     words: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN... NAME")]

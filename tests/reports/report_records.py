@@ -132,3 +132,75 @@ def gallery(points=40, classes=("zero", "one")):
         "map": {"pca": {"x": line, "y": line, "explained": [0.5, 0.2]}, "splits": ["train"]}
         | {**columns, "id": list(range(points)), "tile": list(range(points)), "pseudo_rule": "k-means."},
     }
+
+
+def operation_cell(share, moved):
+    return {"variance_share": share, "moved": moved, "directions": 10, "carried": 0.9, "most_share": 0.95}
+
+
+def operation_row(name, share, removed, generator=True):
+    facts = {
+        "explained": 0.6,
+        "explained_fitted": 0.7,
+        "rank": 4,
+        "seen": 0.2,
+        "seen_chance": 0.5,
+        "raw": 0.1,
+    }
+    return {
+        "name": name,
+        "unit": "turn",
+        "layers": {"h": operation_cell(share, 0.2), "z": operation_cell(share / 2, 0.05)},
+        "removed": removed,
+        "removed_chance": 0.5,
+        "angles": [1.0, 80.0],
+        "generator": facts if generator else None,
+    }
+
+
+def geometry_features(loss=2.0):
+    return {
+        "images": 100,
+        "dim": 8,
+        "loss": {"loss": loss, "upper_bound": loss + 1},
+        "clean": {"singular_values": [4.0, 2.0, 0.0], "relative": 2},
+        "augmented": {"singular_values": [5.0, 1.0, 0.5], "relative": 3},
+        "negatives": {
+            "sharing": {"label": {"value": 0.4, "low": 0.3, "high": 0.5}},
+            "chance": {"label": 0.1},
+            "histogram_spread": [0, 60, 40, 0],
+            "distance_spread": {"median": 0.9},
+            "unexplained": 0.3,
+            "unexplained_chance": 0.5,
+        },
+        "projector": {
+            "matrix": {"singular_values": [1.0, 0.5], "relative": 2, "absolute": 1, "effective": 1.9}
+        },
+    }
+
+
+def geometry():
+    """A geometry.json of two operations."""
+    return {
+        "trained": {
+            "features": geometry_features(),
+            "operations": [
+                operation_row("crop", 0.6, 0.7),
+                operation_row("flip", 0.25, 0.4, generator=False),
+            ],
+        },
+        "reference": {
+            "features": geometry_features(3.0),
+            "operations": [
+                operation_row("crop", 0.1, 0.5),
+                operation_row("flip", 0.05, 0.5, generator=False),
+            ],
+        },
+    }
+
+
+def geometry_probe(epoch):
+    """What the probe of the geometry adds to a row."""
+    loss = {"geometry_loss": 3.0 - epoch, "geometry_bound": 4.0 - epoch, "geometry_rank": 8 - epoch}
+    shares = {"geometry_unexplained": 0.5 / epoch, "geometry_sharing_label": 0.1 * epoch}
+    return loss | shares | {"geometry_seen_crop": 0.3}

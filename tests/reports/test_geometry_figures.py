@@ -1,6 +1,8 @@
 """Figures of geometry.json: the numbers of the record reach the figure, its table and its text."""
 
 import pytest
+from report_records import geometry as record
+from report_records import geometry_probe
 
 from contrascope.reports import geometry, geometry_facts
 from contrascope.reports.load import RunRecords
@@ -18,68 +20,9 @@ ALL = (
 )
 
 
-def cell(share, moved):
-    return {"variance_share": share, "moved": moved, "directions": 10, "carried": 0.9, "most_share": 0.95}
-
-
-def row(name, share, removed, generator=True):
-    facts = {
-        "explained": 0.6,
-        "explained_fitted": 0.7,
-        "rank": 4,
-        "seen": 0.2,
-        "seen_chance": 0.5,
-        "raw": 0.1,
-    }
-    return {
-        "name": name,
-        "unit": "turn",
-        "layers": {"h": cell(share, 0.2), "z": cell(share / 2, 0.05)},
-        "removed": removed,
-        "removed_chance": 0.5,
-        "angles": [1.0, 80.0],
-        "generator": facts if generator else None,
-    }
-
-
-def features(loss=2.0):
-    return {
-        "images": 100,
-        "dim": 8,
-        "loss": {"loss": loss, "upper_bound": loss + 1},
-        "clean": {"singular_values": [4.0, 2.0, 0.0], "relative": 2},
-        "augmented": {"singular_values": [5.0, 1.0, 0.5], "relative": 3},
-        "negatives": {
-            "sharing": {"label": {"value": 0.4, "low": 0.3, "high": 0.5}},
-            "chance": {"label": 0.1},
-            "histogram_spread": [0, 60, 40, 0],
-            "distance_spread": {"median": 0.9},
-            "unexplained": 0.3,
-            "unexplained_chance": 0.5,
-        },
-        "projector": {
-            "matrix": {"singular_values": [1.0, 0.5], "relative": 2, "absolute": 1, "effective": 1.9}
-        },
-    }
-
-
 def run(**changes):
-    tree = {
-        "trained": {
-            "features": features(),
-            "operations": [row("crop", 0.6, 0.7), row("flip", 0.25, 0.4, generator=False)],
-        },
-        "reference": {
-            "features": features(3.0),
-            "operations": [row("crop", 0.1, 0.5), row("flip", 0.05, 0.5, generator=False)],
-        },
-    }
-    probes = [
-        {"epoch": e, "step": e, "geometry_loss": 3.0 - e, "geometry_bound": 4.0 - e, "geometry_rank": 8 - e}
-        | {"geometry_unexplained": 0.5 / e, "geometry_sharing_label": 0.1 * e, "geometry_seen_crop": 0.3}
-        for e in (1, 2)
-    ]
-    return RunRecords(**{"path": "run", "name": "run", "geometry": tree, "probes": probes, **changes})
+    probes = [{"epoch": e, "step": e} | geometry_probe(e) for e in (1, 2)]
+    return RunRecords(**{"path": "run", "name": "run", "geometry": record(), "probes": probes, **changes})
 
 
 def test_the_picture_has_an_entry_for_every_operation_and_layer():

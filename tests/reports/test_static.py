@@ -3,7 +3,7 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
-from report_records import IMAGE, SCRIPT, gallery, metrics, settings
+from report_records import IMAGE, SCRIPT, gallery, geometry, geometry_probe, metrics, settings
 
 from contrascope.errors import InputError
 from contrascope.reports.static import shown, write_figure
@@ -12,10 +12,11 @@ from contrascope.reports.static_panels import NAMES, panels
 pytest.importorskip("matplotlib")
 
 
-def with_divergence(rows):
+def with_probes(rows):
     for row in rows:
         if row["kind"] == "probe":
             row |= {"h_max_cosine": 0.9 - 0.1 * row["epoch"], "h_mean_cosine": 0.1, "z_max_cosine": 0.95}
+            row |= geometry_probe(row["epoch"])
     return rows
 
 
@@ -27,16 +28,17 @@ def texts(path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_figure_is_an_svg_with_named_axes_and_a_legend(make_run, tmp_path, name):
-    out = write_figure([make_run(metrics=with_divergence(metrics()))], name, tmp_path / "f.svg")
+    run = make_run(metrics=with_probes(metrics()), geometry=geometry())
+    out = write_figure([run], name, tmp_path / "f.svg")
     said = texts(out)
     assert len([text for text in said if text and re.search(r"[a-z]{3}", text)]) >= 3
-    for panel in panels(name, [tmp_path / "run"]):
+    for panel in panels(name, [run]):
         assert panel.x in said
         assert panel.y in said
 
 
 def test_curves_hold_the_numbers_of_the_records(make_run):
-    run = make_run(metrics=with_divergence(metrics()))
+    run = make_run(metrics=with_probes(metrics()))
     (loss,) = panels("loss", [run])
     assert [curve.label for curve in loss.curves] == ["loss", "alignment half", "spread half"]
     assert loss.curves[0].x == list(range(1, 9))
@@ -98,6 +100,28 @@ def test_a_file_of_the_benchmark_is_drawn_with_its_intervals(tmp_path):
     assert knn.curves[0].low is None
     with pytest.raises(InputError, match=r"only 'alignment-divergence' is drawn from one"):
         panels("loss", [tmp_path / "curves.json"])
+
+
+def test_operations_of_several_runs_stand_side_by_side_with_every_number(make_run, tmp_path):
+    runs = [make_run(name, geometry=geometry()) for name in ("one", "two")]
+    first, second = panels("operations", runs)
+    assert (first.title, second.title) == ("one", "two")
+    assert first.columns == ["random encoder h", "encoder h", "random projector z", "projector z"]
+    assert first.rows == ["crop", "flip"]
+    assert first.values == [[0.1, 0.6, 0.05, 0.3], [0.05, 0.25, 0.025, 0.125]]
+    said = texts(write_figure(runs, "operations", tmp_path / "f.svg", width=14.0))
+    assert said.count("0.6 (0.2)") == 2
+    assert {"one", "two", "crop", "flip", "random", "encoder h"} <= set(said)
+    assert any("in brackets how far" in (text or "") for text in said)
+
+
+def test_an_entry_that_was_not_measured_is_left_blank(make_run, tmp_path):
+    record = geometry()
+    record["trained"]["operations"][0]["layers"]["h"] = None
+    run = make_run(geometry=record)
+    (cells,) = panels("operations", [run])
+    assert cells.values[0] == [0.1, None, 0.05, 0.3]
+    assert write_figure([run], "operations", tmp_path / "f.png").stat().st_size > 1000
 
 
 def test_png_and_pdf_begin_as_such_files_do(make_run, tmp_path):

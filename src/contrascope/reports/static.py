@@ -1,6 +1,7 @@
 """One figure as a file for a paper: SVG, PDF or PNG, drawn from records by matplotlib."""
 
 import io
+import textwrap
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Any
 
 from contrascope import records
 from contrascope.errors import InputError, MissingExtraError
-from contrascope.reports.static_panels import Panel, Points, panels
+from contrascope.reports.static_blocks import Cells, Panel, Panels, Points
+from contrascope.reports.static_panels import panels
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's palette without its yellow, which is too pale on white: safe for colour-blind readers."""
@@ -55,7 +57,7 @@ def write_figure(paths: Sequence[Path], name: str, out: Path, *, width: float = 
     return out
 
 
-def _rendered(found: Sequence[Panel | Points], suffix: str, width: float) -> bytes:
+def _rendered(found: Panels, suffix: str, width: float) -> bytes:
     try:
         import matplotlib as mpl
     except ImportError as error:
@@ -69,31 +71,72 @@ def _rendered(found: Sequence[Panel | Points], suffix: str, width: float) -> byt
     return file.getvalue()
 
 
-def _drawn(found: Sequence[Panel | Points], width: float) -> Any:
-    """Matplotlib's figure: panels in one column or two, one legend below."""
+def _drawn(found: Panels, width: float) -> Any:
+    """Matplotlib's figure: panels in one column or two, pictures of cells up to three abreast, one key below."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    columns = 1 if len(found) == 1 else 2
+    columns = min(len(found), 3 if isinstance(found[0], Cells) else 2)
     rows = -(-len(found) // columns)
     figure = Figure(layout="constrained")
     FigureCanvasAgg(figure)
     grid = list(figure.subplots(rows, columns, squeeze=False).flat)
     handles: dict[str, Any] = {}
     for axis, panel in zip(grid, found, strict=False):
-        drawn = _draw_points(axis, panel) if isinstance(panel, Points) else _draw_curves(axis, panel)
+        match panel:
+            case Points():
+                drawn = _draw_points(axis, panel)
+            case Cells():
+                drawn = _draw_cells(axis, panel, width / columns)
+            case Panel():
+                drawn = _draw_curves(axis, panel)
         handles |= {label: handle for label, handle in drawn.items() if label not in handles}
         axis.set_title(shown(panel.title))
         axis.set_xlabel(shown(panel.x))
         axis.set_ylabel(shown(panel.y))
     for axis in grid[len(found) :]:
         axis.remove()
+    if isinstance(found[0], Cells):
+        return _with_scale(figure, found, handles, (width, rows))
     fitting = int(width * 12 // max(map(len, handles), default=1))
     across = max(1, min(len(handles), fitting, 6))
     lines = -(-len(handles) // across)
     high = width * 0.95 if isinstance(found[0], Points) else width * 0.62
     figure.set_size_inches(width, rows * high / columns + 0.2 * lines + 0.2)
     figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=across, fontsize=8)
+    return figure
+
+
+def _draw_cells(axis: Any, panel: Cells, width: float) -> dict[str, Any]:
+    """Shades with their texts, in the largest letters that fit, light on dark."""
+    values = [[float("nan") if value is None else value for value in row] for row in panel.values]
+    image = axis.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axis.grid(visible=False)
+    axis.set_xticks(range(len(panel.columns)), [_wrapped(name) for name in panel.columns], fontsize=8)
+    axis.set_yticks(range(len(panel.rows)), [shown(name) for name in panel.rows], fontsize=8)
+    longest = max(len(text) for row in panel.texts for text in row)
+    letters = min(8.0, (width - 1) * 72 / len(panel.columns) / (0.58 * longest))
+    for y, (row, texts) in enumerate(zip(values, panel.texts, strict=True)):
+        for x, (value, text) in enumerate(zip(row, texts, strict=True)):
+            colour = "white" if value > 0.7 else "black"
+            axis.text(x, y, text, ha="center", va="center", fontsize=letters, color=colour)
+    return {panel.scale: image}
+
+
+def _wrapped(name: str) -> str:
+    """A column's name, a line a word but for the last two: `random`, `encoder h`."""
+    *first, last = shown(name).rsplit(" ", 2) if name.count(" ") > 1 else [shown(name)]
+    return f"{' '.join(first[:-1])}\n{first[-1]} {last}" if first else last
+
+
+def _with_scale(figure: Any, found: Panels, handles: dict[str, Any], size: tuple[float, int]) -> Any:
+    """One bar of shades under all pictures, and a height of a quarter of an inch a row."""
+    width, rows = size
+    most = max(len(panel.rows) for panel in found if isinstance(panel, Cells))
+    figure.set_size_inches(width, rows * (0.25 * most + 1.1) + 0.7)
+    for words, image in handles.items():
+        bar = figure.colorbar(image, ax=figure.axes, location="bottom", fraction=0.05, aspect=60, shrink=0.6)
+        bar.set_label("\n".join(textwrap.wrap(words, int(width * 14))), fontsize=8)
     return figure
 
 

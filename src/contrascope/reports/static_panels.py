@@ -2,57 +2,18 @@
 
 import html
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from contrascope import records
 from contrascope.errors import InputError, did_you_mean
-from contrascope.reports import curves, curves_of_views, imagery
+from contrascope.reports import curves, curves_of_views, geometry, geometry_facts, imagery
 from contrascope.reports.blocks import Figure, Map
 from contrascope.reports.compare import unique_names
 from contrascope.reports.load import RunRecords, Tree, at, estimate, load, number, trees
 from contrascope.reports.sections import guarded
-
-
-@dataclass(frozen=True, kw_only=True)
-class Curve:
-    """One line and, where it is known, its interval."""
-
-    label: str
-    x: list[float]
-    y: list[float]
-    low: list[float] | None = None
-    high: list[float] | None = None
-    colour: int
-    """Place in the palette: the run's, or the curve's where there is one run."""
-    dash: int
-    """Place among the dashes: the curve's."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Panel:
-    """Curves over one pair of axes."""
-
-    title: str
-    x: str
-    y: str
-    curves: tuple[Curve, ...]
-    log_x: bool = False
-    log_y: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Points:
-    """A map: one point an image, coloured by class."""
-
-    title: str
-    x: str
-    y: str
-    places: list[tuple[float, float]]
-    codes: list[int]
-    names: dict[int, str]
-
+from contrascope.reports.static_blocks import Cells, Curve, Panel, Panels, Points
 
 SINGLE: dict[str, Callable[[RunRecords], Any]] = {
     "loss": curves.losses,
@@ -63,9 +24,12 @@ SINGLE: dict[str, Callable[[RunRecords], Any]] = {
     "spectrum": curves_of_views.spectra,
     "r-epsilon": curves_of_views.r_epsilon,
     "concentration-curves": curves_of_views.concentration,
+    "bound": geometry_facts.bound_over_time,
+    "projector-rank": geometry_facts.projector_over_time,
+    "nearest-negative": geometry_facts.negatives,
 }
 """Figures that the page draws too."""
-NAMES = ("alignment-divergence", *SINGLE, "map")
+NAMES = ("alignment-divergence", *SINGLE, "map", "operations")
 """Every figure that can be drawn."""
 QUANTITIES = (
     ("Alignment of views (0: fall together)", "mean squared distance (0 to 4)", "alignment", "alignment"),
@@ -84,7 +48,7 @@ CODES = 12
 """Classes of a map that are told apart; the others share one sign."""
 
 
-def panels(name: str, paths: Sequence[Path]) -> list[Panel] | list[Points]:
+def panels(name: str, paths: Sequence[Path]) -> Panels:
     """The panels of a figure; raises `InputError` for an unknown name and where no record has its numbers."""
     if name not in NAMES:
         near = did_you_mean(name, NAMES)
@@ -118,25 +82,30 @@ def _runs(path: Path, name: str) -> list[RunRecords]:
     ]
 
 
-def _panels(name: str, runs: list[RunRecords]) -> list[Panel] | list[Points]:
+def _panels(name: str, runs: list[RunRecords]) -> Panels:
+    named = list(zip(unique_names(runs), runs, strict=True))
     if name == "map":
-        return [
-            points
-            for label, run in zip(unique_names(runs), runs, strict=True)
-            if (points := _map(label, run))
-        ]
+        return [points for label, run in named if (points := _map(label, run))]
+    if name == "operations":
+        return [cells for label, run in named if (cells := _operations(label, run))]
     if name == "alignment-divergence":
         return _factors(runs)
     known = []
-    for label, run in zip(unique_names(runs), runs, strict=True):
-        figure, notice = guarded(SINGLE[name], run)
-        if notice:
-            raise InputError(f"{run.name}: {notice}")
+    for label, run in named:
+        figure = _block(SINGLE[name], run)
         if isinstance(figure, Figure):
             known.append((label, figure))
     if name == "loss" and len({at(run.settings, "method.kind") for run in runs}) > 1:
         return [replace(_overlaid([one]), title=one[0]) for one in known]  # units that no axis can share
     return [_overlaid(known)] if known else []
+
+
+def _block(draw: Callable[[RunRecords], Any], run: RunRecords) -> Any:
+    """The page's block; a record of an unexpected form is an error here, where the page leaves the block out."""
+    block, notice = guarded(draw, run)
+    if notice:
+        raise InputError(f"{run.name}: {notice}")
+    return block
 
 
 def _missing(name: str, runs: Sequence[RunRecords]) -> str:
@@ -248,9 +217,7 @@ def _epochs(rows: Sequence[Tree], names: tuple[str, str]) -> list[tuple[float, f
 
 
 def _map(label: str, run: RunRecords) -> Points | None:
-    block, notice = guarded(imagery.points, run)
-    if notice:
-        raise InputError(f"{run.name}: {notice}")
+    block = _block(imagery.points, run)
     if not isinstance(block, Map):
         return None
     data = block.points
@@ -274,3 +241,20 @@ def _map(label: str, run: RunRecords) -> Points | None:
     )
     places = [(place["x"][i], place["y"][i]) for i in kept]
     return Points(title=label, x=x, y=y, places=places, codes=[codes[i] for i in kept], names=names)
+
+
+def _operations(label: str, run: RunRecords) -> Cells | None:
+    figure = _block(geometry.operations, run)
+    if not isinstance(figure, Figure):
+        return None
+    heat = figure.data[0]
+    return Cells(
+        title=label,
+        x=str(at(figure.layout, "xaxis.title.text")),
+        y=str(at(figure.layout, "yaxis.title.text")),
+        columns=heat["x"],
+        rows=[html.unescape(name) for name in heat["y"]],
+        values=heat["z"],
+        texts=heat["text"],
+        scale="share of the layer's variance along the operation's directions; in brackets how far it moves an image",
+    )
