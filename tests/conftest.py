@@ -3,6 +3,7 @@ import sys
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 HOLDER = """
 import sys, pathlib
@@ -39,3 +40,23 @@ def hold_elsewhere():
         )
 
     return start
+
+
+class LargestTensor(TorchDispatchMode):
+    """The largest number of values that any tensor of a computation holds, in either direction."""
+
+    def __init__(self):
+        super().__init__()
+        self.largest = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        found = func(*args, **(kwargs or {}))
+        for one in found if isinstance(found, (tuple, list)) else [found]:
+            if isinstance(one, torch.Tensor):
+                self.largest = max(self.largest, one.numel())
+        return found
+
+
+@pytest.fixture(scope="session")
+def largest_tensor():
+    return LargestTensor

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from contrascope import linalg
 from contrascope.data.imageset import InMemoryImages
 from contrascope.diagnosis.folding import affine_layers
 from contrascope.diagnosis.geometry import feature_geometry
@@ -113,6 +114,21 @@ def test_without_a_projector_the_encoder_chooses_the_negatives():
     found = feature_geometry(normal(3, 2, 30, 4), None, settings=QUICK)
     assert found.projector is None
     assert found.negatives.unexplained is None
+
+
+@pytest.mark.parametrize("hidden", [(), (8,)])
+def test_memory_grows_with_the_images_and_not_with_their_square(hidden, largest_tensor, monkeypatch):
+    monkeypatch.setattr(linalg, "BLOCK_FLOATS", 1 << 18)
+    made = projector(hidden=hidden)
+    largest = []
+    for count in (1500, 3000):
+        h = normal(1, 2, count, 6)
+        z = made(h.flatten(0, 1)).view(2, count, -1).detach()
+        labels = {"label": torch.arange(count) % 7}
+        with largest_tensor() as seen:
+            feature_geometry(h, z, projector=made, clean=h[0], labels=labels, settings=QUICK)
+        largest.append(seen.largest)
+    assert largest[1] <= 2 * largest[0] < 1500 * 2 * 1500
 
 
 def test_a_collapsed_encoder_is_numbers_and_not_nan():

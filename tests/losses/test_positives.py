@@ -8,7 +8,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from contrascope.errors import InputError
 from contrascope.losses import LOSSES, SoftWorst
@@ -290,24 +289,9 @@ def test_with_two_views_of_one_network_there_is_one_pair_and_nothing_changes(nam
     torch.testing.assert_close(evaluate(name, z, positives="worst").total, evaluate(name, z).total)
 
 
-class LargestTensor(TorchDispatchMode):
-    """The largest number of values that any tensor of a computation holds, in either direction."""
-
-    def __init__(self):
-        super().__init__()
-        self.largest = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        found = func(*args, **(kwargs or {}))
-        for one in found if isinstance(found, (tuple, list)) else [found]:
-            if isinstance(one, torch.Tensor):
-                self.largest = max(self.largest, one.numel())
-        return found
-
-
 @each_loss
 @each_choice
-def test_no_tensor_holds_more_embeddings_than_there_are(name, positives):
+def test_no_tensor_holds_more_embeddings_than_there_are(name, positives, largest_tensor):
     """And what is kept for the backward pass grows with m, not with m^2."""
     if not possible(name, positives):
         return
@@ -321,7 +305,7 @@ def test_no_tensor_holds_more_embeddings_than_there_are(name, positives):
             storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
             return tensor
 
-        with LargestTensor() as seen:
+        with largest_tensor() as seen:
             with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
                 total = evaluate(name, z, target, positives=positives).total
             total.backward()
