@@ -27,7 +27,7 @@ from typing import Any
 import torch
 from cifar10 import spread
 from coarse_labels import COARSE, with_coarse
-from geometry_figures import MOMENTS, figure, sweep, table
+from geometry_figures import MOMENTS, figure, sweep, sweep_table, table
 
 from contrascope import records
 from contrascope.augment.presets import PolicySettings
@@ -209,7 +209,7 @@ def main() -> None:
             for case in cases(options):
                 folder = options.runs / f"{case['name'].replace(' ', '-')}-seed{seed}"
                 done.setdefault(case["name"], []).append(run_case(settings_of(options, case, seed), folder))
-                print(table(done), flush=True)
+                print((sweep_table if options.depths else table)(done), "\n", flush=True)
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         records.write_json(options.out.with_suffix(".json"), {**found, "runs": done})

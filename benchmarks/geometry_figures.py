@@ -2,12 +2,14 @@
 
 import itertools
 import statistics
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from cifar10 import spread
 
 DASHES = ("-", "--", ":", "-.")
+SHARING = "geometry_sharing_"
 MOMENTS = ("start", "half", "end")
 PANELS = {
     "Fig. 1: rank of the projector (relative threshold 1/100)": "geometry_rank",
@@ -20,21 +22,17 @@ PANELS = {
 }
 """Quantities against epochs; those of Figure 6 come beside them, one a label column."""
 SPECTRA = {"clean": "Fig. 4", "augmented": "Fig. 9"}
-COLUMNS = {
-    "rank, start": ("geometry_rank", 0, 1),
-    "rank, end": ("geometry_rank", 1, 1),
-    "effective rank, start": ("geometry_effective_rank", 0, 1),
-    "effective rank, end": ("geometry_effective_rank", 1, 1),
-    "absolute rank, end": ("geometry_rank_absolute", 1, 1),
-    "h rank, end": ("geometry_h_rank", 1, 1),
-    "InfoNCE, start": ("geometry_loss", 0, 2),
-    "InfoNCE, end": ("geometry_loss", 1, 2),
-    "patterns": ("geometry_distinct", 1, 0),
-    "pieces": ("geometry_pieces", 1, 1),
-    "distance, start": ("geometry_distance_spread", 0, 2),
-    "distance, end": ("geometry_distance_spread", 1, 2),
+FOLLOWED = {
+    "rank of W, relative threshold": ("geometry_rank", 0),
+    "rank of W, absolute threshold": ("geometry_rank_absolute", 0),
+    "effective rank of W": ("geometry_effective_rank", 1),
+    "rank of h, augmented images": ("geometry_h_rank", 0),
+    "InfoNCE": ("geometry_loss", 2),
+    "its upper bound": ("geometry_bound", 2),
+    "nearest negative at": ("geometry_distance_spread", 2),
+    "displacements unexplained": ("geometry_unexplained", 2),
 }
-"""Heading -> (key, 0 for the start and 1 for the end, digits)."""
+"""Row of the table -> (key of the curve, digits); label sharing comes beside them, one row a label column."""
 SWEPT = {
     "kNN of h (%)": lambda run: 100 * run["scores"]["knn"],
     "rank of the local maps": lambda run: run["curve"][-1]["geometry_rank"],
@@ -43,52 +41,58 @@ SWEPT = {
     "pieces between two views": lambda run: run["curve"][-1].get("geometry_pieces"),
     "rank of h": lambda run: run["curve"][-1]["geometry_h_rank"],
 }
-"""Quantity -> its value in a run; patterns and pieces are 1 for a linear map, which has no record of them."""
+"""Quantity -> its value in a run."""
 Runs = dict[str, list[dict[str, Any]]]
 
 
-def measured_spread(values: list[Any], digits: int = 2) -> str:
-    """Mean and standard deviation of what was measured; a dash where nothing was."""
-    known = [value for value in values if value is not None]
-    return spread(known, digits) if known else "-"
-
-
 def table(done: Runs) -> str:
-    """One row a case: what stands in the figures at the start and at the end. Columns without a value are left out."""
-    rows = {name: cells(runs) for name, runs in done.items()}
-    heads = [head for head in next(iter(rows.values())) if any(row[head] != "-" for row in rows.values())]
-    lines = [f"| case | {' | '.join(heads)} |", "|" + " --- |" * (len(heads) + 1)]
-    return "\n".join([*lines, *(f"| {n} | {' | '.join(row[h] for h in heads)} |" for n, row in rows.items())])
+    """Before training > after the first epoch > at the end: a row a quantity, a column a policy."""
+    first = next(iter(done.values()))
+    followed = FOLLOWED | {f"same {key.removeprefix(SHARING)}": (key, 2) for key in sharing(first)}
+    rows = [
+        ["runs", *(str(len(runs)) for runs in done.values())],
+        ["kNN (%)", *(spread([100 * run["scores"]["knn"] for run in runs]) for runs in done.values())],
+        ["rank of h, clean images, start > end", *(clean_ranks(runs) for runs in done.values())],
+        *([head, *(course(runs, *how) for runs in done.values())] for head, how in followed.items()),
+    ]
+    return markdown(["quantity", *done], rows)
 
 
-def cells(runs: list[dict[str, Any]]) -> dict[str, str]:
-    ends = [(run["curve"][0], run["curve"][-1]) for run in runs]
+def course(runs: list[dict[str, Any]], key: str, digits: int) -> str:
+    """A quantity before training, after the first epoch and at the end."""
+    places = [[run["curve"][place].get(key) for run in runs] for place in (0, 1, -1)]
+    return " > ".join(spread(one, digits) for one in places if None not in one) or "-"
 
-    def at(key: str, place: int) -> list[Any]:
-        return [pair[place].get(key) for pair in ends]
 
-    gaps = [end["geometry_bound"] - end["geometry_loss"] for _, end in ends]
-    whole = "geometry_unexplained"
-    if at(whole, 1)[0] is None:
-        whole = "geometry_unexplained_local"
-    found = {
-        "runs": str(len(runs)),
-        "kNN %": measured_spread([100 * run["scores"]["knn"] for run in runs], 1),
-    }
-    found |= {head: measured_spread(at(key, place), digits) for head, (key, place, digits) in COLUMNS.items()}
-    found["bound - loss, end"] = measured_spread(gaps)
-    for when, place in (("start", 0), ("end", 1)):
-        found |= {
-            f"{key.removeprefix('geometry_sharing_')} shared, {when}": measured_spread(at(key, place))
-            for key in sharing(runs)
-        }
-        found[f"unexplained, {when}"] = measured_spread(at(whole, place))
-    return found
+def clean_ranks(runs: list[dict[str, Any]]) -> str:
+    return " > ".join(
+        spread([run[moment]["features"]["clean"]["relative"] for run in runs], 0)
+        for moment in ("start", "end")
+    )
+
+
+def sweep_table(done: Runs) -> str:
+    """What the figure of depths and widths shows: a row a projector."""
+    rows = [
+        [name, str(len(runs)), *(spread(swept(runs, value)) for value in SWEPT.values())]
+        for name, runs in done.items()
+    ]
+    return markdown(["projector", "runs", *SWEPT], rows)
+
+
+def markdown(heads: list[str], rows: list[list[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def swept(runs: list[dict[str, Any]], value: Callable[[dict[str, Any]], Any]) -> list[float]:
+    """A quantity of every run; a linear map has one pattern and one piece, of which there is no record."""
+    return [1 if (found := value(run)) is None else found for run in runs]
 
 
 def sharing(runs: list[dict[str, Any]]) -> list[str]:
     """The label columns whose sharing was followed."""
-    return [key for key in runs[0]["curve"][-1] if key.startswith("geometry_sharing_")]
+    return [key for key in runs[0]["curve"][-1] if key.startswith(SHARING)]
 
 
 def figure(done: Runs, toy: dict[str, Any], path: Path) -> None:
@@ -96,7 +100,7 @@ def figure(done: Runs, toy: dict[str, Any], path: Path) -> None:
     import matplotlib.pyplot as plt
 
     first = next(iter(done.values()))
-    panels = PANELS | {f"Fig. 6: same {k.removeprefix('geometry_sharing_')}": k for k in sharing(first)}
+    panels = PANELS | {f"Fig. 6: same {k.removeprefix(SHARING)}": k for k in sharing(first)}
     plot, axes = plt.subplots(3, 5, figsize=(25, 12))
     flat = iter(axes.flatten())
     for title, key in panels.items():
@@ -181,12 +185,7 @@ def sweep(done: Runs, path: Path) -> None:
         axis.set(title=title, xlabel="hidden layers of the projector")
         for (name, line), dash in zip(lines.items(), itertools.cycle(DASHES), strict=False):
             whole = ({0: done["depth 0"]} if "depth 0" in done else {}) | line
-            shaded(
-                axis,
-                {d: [1 if value(r) is None else value(r) for r in runs] for d, runs in whole.items()},
-                dash,
-                name,
-            )
+            shaded(axis, {depth: swept(runs, value) for depth, runs in whole.items()}, dash, name)
         axis.legend(fontsize=8)
     plot.tight_layout()
     plot.savefig(path)

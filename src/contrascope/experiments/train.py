@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -18,14 +17,14 @@ from contrascope.encoders.build import build_encoder
 from contrascope.errors import InputError
 from contrascope.evaluation.protocol import Protocol
 from contrascope.experiments.assess import Rows, assess, knn_probe
-from contrascope.experiments.environment import environment
 from contrascope.experiments.geometry_probe import GeometryProbe
 from contrascope.experiments.monitor import Monitor
+from contrascope.experiments.run_folder import claim, record_start
 from contrascope.experiments.settings import RunSettings
 from contrascope.methods.base import Method
 from contrascope.methods.registry import build_method
 from contrascope.reports.notebook import run_html
-from contrascope.settings import differences, from_json, to_json
+from contrascope.settings import from_json, to_json
 from contrascope.training.checkpoint import read_weights
 from contrascope.training.loop import fit
 from contrascope.training.probe import Probe
@@ -64,7 +63,7 @@ def train(settings: RunSettings, out: Path, *, resume: bool = False) -> Rows:
     if not accelerator.is_main_process:
         return _train(settings, out, accelerator)
     with records.hold(out):
-        _claim(settings, out, resume=resume)
+        claim(settings, out, resume=resume)
         return _train(settings, out, accelerator)
 
 
@@ -135,7 +134,7 @@ def _train(settings: RunSettings, out: Path, accelerator: Accelerator) -> Rows:
     images = open_images(settings.data)
     method = build(settings, images.shape)
     if accelerator.is_main_process:
-        _record_start(out, images, accelerator)
+        record_start(out, images, device=accelerator.device, processes=accelerator.num_processes)
     accelerator.wait_for_everyone()
     policies = policies_for(settings.policy, images)
     fit(
@@ -183,35 +182,3 @@ def _probes(
             )
         )
     return tuple(found)
-
-
-def _claim(settings: RunSettings, out: Path, *, resume: bool) -> None:
-    path = out / records.SETTINGS
-    if not path.exists():
-        records.write_json(path, to_json(settings))
-        return
-    if not resume:
-        raise InputError(f"{out} already holds a run. Go on with --resume, or choose another --out.")
-    recorded = from_json(RunSettings, records.read_json(path))  # a setting that came later has its default
-    changed = differences(to_json(recorded), to_json(settings))
-    if changed:
-        lines = "\n  ".join(changed)
-        raise InputError(
-            f"{out} was started with other settings:\n  {lines}\nResume with the same ones "
-            f"(contrascope train {out} --resume), or start in another --out."
-        )
-
-
-def _record_start(out: Path, images: ImageSet, accelerator: Accelerator) -> None:
-    facts: dict[str, Any] = environment(accelerator.device)
-    facts |= {
-        "processes": accelerator.num_processes,
-        "images": len(images),
-        "image_shape": list(images.shape),
-        "data_fingerprint": images.fingerprint,
-        "classes": {column: list(names) for column, names in images.class_names.items()},
-    }
-    records.write_json(out / records.ENVIRONMENT, facts)
-    if images.bad_images:
-        bad = [{"name": image.name, "reason": image.reason} for image in images.bad_images]
-        records.write_json(out / records.BAD_IMAGES, {"count": len(bad), "images": bad})

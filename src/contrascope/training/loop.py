@@ -23,7 +23,7 @@ from contrascope.training.optim import OptimSettings, ScheduleSettings, build_op
 from contrascope.training.order import epoch_order, rank_order, steps_per_epoch
 from contrascope.training.probe import Probe
 from contrascope.training.progress import TrainingProgress
-from contrascope.training.settings import TrainingSettings, check_accumulation
+from contrascope.training.settings import TrainingSettings, arithmetic, check_accumulation
 from contrascope.training.track import Trackers, check_trackers
 from contrascope.training.watch import LossWatch
 
@@ -154,7 +154,7 @@ class Loop:
             views, _ = make_views(
                 pixels, self.policies, ids=ids, seed=training.seed, epoch=epoch, num_views=training.num_views
             )
-        with self._arithmetic():
+        with arithmetic(training, self.accelerator.device):
             terms = self.network(views).terms
         with contextlib.nullcontext() if last else self.accelerator.no_sync(self.network):
             self.accelerator.backward(terms.total / training.accumulate)
@@ -165,10 +165,6 @@ class Loop:
         order = epoch_order(len(self.images), seed=self.training.seed, epoch=epoch)
         mine = rank_order(order, batch_size=size, rank=self.accelerator.process_index, world_size=ranks)
         return iter(self.images.batches(mine, size // ranks, device=self.accelerator.device, start=first))
-
-    def _arithmetic(self) -> contextlib.AbstractContextManager[Any]:
-        bf16 = self.training.precision == "bf16"
-        return torch.autocast(self.accelerator.device.type, dtype=torch.bfloat16, enabled=bf16)
 
     def _log(self, epoch: int, rate: float, halves: Halves) -> None:
         align, spread = self.accelerator.reduce(halves, reduction="mean").tolist()  # pyright: ignore

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
+
 from contrascope.errors import InputError, did_you_mean
 from contrascope.methods.base import Method
 
@@ -53,6 +55,12 @@ class TrainingSettings:
         for name in self.trackers:
             if name not in TRACKERS and ":" not in name:
                 raise InputError(f"training.trackers has {name!r}. {did_you_mean(name, TRACKERS)}")
+
+
+def arithmetic(training: TrainingSettings, device: torch.device) -> torch.autocast:
+    """The context of a forward pass: a weight is cast once for all views, so their gradients add up in bf16."""
+    bf16 = training.precision == "bf16"
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16, cache_enabled=True)
 
 
 def check_accumulation(method: Method, training: TrainingSettings, *, world_size: int) -> None:
