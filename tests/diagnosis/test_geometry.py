@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from contrascope import linalg
+from contrascope.augment.policy import to_float
 from contrascope.data.imageset import InMemoryImages
 from contrascope.diagnosis.folding import affine_layers
 from contrascope.diagnosis.geometry import feature_geometry
@@ -70,6 +71,26 @@ class Doubled(nn.Module):
 )
 def test_what_is_no_relu_network_is_not_folded(module):
     assert affine_layers(module) is None
+
+
+class SmallGelu(nn.Module):
+    """Two linear layers with a GELU that no module shows."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = nn.Linear(6, 6, bias=False), nn.Linear(6, 6, bias=False)
+        for layer in (self.one, self.two):
+            nn.init.normal_(layer.weight, std=1e-3)
+
+    def forward(self, rows):
+        return self.two(torch.nn.functional.gelu(self.one(rows)))
+
+
+def test_folding_asks_for_agreement_relative_to_the_outputs_and_their_precision():
+    torch.manual_seed(0)
+    assert affine_layers(SmallGelu()) is None
+    assert affine_layers(nn.Linear(6, 3).bfloat16()) is not None
+    assert affine_layers(nn.BatchNorm1d(6, affine=False)) is not None
 
 
 def test_a_linear_projector_is_measured_by_its_matrix():
@@ -172,11 +193,29 @@ def test_a_projector_that_forgets_brightness_removes_its_direction_and_no_other(
     assert bright.layers["z"].moved < 1e-6 < bright.layers["h"].moved
     assert bright.generator.seen < 0.1
     assert bright.generator.explained > 0.9
-    assert bright.derivative_cosine > 0.99
+    assert bright.derivative.cosine > 0.99
+    assert bright.derivative.removed == pytest.approx(1.0, abs=1e-6)
+    variances = MeanAndRest()(to_float(images().images)).var(dim=0)
+    assert bright.derivative.variance_share == pytest.approx(
+        (variances[0] / variances.sum()).item(), rel=1e-3
+    )
     assert shift.removed < 0.5
     assert shift.layers["z"].moved > 0.1
-    assert shift.derivative_cosine is None
+    assert shift.derivative is None
     assert bright.removed_chance == pytest.approx(1 / 9)
+
+
+def test_an_operation_that_changes_nothing_has_no_numbers_but_that():
+    gray = images().images[:, :1].expand(-1, 3, -1, -1).contiguous()
+    linear = nn.Linear(9, 4, bias=False)
+    subject = Subject(encoder=MeanAndRest(), projector=linear)
+    asked = {"names": ("saturation", "hue", "gray", "brightness"), "settings": QUICK}
+    *still, bright = operation_rows(subject, InMemoryImages(images=gray), **asked)
+    for row in still:
+        assert row.layers["h"].moved < 1e-6
+        assert row.layers["h"].directions == 0
+        assert (row.removed, row.generator, row.derivative, row.angles) == (None, None, None, ())
+    assert bright.removed is not None
 
 
 def test_rows_are_the_same_for_any_batch_and_name_themselves_first():

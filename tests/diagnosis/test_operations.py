@@ -62,6 +62,14 @@ def test_a_rotation_by_a_quarter_turn_is_that_of_torch():
     assert torch.allclose(moved, torch.rot90(images, -1, (2, 3)), atol=1e-5)
 
 
+@pytest.mark.parametrize(("name", "factor"), [("zoom", 2.0), ("zoom", 0.5), ("crop", 2.0)])
+def test_strength_is_the_log_of_how_much_larger_a_square_becomes(name, factor):
+    image = nn.functional.pad(torch.ones(1, 1, 4, 4), (6, 6, 6, 6))
+    moved, eps = moved_images(name, image, torch.tensor([math.log(factor)]))
+    assert eps.item() == pytest.approx(math.log(factor))
+    assert moved.sum().sqrt().item() == pytest.approx(4 * factor, rel=1e-5)
+
+
 def test_a_crop_says_how_large_its_box_really_was():
     images = pictures(side=16)
     _, eps = moved_images("crop", images, torch.full((6,), 0.5))

@@ -20,7 +20,7 @@ def row(name, *, h, z=None, chance=0.5):
         removed_chance=None if z is None else chance,
         angles=(),
         generator=None,
-        derivative_cosine=None,
+        derivative=None,
     )
 
 

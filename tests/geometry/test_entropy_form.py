@@ -116,6 +116,11 @@ def test_float32_gives_the_float64_value():
     assert single.upper_bound.item() == pytest.approx(exact.upper_bound.item(), abs=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_the_bound_holds_in_half_precision_where_it_is_reached(dtype):
+    assert info_nce(torch.ones(2, 500, 8, dtype=dtype), beta=2.0).gap.item() == pytest.approx(0, abs=1e-5)
+
+
 def test_a_zero_row_is_a_number():
     z = normal(4, 2, 5, 3)
     z[0, 1] = 0

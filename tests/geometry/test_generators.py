@@ -84,6 +84,19 @@ def test_a_subspace_explains_what_lies_in_it_and_no_more():
     assert found.rank == less.rank == 2
 
 
+def test_what_is_explained_in_a_subspace_is_what_fresh_images_show():
+    turn = planted(20, 128, 64)
+
+    def pairs(seed, count):
+        h, eps = normal(seed, count, 128), 0.03 * normal(seed + 1, count).clamp(-1, 1)
+        return h, exp_action(turn, h, eps), eps
+
+    found = fit_generator(*pairs(21, 400), subspace=32, held_out=0.3)
+    h, moved, eps = pairs(31, 2000)
+    left = (moved - exp_action(found.matrix, h, eps)).square().sum() / (moved - h).square().sum()
+    assert found.explained == pytest.approx(1 - left.item(), abs=0.05)
+
+
 def test_a_subspace_holds_the_direction_of_the_operation_however_little_images_differ_along_it():
     h = torch.cat([1 + 0.01 * normal(11, 400, 1), 1 + normal(12, 400, 8)], dim=1)
     matrix = torch.zeros(9, 9, dtype=torch.float64)
@@ -161,6 +174,7 @@ def test_float32_pairs_give_the_float64_generator():
         ({"h": torch.full((10, 3), math.nan)}, "h: row 0 holds a non-finite value"),
         ({"rank": 0}, "rank=0"),
         ({"held_out": 1.0}, "held_out=1.0"),
+        ({"held_out": 0.99}, "leaves none to fit"),
     ],
 )
 def test_wrong_input_is_refused(change, said):

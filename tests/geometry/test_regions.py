@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contrascope.errors import InputError
-from contrascope.geometry.local import local_jacobians
+from contrascope.geometry.local import local_frames, local_jacobians
 from contrascope.geometry.regions import (
     AffineLayer,
     activation_patterns,
     distinct_patterns,
     local_map,
+    local_maps,
     path_pieces,
     regions,
 )
@@ -34,6 +35,37 @@ def forward(layers, rows):
     for layer in layers[:-1]:
         rows = torch.relu(rows @ layer.weight.T + layer.bias)
     return rows @ layers[-1].weight.T + layers[-1].bias
+
+
+def middles(layers, start, end, places=20_000):
+    """Patterns at the middles of many short stretches of a line."""
+    share = (torch.arange(places, dtype=torch.float64)[:, None] + 0.5) / places
+    return activation_patterns(layers, torch.lerp(start, end, share))
+
+
+@pytest.mark.parametrize("widths", [(2, 5, 4, 2), (2, 6, 6, 2)])
+def test_units_that_are_all_off_make_no_pieces_of_rounding_where_there_are_no_biases(widths):
+    for seed in range(0, 100, 10):
+        layers = [
+            AffineLayer(weight=layer.weight, bias=torch.zeros_like(layer.bias))
+            for layer in network(seed, *widths)
+        ]
+        start, end = normal(seed + 7, 1, 2), normal(seed + 8, 1, 2)
+        seen = middles(layers, start[0], end[0])
+        changes = 1 + int((seen[1:] != seen[:-1]).any(dim=1).sum())
+        assert path_pieces(layers, start, end).item() == changes, seed
+
+
+def test_local_maps_are_the_jacobians_and_serve_in_their_place():
+    layers, points = network(3, 6, 9, 8, 4), normal(4, 12, 6)
+    maps = torch.cat([block for _, block in local_maps(layers, points)])
+    jacobians = torch.cat([block for _, block in local_jacobians(lambda rows: forward(layers, rows), points)])
+    assert torch.allclose(maps, jacobians, atol=1e-12)
+    for one, other in zip(
+        local_frames(layers, points), local_frames(lambda rows: forward(layers, rows), points), strict=True
+    ):
+        assert torch.allclose(one.values, other.values, atol=1e-6)  # square roots of eigenvalues
+        assert torch.allclose(one.space @ one.space.T, other.space @ other.space.T, atol=1e-9)
 
 
 @pytest.mark.parametrize("widths", [(3, 4), (3, 6, 2), (3, 5, 5, 2), (3, 4, 4, 4, 2)])

@@ -113,6 +113,8 @@ def test_wrong_input_is_refused():
         operation_cell(torch.ones(1, 2), torch.ones(1, 2))
     with pytest.raises(InputError, match="1 of 2 strengths are 0"):
         tangent_directions(torch.ones(2, 2), torch.ones(2, 2), torch.tensor([0.0, 1.0]))
+    with pytest.raises(InputError, match="one strength each"):
+        tangent_directions(torch.ones(4, 2), torch.ones(4, 2), torch.ones(3))
     with pytest.raises(InputError, match=r"weight\.T"):
         tangent(torch.eye(3), torch.ones(4, 2))
     assert column_space(torch.eye(3)).shape == (3, 3)

@@ -24,6 +24,18 @@ def test_a_quarter_turn_moves_the_pixel_where_a_slow_rotation_does():
     assert distances == pytest.approx([math.hypot(y, x)] * len(distances), abs=0.35)
 
 
+@pytest.mark.parametrize("degrees", [30.0, 90.0])
+def test_angles_fill_the_range_in_degrees_from_0_to_its_end(degrees):
+    image = rotated_points(degrees, images=200, side=65, seed=3).view(200, 65, 65)
+    axis = torch.arange(65, dtype=torch.float64) - 32
+    place = torch.complex((image.sum(dim=1) * axis).sum(dim=1), (image.sum(dim=2) * axis).sum(dim=1))
+    start = rotated_points(0.0, images=2, side=65, seed=3)[0].argmax().item()
+    turned = (place / complex(start % 65 - 32, start // 65 - 32)).angle().rad2deg()
+    assert turned.min().item() == pytest.approx(0.0, abs=0.03 * degrees)
+    assert turned.max().item() == pytest.approx(degrees, abs=0.03 * degrees)
+    assert turned.mean().item() == pytest.approx(degrees / 2, rel=0.15)
+
+
 def test_rank_grows_with_the_range_of_the_rotation():
     ranks = [
         rotation_rank(x, threshold=1e-6, images=200, side=16, seed=0) for x in (0.0, 5.0, 20.0, 90.0, 360.0)

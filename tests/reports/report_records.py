@@ -155,6 +155,7 @@ def operation_row(name, share, removed, generator=True):
         "removed_chance": 0.5,
         "angles": [1.0, 80.0],
         "generator": facts if generator else None,
+        "derivative": {"cosine": 0.9, "removed": 0.8} if generator else None,
     }
 
 

@@ -42,8 +42,8 @@ def test_what_is_removed_stands_beside_the_random_projector_and_chance():
         ("random projector", [0.5, 0.5]),
         ("chance for this rank", [0.5, 0.5]),
     ]
-    assert figure.table.rows[0] == ("crop", "0.7", "0.5", "0.5", "0.6", "0.2", "0.5")
-    assert figure.table.rows[1][4:] == ("–", "–", "–")
+    assert figure.table.rows[0] == ("crop", "0.7", "0.5", "0.5", "1 to 80", "0.8", "0.9", "0.6", "0.2", "0.5")
+    assert figure.table.rows[1][5:] == ("–", "–", "–", "–", "–")
 
 
 def test_distances_are_shares_at_the_middle_of_their_bins():

@@ -1,6 +1,6 @@
 """The geometry of encoder and projector from their outputs: loss and bound, ranks, negatives, pieces."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,7 @@ from contrascope.diagnosis.settings import GeometrySettings
 from contrascope.errors import InputError
 from contrascope.features.embed import evaluating
 from contrascope.geometry.entropy_form import info_nce
-from contrascope.geometry.local import local_unexplained
+from contrascope.geometry.local import LocalFrame, local_frames, outside
 from contrascope.geometry.negatives import (
     Negatives,
     chance_sharing,
@@ -21,7 +21,7 @@ from contrascope.geometry.negatives import (
     nearest_negatives,
     negative_distances,
 )
-from contrascope.geometry.rank import local_rank, rank_at
+from contrascope.geometry.rank import rank_at, ranks_of
 from contrascope.geometry.regions import AffineLayer, activation_patterns, distinct_patterns, regions
 from contrascope.geometry.tangent import tangent
 from contrascope.intervals import Estimate
@@ -157,9 +157,10 @@ def feature_geometry(
         raise InputError(
             f"h has {len(h)} views of {h.shape[1]} images; the geometry needs 2 views of 2 images or more."
         )
-    h, out = h[:2], h[:2] if z is None else z[:2]
+    h, out = h[:2].detach(), (h if z is None else z)[:2].detach()
     parts = info_nce(out, beta=chosen.beta)
     layers = affine_layers(projector)
+    frames = _frames(h[0, : chosen.points], projector, layers)
     return FeatureGeometry(
         images=h.shape[1],
         dim=h.shape[2],
@@ -180,8 +181,8 @@ def feature_geometry(
         ),
         clean=None if clean is None else feature_spectrum(clean, chosen),
         augmented=feature_spectrum(h[0], chosen),
-        negatives=_negatives(h, nearest_negatives(out), projector, layers, labels or {}, chosen),
-        projector=None if projector is None else _projector(h, projector, layers, chosen),
+        negatives=_negatives(h, nearest_negatives(out), layers, frames, labels or {}, chosen),
+        projector=None if projector is None else _projector(h, layers, frames, chosen),
     )
 
 
@@ -217,22 +218,18 @@ def quantiles(values: Tensor) -> Quantiles:
 def _negatives(
     h: Tensor,
     negatives: Negatives,
-    projector: nn.Module | None,
     layers: tuple[AffineLayer, ...] | None,
+    frames: Sequence[LocalFrame],
     labels: Mapping[str, Tensor],
     settings: GeometrySettings,
 ) -> NegativeFacts:
     shift = displacements(h, negatives)
     unit, spread = (negative_distances(h, negatives, scale=scale) for scale in ("unit", "spread"))
-    linear = layers is not None and len(layers) == 1
-    held = tangent(layers[0].weight.T, shift, directions=settings.directions) if linear and layers else None
-    local = None
-    if projector is not None and not linear:
-        some = slice(settings.points)
-        with evaluating(projector):
-            local = local_unexplained(
-                projector, beside(h[0, some], projector), beside(shift[some], projector)
-            )
+    held = None
+    if layers is not None and len(layers) == 1:
+        held = tangent(layers[0].weight.T.to(shift.device), shift, directions=settings.directions)
+    spaces = [frame.space for frame in frames]
+    local = outside(spaces, shift[: len(spaces)].cpu()) if spaces else None
     draws, seed = settings.draws, settings.seed
     return NegativeFacts(
         sharing={name: label_sharing(negatives, y, draws=draws, seed=seed) for name, y in labels.items()},
@@ -252,20 +249,30 @@ def _histogram(values: Tensor) -> tuple[int, ...]:
     return tuple(int(count) for count in torch.histc(values.double().cpu().clamp(max=2), BINS, 0, 2).tolist())
 
 
+def _frames(
+    points: Tensor, projector: nn.Module | None, layers: tuple[AffineLayer, ...] | None
+) -> tuple[LocalFrame, ...]:
+    """The local Jacobians of a projector that is not linear, by its matrices where it is an MLP."""
+    if projector is None or (layers is not None and len(layers) == 1):
+        return ()
+    if layers is not None:
+        return tuple(local_frames(layers, points.cpu().double()))
+    with evaluating(projector):
+        found = tuple(local_frames(projector, beside(points, projector)))
+    return tuple(LocalFrame(values=one.values.cpu(), space=one.space.cpu()) for one in found)
+
+
 def _projector(
-    h: Tensor, projector: nn.Module, layers: tuple[AffineLayer, ...] | None, settings: GeometrySettings
+    h: Tensor,
+    layers: tuple[AffineLayer, ...] | None,
+    frames: Sequence[LocalFrame],
+    settings: GeometrySettings,
 ) -> ProjectorFacts:
     linear = layers is not None and len(layers) == 1
     local = found = distinct = None
-    some = h[0, : settings.points]
-    if not linear:
-        with evaluating(projector):
-            local = local_rank(
-                projector,
-                beside(some, projector),
-                absolute=settings.absolute,
-                relative=settings.relative,
-            )
+    if frames:
+        values = torch.stack([frame.values for frame in frames])
+        local = ranks_of(values, absolute=settings.absolute, relative=settings.relative)
     if layers is not None and not linear:
         first, second = h[:, : settings.paths].double().cpu()
         found = regions(layers, first, second, relative=settings.relative)

@@ -1,7 +1,7 @@
 """The operation x layer picture: which operation's directions do encoder and projector keep?"""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +21,9 @@ from contrascope.diagnosis.settings import GeometrySettings
 from contrascope.errors import InputError
 from contrascope.features.embed import ImageSource, evaluating
 from contrascope.geometry.generators import fit_generator, kernel_share
-from contrascope.geometry.local import outside, row_spaces
-from contrascope.geometry.tangent import OperationCell, operation_cell, tangent, tangent_directions
+from contrascope.geometry.local import LocalShare, outside, row_spaces
+from contrascope.geometry.spans import leading_directions, unexplained
+from contrascope.geometry.tangent import OperationCell, Tangent, operation_cell, tangent, tangent_directions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +37,24 @@ class GeneratorFacts:
     rank: int
     """Rank of G, at most the subspace it was fitted in."""
     seen: float | None
-    """||Q^T G|| / ||G|| for a linear projector with column space Q, 0 (in the kernel) to 1."""
+    """||Q^T G|| / ||G|| for a linear projector with column space Q, 0 (in the kernel) to 1; None where G
+    explains nothing."""
     seen_chance: float | None
     """The same for a column space of this rank at random."""
     raw: float | None
     """||W^T G|| / ||G||, which scales with W."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DerivativeFacts:
+    """The operation's exact direction at strength 0, by forward-mode differentiation, on the first images."""
+
+    cosine: float
+    """Mean cosine of it with the finite difference (h' - h) / strength: 1 where h is linear over the range."""
+    variance_share: float
+    """Share of the variance of h along its leading directions, as many as for the displacements."""
+    removed: float | None
+    """Share of it that the projector does not see; None without a projector."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +77,15 @@ class OperationRow:
     """Degrees between its directions and a linear projector's column space, rising."""
     generator: GeneratorFacts | None
     """None for an operation that is on or off."""
-    derivative_cosine: float | None
-    """Mean cosine of finite difference and forward-mode derivative; None where there is no such derivative."""
+    derivative: DerivativeFacts | None
+    """None where the operation has no forward-mode derivative."""
 
+
+IMAGES_A_DIRECTION = 20
+"""Images for each direction in which a generator is fitted; with fewer it learns the images by heart."""
+
+STILL = 1e-6
+"""Where an operation moves the encoder less than this, what is left is rounding and has no direction."""
 
 Outputs = dict[str, Tensor]
 """Rows [n dim] by layer."""
@@ -97,8 +117,8 @@ def operation_rows(
     for name in names or operations_for(channels):
         tell(name)
         moved, eps = _outputs(subject, images, name, settings.seed, batch_size, device)
-        cosine = _derivative_cosine(subject, images, name, clean["h"], moved["h"], eps, settings, device)
-        yield _row(name, clean, moved, eps, cosine, matrix, spaces, settings)
+        exact = _exact_directions(subject, images, name, settings.points, device)
+        yield _row(name, clean, moved, eps, exact, matrix, spaces, settings)
 
 
 def _outputs(
@@ -136,6 +156,8 @@ def _seen(
         return layers[0].weight.T, None
     if projector is None:
         return None, None
+    if layers is not None:
+        return None, row_spaces(layers, clean[: settings.points].double())
     with evaluating(projector):
         spaces = row_spaces(projector, beside(clean[: settings.points], projector))
     return None, tuple(space.cpu() for space in spaces)
@@ -146,34 +168,61 @@ def _row(
     clean: Outputs,
     moved: Outputs,
     eps: Tensor,
-    cosine: float | None,
+    exact: Tensor | None,
     matrix: Tensor | None,
     spaces: Spaces | None,
     settings: GeometrySettings,
 ) -> OperationRow:
     operation = find_operation(name)
     shift, count = moved["h"] - clean["h"], settings.directions
+    cells = {layer: operation_cell(clean[layer], moved[layer], directions=count) for layer in clean}
+    if cells["h"].moved < STILL:
+        return _still(name, operation.unit, eps, cells)
     held = None if matrix is None else tangent(matrix, shift, directions=count)
-    local = None if spaces is None else outside(spaces, shift[: len(spaces)])
-    seen = held if local is None else local
+    seen = _seen_of(shift, matrix, spaces, count)
+    derivative = None
+    if exact is not None and exact.any():
+        derivative = DerivativeFacts(
+            cosine=_mean_cosine(exact, clean["h"], moved["h"], eps),
+            variance_share=_along(clean["h"], exact, count),
+            removed=None if (kept := _seen_of(exact, matrix, spaces, count)) is None else kept.unexplained,
+        )
     return OperationRow(
         name=name,
         unit=operation.unit,
         strength=quantiles(eps),
-        layers={layer: operation_cell(clean[layer], moved[layer], directions=count) for layer in clean},
+        layers=cells,
         removed=None if seen is None else seen.unexplained,
         removed_chance=None if seen is None else seen.chance,
         angles=() if held is None else tuple(held.angles.rad2deg().tolist()),
         generator=None if operation.switch else _generator(clean["h"], moved["h"], eps, matrix, settings),
-        derivative_cosine=cosine,
+        derivative=derivative,
+    )
+
+
+def _still(name: str, unit: str, eps: Tensor, cells: dict[str, OperationCell]) -> OperationRow:
+    """An operation that changes nothing, say a hue of gray pictures: it has no directions and no generator."""
+    nowhere = {"variance_share": 0.0, "most_share": 0.0, "directions": 0, "carried": 1.0}
+    return OperationRow(
+        name=name,
+        unit=unit,
+        strength=quantiles(eps),
+        layers={layer: replace(cell, **nowhere) for layer, cell in cells.items()},
+        removed=None,
+        removed_chance=None,
+        angles=(),
+        generator=None,
+        derivative=None,
     )
 
 
 def _generator(
     h: Tensor, moved: Tensor, eps: Tensor, matrix: Tensor | None, settings: GeometrySettings
 ) -> GeneratorFacts:
-    found = fit_generator(h, moved, eps, subspace=settings.subspace, seed=settings.seed)
-    share = None if matrix is None else kernel_share(matrix, found.matrix)
+    most = max(1, min(settings.subspace, len(h) // IMAGES_A_DIRECTION))
+    found = fit_generator(h, moved, eps, subspace=most, seed=settings.seed)
+    told = matrix is not None and found.explained > 0
+    share = kernel_share(matrix, found.matrix) if told and matrix is not None else None
     return GeneratorFacts(
         explained=found.explained,
         explained_fitted=found.explained_fitted,
@@ -184,26 +233,37 @@ def _generator(
     )
 
 
-def _derivative_cosine(
-    subject: Subject,
-    images: ImageSource,
-    name: str,
-    clean: Tensor,
-    moved: Tensor,
-    eps: Tensor,
-    settings: GeometrySettings,
-    device: torch.device | str,
-) -> float | None:
-    """How well a finite difference stands for the derivative, on the first images."""
-    count = min(settings.points, len(images))
+def _exact_directions(
+    subject: Subject, images: ImageSource, name: str, points: int, device: torch.device | str
+) -> Tensor | None:
+    """Forward-mode derivatives of h in the strength at 0, on the first images; None where there are none."""
+    count = min(points, len(images))
     _, pixels = next(iter(images.batches(torch.arange(count), count, device=device)))
     with evaluating(subject.encoder):
         exact = forward_directions(subject.encoder, name, to_float(pixels))
-    if exact is None:
-        return None
+    return None if exact is None else exact.cpu().double()
+
+
+def _seen_of(
+    moves: Tensor, matrix: Tensor | None, spaces: Spaces | None, directions: int
+) -> Tangent | LocalShare | None:
+    """What the projector does not see of these moves, everywhere or at the first images."""
+    if matrix is not None:
+        return tangent(matrix, moves, directions=directions)
+    return None if spaces is None else outside(spaces, moves[: len(spaces)])
+
+
+def _along(h: Tensor, moves: Tensor, directions: int) -> float:
+    basis = leading_directions(moves, most=directions).basis
+    centred = h.double() - h.double().mean(dim=0)
+    return 1 - unexplained(centred, basis) if centred.any() else 0.0
+
+
+def _mean_cosine(exact: Tensor, clean: Tensor, moved: Tensor, eps: Tensor) -> float:
+    """How well a finite difference stands for the derivative."""
+    count = len(exact)
     apart = eps[:count] != 0
     if not bool(apart.any()):
-        return None
+        return 0.0
     slope = tangent_directions(clean[:count][apart], moved[:count][apart], eps[:count][apart])
-    cosine = torch.cosine_similarity(slope.double(), exact.cpu().double()[apart], dim=1)
-    return cosine.mean().item()
+    return torch.cosine_similarity(slope.double(), exact[apart], dim=1).mean().item()

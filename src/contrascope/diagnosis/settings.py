@@ -1,5 +1,6 @@
 """What a diagnosis looks at."""
 
+import math
 from dataclasses import dataclass, replace
 
 from contrascope.errors import InputError
@@ -84,8 +85,14 @@ class GeometrySettings:
             if getattr(self, name) < least:
                 raise InputError(f"geometry {name} is {getattr(self, name)}; expected at least {least}.")
         for name in ("beta", "absolute", "relative"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"geometry {name} is {getattr(self, name)}; expected a number above 0.")
+            if not 0 < getattr(self, name) < math.inf:
+                raise InputError(
+                    f"geometry {name} is {getattr(self, name)}; expected a finite number above 0."
+                )
+        if self.relative > 1:
+            raise InputError(
+                f"geometry relative is {self.relative}; no singular value exceeds the largest: choose at most 1."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

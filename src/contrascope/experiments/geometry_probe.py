@@ -121,11 +121,12 @@ def _operation_row(operation: OperationRow) -> dict[str, Any]:
     for layer, cell in operation.layers.items():
         row |= {
             f"{layer}_moved_{operation.name}": cell.moved,
-            f"{layer}_along_{operation.name}": cell.variance_share,
+            f"{layer}_along_{operation.name}": cell.variance_share if cell.directions else None,
         }
     if operation.generator is not None:
         row |= {
             f"seen_{operation.name}": operation.generator.seen,
+            f"raw_{operation.name}": operation.generator.raw,
             f"explained_{operation.name}": operation.generator.explained,
         }
     return row

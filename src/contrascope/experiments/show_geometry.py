@@ -11,9 +11,10 @@ from rich.text import Text
 
 from contrascope import records
 from contrascope.diagnosis.geometry import Quantiles
-from contrascope.diagnosis.operation_rows import OperationRow
+from contrascope.diagnosis.operation_rows import STILL, OperationRow
 from contrascope.diagnosis.subject_geometry import SubjectGeometry
 from contrascope.experiments.geometry import MeasuredGeometry
+from contrascope.geometry.tangent import OperationCell
 from contrascope.settings import to_json
 
 HEADS = (
@@ -26,12 +27,6 @@ HEADS = (
     "seen\n(chance)",
 )
 """Columns of the operation table, after the operation."""
-
-STILL = 1e-6
-"""An operation that moves the encoder less than this moves it by rounding only."""
-
-KERNEL = 0.005
-"""A share of missing rank that is printed as 0.00."""
 
 MEANING = (
     "random encoder, encoder, projector: share of the layer's variance along the operation's directions / how far it "
@@ -84,7 +79,8 @@ def reading(rows: Sequence[OperationRow], *, most: int = 3) -> list[str]:
             "Projector over encoder, how far an image moves: least for "
             f"{_named(names[:most], damped)}; most for {_named(names[::-1][:most], damped)}."
         )
-    if rows and all(row.removed_chance is not None and row.removed_chance < KERNEL for row in rows):
+    chances = [row.removed_chance for row in rows if row.layers["h"].directions]
+    if chances and all(chance == 0 for chance in chances):
         lines.append("The projector has no kernel, its rank is the size of h: it can damp and cannot remove.")
     return lines
 
@@ -107,13 +103,19 @@ def _operations(found: MeasuredGeometry) -> Table:
         generator = row.generator
         table.add_row(
             row.name,
-            *("-" if cell is None else f"{cell.variance_share:.2f} / {cell.moved:.3f}" for cell in cells),
+            *map(_cell, cells),
             _with_chance(row.removed, row.removed_chance),
             _with_chance(reference.removed, None),
             "-" if generator is None else f"{generator.explained:.2f}",
             "-" if generator is None else _with_chance(generator.seen, generator.seen_chance),
         )
     return table
+
+
+def _cell(cell: OperationCell | None) -> str:
+    if cell is None:
+        return "-"
+    return f"{cell.variance_share:.2f} / {cell.moved:.3f}" if cell.directions else f"- / {cell.moved:.3f}"
 
 
 def _facts(found: MeasuredGeometry) -> Table:

@@ -80,7 +80,10 @@ def info_nce(z: Float[Tensor, "views n dim"], *, beta: float, chunk_rows: int = 
     if not (math.isfinite(beta) and beta > 0) or chunk_rows < 1:
         raise InputError(f"beta={beta}, chunk_rows={chunk_rows}; expected both above 0 and finite.")
     require_rows(z.detach().flatten(0, 1), 1, "z")
-    bank = unit_rows(z.flatten(0, 1))
+    bank = z.flatten(0, 1)
+    if bank.dtype in (torch.float16, torch.bfloat16):  # their rounding would put the loss above its bound
+        bank = bank.float()
+    bank = unit_rows(bank)
     n = z.shape[1]
     positive = (bank[:n] * bank[n:]).sum(dim=1).double()
     parts = [_rows(similarity, beta) for similarity in _similarities(bank, n, chunk_rows)]

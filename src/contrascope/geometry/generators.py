@@ -115,10 +115,12 @@ def fit_generator(
     scale = strength.abs().max().double().item()
     eps = strength.double() / scale
     rows, target = h.double(), moved.double()
-    basis = _basis(rows, target, subspace)
     order = torch.randperm(len(h), generator=keyed_generator(seed, "generator")).to(h.device)
     cut = max(1, round(held_out * len(h)))
     test, fit = order[:cut], order[cut:]
+    if len(fit) == 0:
+        raise InputError(f"held_out={held_out} of {len(h)} images leaves none to fit; lower it.")
+    basis = _basis(rows[fit], target[fit], subspace)
     small = _solve(rows[fit] @ basis, target[fit] @ basis, eps[fit], ridge, rank, steps)
     matrix = basis @ small @ basis.T
     return GeneratorFit(

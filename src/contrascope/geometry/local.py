@@ -8,10 +8,15 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from contrascope.errors import InputError
+from contrascope.geometry.regions import Network, local_maps
 from contrascope.geometry.spans import require_rows
 
-RowMap = Callable[[Tensor], Tensor]
-"""Rows [n dim] to rows [n out], each by itself (batch norm in evaluation mode)."""
+RowMap = Callable[[Tensor], Tensor] | Network
+"""Rows [n dim] to rows [n out], each by itself (batch norm in evaluation mode); or a ReLU network as its affine
+layers, whose Jacobians are products of matrices and cost a fraction."""
+
+MOST_VALUES = 1 << 22
+"""Values of the Jacobians that are differentiated at once; what lies between takes a multiple of it."""
 
 
 def local_jacobians(
@@ -29,13 +34,18 @@ def local_jacobians(
     require_rows(points, 1, "points")
     if chunk_rows < 1:
         raise InputError(f"chunk_rows is {chunk_rows}; expected at least 1.")
+    if not callable(function):
+        yield from local_maps(function, points)
+        return
 
     def one(row: Tensor) -> Tensor:
         return function(row[None])[0]
 
-    jacobian = torch.func.vmap(torch.func.jacrev(one))
-    for start in range(0, len(points), chunk_rows):
-        yield start, jacobian(points[start : start + chunk_rows]).detach().double()
+    out, dim = len(one(points[0])), points.shape[1]
+    jacobian = torch.func.vmap((torch.func.jacfwd if out > dim else torch.func.jacrev)(one))
+    rows = max(1, min(chunk_rows, MOST_VALUES // max(1, out * dim)))
+    for start in range(0, len(points), rows):
+        yield start, jacobian(points[start : start + rows]).detach().double()
 
 
 def local_spectra(
@@ -60,31 +70,53 @@ class LocalShare:
     """The same for row spaces of these ranks drawn at random: 1 - mean rank / dim."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class LocalFrame:
+    """The Jacobian at one point, taken apart."""
+
+    values: Float64[Tensor, " rank"]
+    """Singular values, falling; below 1e-8 of the largest they are rounding."""
+    space: Float64[Tensor, "dim kept"]
+    """Orthonormal basis of its row space."""
+
+
+def local_frames(
+    function: RowMap, points: Float[Tensor, "n dim"], *, relative: float = 1e-4, chunk_rows: int = 32
+) -> Iterator[LocalFrame]:
+    """Spectrum and row space of the Jacobian at every point, one after the other, each Jacobian computed once.
+
+    Singular values of at most `relative` times the largest leave the row space; the default is above the
+    rounding of float32 networks.
+
+    >>> (frame,) = local_frames(lambda x: torch.relu(x), torch.tensor([[1.0, -1.0]]))
+    >>> frame.values.tolist(), frame.space.abs().tolist()
+    ([1.0, 0.0], [[1.0], [0.0]])
+    """
+    for _, block in local_jacobians(function, points, chunk_rows=chunk_rows):
+        wide = block.shape[1] < block.shape[2]
+        gram = block @ block.mT if wide else block.mT @ block
+        values, vectors = torch.linalg.eigh(gram)
+        kept = values > relative**2 * values[:, -1:].clamp(min=torch.finfo(values.dtype).tiny)
+        if wide:
+            safe = torch.where(kept, values, torch.ones_like(values))
+            vectors = block.mT @ vectors / safe.sqrt()[:, None, :]
+        falling = values.flip(1).clamp(min=0).sqrt()
+        for row, basis, keep in zip(falling, vectors, kept, strict=True):
+            yield LocalFrame(values=row, space=basis[:, keep])
+
+
 def row_spaces(
     function: RowMap, points: Float[Tensor, "n dim"], *, relative: float = 1e-4, chunk_rows: int = 32
 ) -> tuple[Tensor, ...]:
-    """Orthonormal basis [dim rank] of the row space of the Jacobian at every point, in float64.
+    """Orthonormal basis [dim rank] of the row space of the Jacobian at every point, in float64 (`local_frames`).
 
-    Singular values of at most `relative` times the largest count as zero; the default is above the rounding of
-    float32 networks. Memory: n x dim x rank; a few hundred points tell enough.
+    Memory: n x dim x rank; a few hundred points tell enough.
 
     >>> row_spaces(lambda x: torch.relu(x), torch.tensor([[1.0, -1.0]]))[0].abs().tolist()
     [[1.0], [0.0]]
     """
-    blocks = local_jacobians(function, points, chunk_rows=chunk_rows)
-    return tuple(basis for _, block in blocks for basis in _row_bases(block, relative))
-
-
-def _row_bases(jacobians: Tensor, relative: float) -> list[Tensor]:
-    """From the eigenvectors of the smaller of J J^T and J^T J."""
-    wide = jacobians.shape[1] < jacobians.shape[2]
-    gram = jacobians @ jacobians.mT if wide else jacobians.mT @ jacobians
-    values, vectors = torch.linalg.eigh(gram)
-    kept = values > relative**2 * values[:, -1:].clamp(min=torch.finfo(values.dtype).tiny)
-    if wide:
-        safe = torch.where(kept, values, torch.ones_like(values))
-        vectors = jacobians.mT @ vectors / safe.sqrt()[:, None, :]
-    return [basis[:, keep] for basis, keep in zip(vectors, kept, strict=True)]
+    frames = local_frames(function, points, relative=relative, chunk_rows=chunk_rows)
+    return tuple(frame.space for frame in frames)
 
 
 def outside(spaces: Sequence[Tensor], displacements: Float[Tensor, "n dim"]) -> LocalShare:

@@ -93,7 +93,17 @@ def local_rank(
     >>> local_rank(torch.relu, torch.tensor([[1.0, -1.0], [1.0, 1.0]]), absolute=0.5).absolute.tolist()
     [1, 2]
     """
-    values = local_spectra(function, points, chunk_rows=chunk_rows)
+    return ranks_of(
+        local_spectra(function, points, chunk_rows=chunk_rows), absolute=absolute, relative=relative
+    )
+
+
+def ranks_of(values: Float[Tensor, "n rank"], *, absolute: float, relative: float = 1e-2) -> LocalRank:
+    """Ranks from the singular values of every point's Jacobian.
+
+    >>> ranks_of(torch.tensor([[1.0, 0.6, 0.0]]), absolute=0.5).absolute.tolist()
+    [2]
+    """
     return LocalRank(
         absolute=rank_at(values, threshold=absolute, relative=False),
         relative=rank_at(values, threshold=relative, relative=True),

@@ -5,7 +5,7 @@ so constrains the encoder less, and never count. Here they are counted, on data 
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -44,6 +44,10 @@ class Regions:
 
 Network = Sequence[AffineLayer]
 """Affine maps with a ReLU between each two."""
+
+ROUNDING = 1e-12
+"""Share of the terms of a unit's input below which their sum counts as 0: without biases units that are all off
+leave the next ones an input of exactly 0, of which rounding would make switches."""
 
 
 def activation_patterns(
@@ -95,6 +99,19 @@ def local_map(network: Network, pattern: Bool[Tensor, " units"]) -> Float64[Tens
     return matrix
 
 
+def local_maps(
+    network: Network, points: Float[Tensor, "n dim"]
+) -> Iterator[tuple[int, Float64[Tensor, "rows out dim"]]]:
+    """Pairs (row, its local map), one point at a time: what `local_jacobians` gives, in a fraction of its time.
+
+    >>> layer = AffineLayer(weight=torch.eye(2), bias=torch.zeros(2))
+    >>> [(row, found.tolist()) for row, found in local_maps([layer, layer], torch.tensor([[1.0, -1.0]]))]
+    [(0, [[[1.0, 0.0], [0.0, 0.0]]])]
+    """
+    for row, pattern in enumerate(activation_patterns(network, points)):
+        yield row, local_map(network, pattern)[None]
+
+
 def path_pieces(
     network: Network, start: Float[Tensor, "n dim"], end: Float[Tensor, "ends end_dim"]
 ) -> Int[Tensor, " n"]:
@@ -121,12 +138,15 @@ def _knots(layers: list[tuple[Tensor, Tensor]], start: Tensor, end: Tensor) -> T
     knots = torch.tensor([0.0, 1.0], dtype=torch.float64, device=start.device)
     if torch.equal(start, end):
         return knots
+    largest = torch.maximum(start.abs().max(), end.abs().max())
     for depth in range(len(layers)):
         rows = torch.lerp(start, end, knots[:, None])
         for weight, bias in layers[:depth]:
             rows = (rows @ weight.T + bias).clamp(min=0)
         weight, bias = layers[depth]
         before = rows @ weight.T + bias
+        noise = ROUNDING * (rows.abs() @ weight.abs().T + bias.abs() + largest)
+        before = torch.where(before.abs() <= noise, torch.zeros_like(before), before)
         low, high = before[:-1], before[1:]
         crossing = ((low < 0) & (high > 0)) | ((low > 0) & (high < 0))
         share = low / torch.where(crossing, low - high, torch.ones_like(low))

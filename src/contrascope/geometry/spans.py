@@ -57,7 +57,8 @@ def leading_directions(
 ) -> Directions:
     """The fewest directions that hold `share` of the rows' mean squared length, at most `most` of them.
 
-    Eigenvectors of the second moment in float64, so directions below 1e-8 of the largest length are rounding.
+    Eigenvectors of the second moment in float64; directions below 1e-6 of the largest length are left out, as
+    rounding reaches 1e-8.
 
     >>> leading_directions(torch.tensor([[3.0, 0.0], [0.0, 1.0]]), most=1).carried
     0.9...

@@ -122,7 +122,9 @@ def tangent(
 
 
 def tangent_directions(
-    rows: Float[Tensor, "n dim"], moved: Float[Tensor, "n dim"], strength: Float[Tensor, " n"]
+    rows: Float[Tensor, "n dim"],
+    moved: Float[Tensor, "moved_n moved_dim"],
+    strength: Float[Tensor, " strengths"],
 ) -> Float[Tensor, "n dim"]:
     """Finite differences (moved - rows) / strength: an estimate of the derivative in the strength at 0.
 
@@ -131,6 +133,11 @@ def tangent_directions(
     >>> tangent_directions(torch.zeros(1, 1), torch.ones(1, 1), torch.tensor([0.5])).item()
     2.0
     """
+    if rows.shape != moved.shape or len(strength) != len(rows):
+        raise InputError(
+            f"rows {tuple(rows.shape)}, moved {tuple(moved.shape)} and {len(strength)} strengths; "
+            "expected pairs of rows with one strength each."
+        )
     still = int(torch.count_nonzero(strength == 0))
     if still:
         raise InputError(

@@ -25,7 +25,11 @@ def operations(run: RunRecords) -> Figure | None:
     if not names or not shown:
         return None
     shares = [
-        [number(at(column[k], "variance_share")) for column in shown.values()] for k in range(len(names))
+        [
+            number(at(column[k], "variance_share")) if at(column[k], "directions") else None
+            for column in shown.values()
+        ]
+        for k in range(len(names))
     ]
     moved = [[number(at(column[k], "moved")) for column in shown.values()] for k in range(len(names))]
     texts = [
@@ -116,6 +120,9 @@ def _removed_table(
         head=(
             "operation",
             *(f"{head} (share)" for head in heads),
+            "angles to a linear projector (degrees)",
+            "of its exact direction at strength 0 (share)",
+            "cosine of that with the displacement",
             "generator explains (share)",
             "projector sees generator (share)",
             "by chance",
@@ -123,12 +130,22 @@ def _removed_table(
         rows=rows_of(
             names,
             *values,
+            [_ends(row.get("angles")) for row in rows],
+            *([number(at(row, f"derivative.{key}")) for row in rows] for key in ("removed", "cosine")),
             *([number(at(one, key)) for one in generators] for key in ("explained", "seen", "seen_chance")),
         ),
         read="A generator is one matrix G with h' = exp(strength G) h, fitted to some images and tested on others; "
         "1 is a perfect description, 0 no better than no change. Read what the projector sees of it only where it "
         "explains something.",
     )
+
+
+def _ends(angles: Any) -> str:
+    """The least and the largest."""
+    known = (
+        [angle for one in angles if (angle := number(one)) is not None] if isinstance(angles, list) else []
+    )
+    return f"{short(known[0], 2)} to {short(known[-1], 2)}" if known else "–"
 
 
 def _operations(run: RunRecords, whose: str) -> list[Tree]:

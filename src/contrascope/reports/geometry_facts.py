@@ -10,6 +10,9 @@ from contrascope.reports.load import RunRecords, at, number
 FACTS = {
     "loss.loss": "InfoNCE, decoupled form",
     "loss.upper_bound": "its upper bound",
+    "loss.invariance": "invariance term: minus the cosine of positives",
+    "loss.repulsion": "repulsion term: cosine of the nearest negative",
+    "loss.entropy": "entropy of the softmax over negatives (nats)",
     "clean.relative": "rank of h, clean images",
     "augmented.relative": "rank of h, augmented images",
     "projector.matrix.relative": "rank of the projector's W, relative threshold",
@@ -18,6 +21,7 @@ FACTS = {
     "projector.local_relative.mean": "mean rank of the local Jacobian",
     "projector.distinct": "activation patterns of the images",
     "projector.crossed.mean": "pieces between two views",
+    "projector.size.median": "length of a piece (units of h)",
     "negatives.unexplained": "displacements outside W's columns (share)",
     "negatives.unexplained_local": "displacements outside the local Jacobian (share)",
     "negatives.unexplained_chance": "the same by chance",
