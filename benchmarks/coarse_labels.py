@@ -28,6 +28,7 @@ COARSE = {"cifar10": "vehicle", "tiny-imagenet": "kind", "shapes": "round"}
 
 def with_coarse(name: str, data: Path | None, folder: Path) -> tuple[Path, str]:
     """A copy of the set `name` in a folder, made if it is not there, and its label columns."""
+    folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     for split, tables in sources(name, data).items():
         path = folder / f"{split}-00000-of-00001.parquet"

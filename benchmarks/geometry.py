@@ -20,6 +20,7 @@ import argparse
 import json
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,20 +29,27 @@ import torch
 from cifar10 import spread
 from coarse_labels import COARSE, with_coarse
 from geometry_figures import MOMENTS, figure, sweep, sweep_table, table
+from torch import Tensor
 
 from contrascope import records
 from contrascope.augment.presets import PolicySettings
 from contrascope.data.open import open_images
 from contrascope.diagnosis.geometry import feature_geometry
 from contrascope.diagnosis.settings import GeometryProbeSettings, MonitorSettings
+from contrascope.encoders.build import EncoderSettings
 from contrascope.encoders.projector import ProjectorSettings, build_projector
+from contrascope.experiments.foreign import default_device
 from contrascope.experiments.geometry_probe import GeometryProbe, geometry_row
 from contrascope.experiments.recipes import RECIPES
+from contrascope.experiments.run_folder import claim
 from contrascope.experiments.settings import RunSettings
 from contrascope.experiments.train import build, load_run, policies_for, train
+from contrascope.geometry.generators import fit_generator, kernel_share
+from contrascope.geometry.tangent import operation_cell, tangent
 from contrascope.geometry.toys import rotation_rank
 from contrascope.methods.simclr import SimCLRSettings
 from contrascope.settings import to_json
+from contrascope.training.optim import OptimSettings
 
 POLICIES = ("large", "moderate", "small")
 CURVES = "geometry_curves.json"
@@ -61,9 +69,16 @@ def settings_of(options: argparse.Namespace, case: dict[str, Any], seed: int) ->
         probe_every=1,
     )
     hidden = (case["width"],) * case["depth"]
+    encoder, optim = base.encoder, base.optim
+    if options.encoder:
+        encoder = EncoderSettings(name=options.encoder)
+    if options.lars:  # the paper's: 4.0 for its batch, which it does not give
+        optim = OptimSettings(name="lars", lr=options.lars, weight_decay=1e-4, exclude_norm_and_bias=True)
     return replace(
         base,
         data=data,
+        encoder=encoder,
+        optim=optim,
         policy=PolicySettings(name=f"cosentino-{case['policy']}", size=base.policy.size),
         method=SimCLRSettings(
             temperature=0.5, projector=ProjectorSettings(hidden=hidden, out=128, bias=bool(hidden))
@@ -76,6 +91,8 @@ def settings_of(options: argparse.Namespace, case: dict[str, Any], seed: int) ->
 
 def run_case(settings: RunSettings, folder: Path) -> dict[str, Any]:
     """Train if that is not done, measure the start, the middle and the end, and read everything back."""
+    if (folder / records.SETTINGS).exists():
+        claim(settings, folder, resume=True)  # a finished run with other settings is not what was asked for
     if not (folder / records.EVALUATION).exists():
         train(settings, folder, resume=True)
     path = folder / CURVES
@@ -106,7 +123,7 @@ def measured(settings: RunSettings, folder: Path) -> dict[str, Any]:
         settings=settings.geometry,
         epochs=settings.training.epochs,
         seed=settings.training.seed,
-        device=torch.device("cpu"),
+        device=default_device(),
     )
     start = probe.measure(build(settings, images.shape).eval())
     steps = [step for step, _ in records.checkpoint_folders(folder)]
@@ -148,6 +165,14 @@ def toy(seeds: int) -> dict[str, Any]:
     return found
 
 
+PROJECTORS = {
+    "linear": ProjectorSettings(hidden=(), out=128),
+    "mlp": ProjectorSettings(hidden=(512,), out=128),
+    "wide": ProjectorSettings(hidden=(2048, 2048), out=2048, batch_norm=True),
+}
+"""Of --speed; the last is Barlow Twins' and VICReg's."""
+
+
 def speed(images: int, dim: int) -> dict[str, Any]:
     """Seconds of one epoch's measurements of two views: by the clock, and processor time of all threads."""
     source = torch.Generator().manual_seed(0)
@@ -155,61 +180,89 @@ def speed(images: int, dim: int) -> dict[str, Any]:
     h = clean + 0.5 * torch.randn(2, images, dim, generator=source)
     labels = {"fine": torch.arange(images) % 100, "coarse": torch.arange(images) % 20}
     found: dict[str, Any] = {"images": images, "dim": dim, "threads": torch.get_num_threads()}
-    for name, hidden in (("linear", ()), ("mlp", (512,))):
-        projector = build_projector(ProjectorSettings(hidden=hidden, out=128), dim).eval()
+    for name, how in PROJECTORS.items():
+        projector = build_projector(how, dim).eval()
         with torch.no_grad():
             z = projector(h.flatten(0, 1)).view(2, images, -1)
-        seconds, busy = [], []
-        for _ in range(3):
-            start, busy_start = time.perf_counter(), time.process_time()
-            feature_geometry(h, z, projector=projector, clean=clean, labels=labels)
-            seconds.append(time.perf_counter() - start)
-            busy.append(time.process_time() - busy_start)
-        times = {"s": seconds, "cpu_s": busy}
-        found[name] = {f"median_{key}": statistics.median(each) for key, each in times.items()} | times
+        whole = {"projector": projector, "clean": clean, "labels": labels}
+        found[name] = timed(lambda z=z, whole=whole: feature_geometry(h, z, **whole))
+    strength = torch.rand(images, generator=source) - 0.5
+    matrix = torch.randn(dim, 128, generator=source)
+    found["one operation, linear"] = timed(lambda: one_operation(clean, h[0], strength, matrix))
     found["torch"] = torch.__version__
     print(json.dumps(found, indent=2))
     return found
 
 
-def main() -> None:
+def one_operation(clean: Tensor, moved: Tensor, strength: Tensor, matrix: Tensor) -> None:
+    """What an operation adds once its images are embedded: cells of both layers, the tangent, the generator."""
+    operation_cell(clean, moved)
+    operation_cell(clean @ matrix, moved @ matrix)
+    tangent(matrix, moved - clean)
+    kernel_share(matrix, fit_generator(clean, moved, strength, subspace=64).matrix)
+
+
+def timed(work: Callable[[], Any], times: int = 3) -> dict[str, Any]:
+    seconds, busy = [], []
+    for _ in range(times):
+        start, busy_start = time.perf_counter(), time.process_time()
+        work()
+        seconds.append(time.perf_counter() - start)
+        busy.append(time.process_time() - busy_start)
+    found = {"s": seconds, "cpu_s": busy}
+    return {f"median_{key}": statistics.median(each) for key, each in found.items()} | found
+
+
+def asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, help="folder of CIFAR in hub layout, or the name of a set")
     parser.add_argument("--labels", default="label", help="label columns, comma separated")
+    parser.add_argument(
+        "--coarse", choices=COARSE, help="which set it is: gives it a coarse label, in RUNS/data"
+    )
+    parser.add_argument("--size", type=int, help="side to which larger images are shrunk")
     parser.add_argument("--runs", type=Path, default=Path("runs/geometry"), help="where the runs are kept")
     parser.add_argument("--out", type=Path, help="OUT.json and OUT.svg")
     parser.add_argument("--policies", nargs="+", default=list(POLICIES), choices=POLICIES)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--encoder", help="in place of the convnet: resnet18 on a GPU")
+    parser.add_argument("--lars", type=float, help="LARS with this learning rate in place of AdamW")
     parser.add_argument("--images", type=int, default=2000, help="images of the probe")
     parser.add_argument("--depths", type=int, nargs="*", default=[], help="hidden layers, to sweep them")
     parser.add_argument("--widths", type=int, nargs="*", default=[128, 512, 2048])
     parser.add_argument("--toy", action="store_true", help="Figure 10 alone")
     parser.add_argument("--speed", action="store_true", help="seconds of one epoch's measurements")
     parser.add_argument("--count", type=int, default=10_000, help="images of --speed")
-    parser.add_argument(
-        "--coarse", choices=COARSE, help="which set it is: gives it a coarse label, in RUNS/data"
-    )
-    parser.add_argument("--size", type=int, help="side to which larger images are shrunk")
     options = parser.parse_args()
+    if options.coarse and not (options.toy or options.speed):
+        options.data, options.labels = with_coarse(options.coarse, options.data, options.runs / "data")
+    if options.data is None and not (options.toy or options.speed):
+        parser.error("--data is needed, or --coarse shapes, --toy or --speed")
+    return options
+
+
+def every_case(options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
+    """All runs by case; the table so far is printed after every run."""
+    done: dict[str, list[dict[str, Any]]] = {}
+    for seed in range(options.seeds):
+        for case in cases(options):
+            folder = options.runs / f"{case['name'].replace(' ', '-')}-seed{seed}"
+            done.setdefault(case["name"], []).append(run_case(settings_of(options, case, seed), folder))
+            print((sweep_table if options.depths else table)(done), "\n", flush=True)
+    return done
+
+
+def main() -> None:
+    options = asked()
     if options.speed:
         speed(options.count, 512)
         return
-    if options.coarse and not options.toy:
-        options.data, options.labels = with_coarse(options.coarse, options.data, options.runs / "data")
     found: dict[str, Any] = {"toy": toy(5)} if options.toy or options.out else {}
-    done: dict[str, list[dict[str, Any]]] = {}
-    if not options.toy:
-        if options.data is None:
-            parser.error("--data is needed, or --toy or --speed")
-        for seed in range(options.seeds):
-            for case in cases(options):
-                folder = options.runs / f"{case['name'].replace(' ', '-')}-seed{seed}"
-                done.setdefault(case["name"], []).append(run_case(settings_of(options, case, seed), folder))
-                print((sweep_table if options.depths else table)(done), "\n", flush=True)
+    done = {} if options.toy else every_case(options)
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         records.write_json(options.out.with_suffix(".json"), {**found, "runs": done})

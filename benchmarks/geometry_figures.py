@@ -2,7 +2,6 @@
 
 import itertools
 import statistics
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +38,14 @@ SWEPT = {
     "effective rank of the local maps": lambda run: run["curve"][-1]["geometry_effective_rank"],
     "different patterns among the images": lambda run: run["curve"][-1].get("geometry_distinct"),
     "pieces between two views": lambda run: run["curve"][-1].get("geometry_pieces"),
+    "length of a piece": lambda run: ((run["end"]["features"]["projector"] or {}).get("size") or {}).get(
+        "median"
+    ),
     "rank of h": lambda run: run["curve"][-1]["geometry_h_rank"],
 }
 """Quantity -> its value in a run."""
+ONE_PIECE = {"different patterns among the images": 1, "pieces between two views": 1}
+"""What a linear map has."""
 Runs = dict[str, list[dict[str, Any]]]
 
 
@@ -74,7 +78,7 @@ def clean_ranks(runs: list[dict[str, Any]]) -> str:
 def sweep_table(done: Runs) -> str:
     """What the figure of depths and widths shows: a row a projector."""
     rows = [
-        [name, str(len(runs)), *(spread(swept(runs, value)) for value in SWEPT.values())]
+        [name, str(len(runs)), *(spread(found) if (found := swept(runs, title)) else "-" for title in SWEPT)]
         for name, runs in done.items()
     ]
     return markdown(["projector", "runs", *SWEPT], rows)
@@ -85,9 +89,14 @@ def markdown(heads: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def swept(runs: list[dict[str, Any]], value: Callable[[dict[str, Any]], Any]) -> list[float]:
+def swept(runs: list[dict[str, Any]], title: str) -> list[float]:
     """A quantity of every run; a linear map has one pattern and one piece, of which there is no record."""
-    return [1 if (found := value(run)) is None else found for run in runs]
+    values = [SWEPT[title](run) for run in runs]
+    return [
+        ONE_PIECE[title] if value is None else value
+        for value in values
+        if value is not None or title in ONE_PIECE
+    ]
 
 
 def sharing(runs: list[dict[str, Any]]) -> list[str]:
@@ -148,8 +157,15 @@ def spectra(axis: Any, done: Runs, layer: str, title: str) -> None:
     for (name, runs), dash in zip(done.items(), itertools.cycle(DASHES), strict=False):
         for moment, width in zip(MOMENTS, (0.4, 0.8, 1.8), strict=True):
             values = [run[moment]["features"][layer]["singular_values"] for run in runs]
+            places = range(1, len(values[0]) + 1)
+            if moment == "end":
+                by_place = {
+                    place: list(each) for place, each in zip(places, zip(*values, strict=True), strict=True)
+                }
+                shaded(axis, by_place, dash, f"{name}, end")
+                continue
             middle = [statistics.mean(each) for each in zip(*values, strict=True)]
-            axis.plot(range(1, len(middle) + 1), middle, dash, linewidth=width, label=f"{name}, {moment}")
+            axis.plot(places, middle, dash, linewidth=width, label=f"{name}, {moment}")
 
 
 def histogram(axis: Any, done: Runs) -> None:
@@ -157,9 +173,9 @@ def histogram(axis: Any, done: Runs) -> None:
     for (name, runs), dash in zip(done.items(), itertools.cycle(DASHES), strict=False):
         counts = [run["end"]["features"]["negatives"]["histogram_spread"] for run in runs]
         shares = [[100 * c / sum(one) for c in one] for one in counts]
-        middle = [statistics.mean(each) for each in zip(*shares, strict=True)]
-        places = [2 * k / len(middle) for k in range(len(middle))]
-        axis.step(places, middle, dash, where="post", label=name)
+        bins = len(shares[0])
+        by_bin = {2 * (k + 0.5) / bins: list(each) for k, each in enumerate(zip(*shares, strict=True))}
+        shaded(axis, by_bin, dash, name)
     axis.set_ylabel("images (%)", fontsize=8)
 
 
@@ -175,17 +191,24 @@ def sweep(done: Runs, path: Path) -> None:
     """Accuracy, rank and regions against depth, a line a width; depth 0 belongs to every line."""
     import matplotlib.pyplot as plt
 
-    plot, axes = plt.subplots(2, 3, figsize=(15, 8))
+    plot, axes = plt.subplots(2, 4, figsize=(20, 8))
     lines: dict[str, dict[float, list[dict[str, Any]]]] = {}
     for name, runs in done.items():
         if name != "depth 0":
             _, depth, _, width = name.split()
             lines.setdefault(f"width {width}", {})[int(depth)] = runs
-    for axis, (title, value) in zip(axes.flatten(), SWEPT.items(), strict=True):
+    for axis in axes.flatten()[len(SWEPT) :]:
+        axis.axis("off")
+    for axis, title in zip(axes.flatten(), SWEPT, strict=False):
         axis.set(title=title, xlabel="hidden layers of the projector")
         for (name, line), dash in zip(lines.items(), itertools.cycle(DASHES), strict=False):
             whole = ({0: done["depth 0"]} if "depth 0" in done else {}) | line
-            shaded(axis, {depth: swept(runs, value) for depth, runs in whole.items()}, dash, name)
+            shaded(
+                axis,
+                {depth: found for depth, runs in whole.items() if (found := swept(runs, title))},
+                dash,
+                name,
+            )
         axis.legend(fontsize=8)
     plot.tight_layout()
     plot.savefig(path)

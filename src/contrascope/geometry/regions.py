@@ -46,7 +46,7 @@ Network = Sequence[AffineLayer]
 """Affine maps with a ReLU between each two."""
 
 ROUNDING = 1e-12
-"""Share of the terms of a unit's input below which their sum counts as 0: without biases units that are all off
+"""Share of the size of a unit's input below which it counts as 0: without biases units that are all off
 leave the next ones an input of exactly 0, of which rounding would make switches."""
 
 
@@ -145,7 +145,8 @@ def _knots(layers: list[tuple[Tensor, Tensor]], start: Tensor, end: Tensor) -> T
             rows = (rows @ weight.T + bias).clamp(min=0)
         weight, bias = layers[depth]
         before = rows @ weight.T + bias
-        noise = ROUNDING * (rows.abs() @ weight.abs().T + bias.abs() + largest)
+        length = torch.linalg.vector_norm
+        noise = ROUNDING * (length(rows, dim=1)[:, None] * length(weight, dim=1) + bias.abs() + largest)
         before = torch.where(before.abs() <= noise, torch.zeros_like(before), before)
         low, high = before[:-1], before[1:]
         crossing = ((low < 0) & (high > 0)) | ((low > 0) & (high < 0))
