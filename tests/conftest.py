@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from importlib import metadata
 
 import pytest
 import torch
@@ -24,7 +25,13 @@ def _one_thread():
 
 @pytest.fixture(scope="session")
 def torchvision_operators():
-    """Declares the two compiled operators that torchvision's wheel lacks beside a CPU torch, while the tests run."""
+    """Declares the two compiled operators that torchvision's wheel lacks beside a CPU torch, while the tests run.
+
+    Not where the two belong together: there they are compiled, and a second declaration would end the process.
+    """
+    installed = next(iter(metadata.distributions(name="torchvision")), None)
+    if installed is None or "+cpu" not in torch.__version__ or "+cpu" in installed.version:
+        return None
     library = torch.library.Library("torchvision", "FRAGMENT")
     for name in ("nms", "qnms"):
         if not hasattr(torch.ops.torchvision, name):

@@ -98,7 +98,8 @@ SECTIONS = (
             curves.ranks_over_time,
             measured.ranks,
         ),
-        empty="No spectra or ranks: they come with gallery.json, probe rows and diagnosis.json.",
+        empty="No spectra or ranks: they come with geometry.json (contrascope diagnose RUN --geometry), gallery.json, "
+        "probe rows and diagnosis.json.",
     ),
     Section(
         key="map",
