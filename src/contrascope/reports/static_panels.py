@@ -31,6 +31,15 @@ SINGLE: dict[str, Callable[[RunRecords], Any]] = {
 """Figures that the page draws too."""
 NAMES = ("alignment-divergence", *SINGLE, "map", "operations")
 """Every figure that can be drawn."""
+_WRITTEN = "It is in geometry.json, which contrascope diagnose RUN --geometry writes."
+_FOLLOWED = "It is followed in training with --probe geometry."
+MEASURED = {
+    "operations": _WRITTEN,
+    "nearest-negative": _WRITTEN,
+    "bound": _FOLLOWED,
+    "projector-rank": _FOLLOWED,
+}
+"""Where the numbers of a figure come from that no run has unasked."""
 QUANTITIES = (
     ("Alignment of views (0: fall together)", "mean squared distance (0 to 4)", "alignment", "alignment"),
     (
@@ -111,7 +120,8 @@ def _block(draw: Callable[[RunRecords], Any], run: RunRecords) -> Any:
 def _missing(name: str, runs: Sequence[RunRecords]) -> str:
     """What is missing, and what could be drawn instead."""
     other = [one for one in NAMES if one != name and _drawable(one, runs)]
-    notices = list(dict.fromkeys(notice for run in runs for notice in run.notices))
+    notices = [MEASURED[name]] if name in MEASURED else []
+    notices += dict.fromkeys(notice for run in runs for notice in run.notices)
     can = f"These records can draw: {', '.join(other)}." if other else "These records can draw no figure."
     return " ".join([*notices, can])
 
