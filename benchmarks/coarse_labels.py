@@ -17,10 +17,8 @@ from contrascope.data.shapes import SHAPES
 VEHICLES = (0, 1, 8, 9)
 """Classes of CIFAR-10: aeroplane, car, ship, lorry."""
 KINDS = (59, 176, 194)
-"""First classes of Tiny-ImageNet, which are in WordNet's order, that are no animals; no things made; nature.
-
-In between are food (and one comic book); WordNet's files noun.animal, noun.artifact, noun.food, noun.object.
-"""
+"""Where things, food and nature begin among the classes of Tiny-ImageNet, which are in WordNet's order: animals
+(noun.animal), things (noun.artifact), food (noun.food, and one comic book), nature (noun.object, and an acorn)."""
 ROUND = ("disc", "half_disc", "ring")
 COARSE = {"cifar10": "vehicle", "tiny-imagenet": "kind", "shapes": "round"}
 """Set -> its coarse column. `kind`: 0 animal, 1 thing, 2 food, 3 nature; the others are 0 and 1."""

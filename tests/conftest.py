@@ -23,9 +23,8 @@ def _one_thread():
     torch.set_num_threads(threads)
 
 
-@pytest.fixture(scope="session")
-def torchvision_operators():
-    """Declares the two compiled operators that torchvision's wheel lacks beside a CPU torch, while the tests run.
+def declare_torchvision_operators():
+    """Declares the two compiled operators that torchvision's wheel lacks beside a CPU torch, while the result lives.
 
     Not where the two belong together: there they are compiled, and a second declaration would end the process.
     """
@@ -37,6 +36,11 @@ def torchvision_operators():
         if not hasattr(torch.ops.torchvision, name):
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     return library
+
+
+@pytest.fixture(scope="session")
+def torchvision_operators():
+    return declare_torchvision_operators()
 
 
 @pytest.fixture

@@ -88,6 +88,15 @@ def class_means(
     return total / torch.bincount(codes, minlength=num_classes)[:, None]
 
 
+def at_least_single(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Half precision becomes float32; float32 and float64 stay as they are.
+
+    >>> at_least_single(torch.ones(1, dtype=torch.bfloat16)).dtype
+    torch.float32
+    """
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+
+
 def nearest(
     query: Float[Tensor, "query dim"],
     bank: Float[Tensor, "bank dim"],

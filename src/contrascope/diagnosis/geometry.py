@@ -160,7 +160,7 @@ def feature_geometry(
     h, out = h[:2].detach(), (h if z is None else z)[:2].detach()
     parts = info_nce(out, beta=chosen.beta)
     layers = affine_layers(projector)
-    frames = _frames(h[0, : chosen.points], projector, layers)
+    frames = frames_at(h[0, : chosen.points], projector, layers)
     return FeatureGeometry(
         images=h.shape[1],
         dim=h.shape[2],
@@ -249,10 +249,14 @@ def _histogram(values: Tensor) -> tuple[int, ...]:
     return tuple(int(count) for count in torch.histc(values.double().cpu().clamp(max=2), BINS, 0, 2).tolist())
 
 
-def _frames(
-    points: Tensor, projector: nn.Module | None, layers: tuple[AffineLayer, ...] | None
+def frames_at(
+    points: Float[Tensor, "n dim"], projector: nn.Module | None, layers: tuple[AffineLayer, ...] | None
 ) -> tuple[LocalFrame, ...]:
-    """The local Jacobians of a projector that is not linear, by its matrices where it is an MLP."""
+    """The local Jacobians of a projector that is not linear, by its `affine_layers` where it is an MLP; on the CPU.
+
+    >>> frames_at(torch.ones(2, 3), None, None)
+    ()
+    """
     if projector is None or (layers is not None and len(layers) == 1):
         return ()
     if layers is not None:

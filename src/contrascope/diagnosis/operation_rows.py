@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from contrascope.augment.policy import to_float
-from contrascope.diagnosis.folding import affine_layers, beside
-from contrascope.diagnosis.geometry import Quantiles, quantiles
+from contrascope.diagnosis.folding import affine_layers
+from contrascope.diagnosis.geometry import Quantiles, frames_at, quantiles
 from contrascope.diagnosis.networks import PROBE_EPOCH, Subject
 from contrascope.diagnosis.operations import (
     find_operation,
@@ -21,7 +21,7 @@ from contrascope.diagnosis.settings import GeometrySettings
 from contrascope.errors import InputError
 from contrascope.features.embed import ImageSource, evaluating
 from contrascope.geometry.generators import fit_generator, kernel_share
-from contrascope.geometry.local import LocalShare, outside, row_spaces
+from contrascope.geometry.local import LocalShare, outside
 from contrascope.geometry.spans import leading_directions, unexplained
 from contrascope.geometry.tangent import OperationCell, Tangent, operation_cell, tangent, tangent_directions
 
@@ -154,13 +154,8 @@ def _seen(
     layers = affine_layers(projector)
     if layers is not None and len(layers) == 1:
         return layers[0].weight.T, None
-    if projector is None:
-        return None, None
-    if layers is not None:
-        return None, row_spaces(layers, clean[: settings.points].double())
-    with evaluating(projector):
-        spaces = row_spaces(projector, beside(clean[: settings.points], projector))
-    return None, tuple(space.cpu() for space in spaces)
+    frames = frames_at(clean[: settings.points], projector, layers)
+    return None, tuple(frame.space for frame in frames) or None
 
 
 def _row(
@@ -178,7 +173,6 @@ def _row(
     cells = {layer: operation_cell(clean[layer], moved[layer], directions=count) for layer in clean}
     if cells["h"].moved < STILL:
         return _still(name, operation.unit, eps, cells)
-    held = None if matrix is None else tangent(matrix, shift, directions=count)
     seen = _seen_of(shift, matrix, spaces, count)
     derivative = None
     if exact is not None and exact.any():
@@ -194,7 +188,7 @@ def _row(
         layers=cells,
         removed=None if seen is None else seen.unexplained,
         removed_chance=None if seen is None else seen.chance,
-        angles=() if held is None else tuple(held.angles.rad2deg().tolist()),
+        angles=tuple(seen.angles.rad2deg().tolist()) if isinstance(seen, Tangent) else (),
         generator=None if operation.switch else _generator(clean["h"], moved["h"], eps, matrix, settings),
         derivative=derivative,
     )
@@ -221,8 +215,7 @@ def _generator(
 ) -> GeneratorFacts:
     most = max(1, min(settings.subspace, len(h) // IMAGES_A_DIRECTION))
     found = fit_generator(h, moved, eps, subspace=most, seed=settings.seed)
-    told = matrix is not None and found.explained > 0
-    share = kernel_share(matrix, found.matrix) if told and matrix is not None else None
+    share = kernel_share(matrix, found.matrix) if matrix is not None and found.explained > 0 else None
     return GeneratorFacts(
         explained=found.explained,
         explained_fitted=found.explained_fitted,

@@ -11,7 +11,7 @@ from torch import Tensor
 from contrascope.errors import InputError
 from contrascope.geometry.negatives import displacements, nearest_negatives
 from contrascope.geometry.spans import require_rows
-from contrascope.linalg import unit_rows
+from contrascope.linalg import at_least_single, unit_rows
 from contrascope.types import Scalar
 
 
@@ -80,10 +80,7 @@ def info_nce(z: Float[Tensor, "views n dim"], *, beta: float, chunk_rows: int = 
     if not (math.isfinite(beta) and beta > 0) or chunk_rows < 1:
         raise InputError(f"beta={beta}, chunk_rows={chunk_rows}; expected both above 0 and finite.")
     require_rows(z.detach().flatten(0, 1), 1, "z")
-    bank = z.flatten(0, 1)
-    if bank.dtype in (torch.float16, torch.bfloat16):  # their rounding would put the loss above its bound
-        bank = bank.float()
-    bank = unit_rows(bank)
+    bank = unit_rows(at_least_single(z.flatten(0, 1)))  # half precision would put the loss above its bound
     n = z.shape[1]
     positive = (bank[:n] * bank[n:]).sum(dim=1).double()
     parts = [_rows(similarity, beta) for similarity in _similarities(bank, n, chunk_rows)]

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from contrascope.errors import InputError
+from contrascope.linalg import at_least_single
 from contrascope.losses.pairs import (
     Positives,
     own_positives,
@@ -14,7 +15,7 @@ from contrascope.losses.pairs import (
     spread_pairs,
     spread_views,
 )
-from contrascope.losses.registry import at_least_single, registered, require_positive
+from contrascope.losses.registry import registered, require_positive
 from contrascope.losses.similarity import log_negatives, unit
 from contrascope.losses.terms import LossTerms
 

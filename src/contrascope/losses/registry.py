@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from contrascope.errors import InputError
+from contrascope.linalg import at_least_single
 from contrascope.losses.pairs import Positives, SoftWorst, require_known, views_that_count
 from contrascope.losses.terms import LossTerms
 
@@ -81,11 +81,6 @@ def registered(*, gathers: bool, per_dimension: bool = False) -> Callable[[Loss]
         return cast(Loss, guarded)
 
     return register
-
-
-def at_least_single(z: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """Half precision becomes float32; float32 and float64 stay as they are."""
-    return z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
 
 
 def require_positive(**settings: float) -> None:

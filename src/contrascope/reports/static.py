@@ -112,7 +112,9 @@ def _draw_cells(axis: Any, panel: Cells, width: float) -> dict[str, Any]:
     values = [[float("nan") if value is None else value for value in row] for row in panel.values]
     image = axis.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     axis.grid(visible=False)
-    axis.set_xticks(range(len(panel.columns)), [_wrapped(name) for name in panel.columns], fontsize=8)
+    axis.set_xticks(
+        range(len(panel.columns)), [textwrap.fill(shown(name), 12) for name in panel.columns], fontsize=8
+    )
     axis.set_yticks(range(len(panel.rows)), [shown(name) for name in panel.rows], fontsize=8)
     longest = max(len(text) for row in panel.texts for text in row)
     letters = min(8.0, (width - 1) * 72 / len(panel.columns) / (0.58 * longest))
@@ -121,12 +123,6 @@ def _draw_cells(axis: Any, panel: Cells, width: float) -> dict[str, Any]:
             colour = "white" if value > 0.7 else "black"
             axis.text(x, y, text, ha="center", va="center", fontsize=letters, color=colour)
     return {panel.scale: image}
-
-
-def _wrapped(name: str) -> str:
-    """A column's name, a line a word but for the last two: `random`, `encoder h`."""
-    *first, last = shown(name).rsplit(" ", 2) if name.count(" ") > 1 else [shown(name)]
-    return f"{' '.join(first[:-1])}\n{first[-1]} {last}" if first else last
 
 
 def _with_scale(figure: Any, found: Panels, handles: dict[str, Any], size: tuple[float, int]) -> Any:

@@ -38,7 +38,7 @@ def augmented_distance(
     Huang et al. 2023 (arXiv:2111.00743), the augmented distance before Definition 1, over the views at hand: an
     upper bound of the minimum over all views. Plain Euclidean distance of the rows as they are. Bytes are
     pixels on the scale [0, 1] times 255: their squared distances are exact integers, the result is in units
-    of that scale. Float32 rows give float32, correct to about 1e-6 relative; float64 rows give float64. Pairs
+    of that scale. Float32 rows give float32, correct to 3e-6 relative (most to 1e-6); float64 rows give float64. Pairs
     that cancellation leaves unsure are recomputed as differences in float64. With `other`, distances to its images
     ([n m]). Symmetric, O(n^2 views^2 dim / 2) operations, n^2 numbers and one tile of memory; a row with a
     nan is an `InputError`.

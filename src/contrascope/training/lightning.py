@@ -88,16 +88,12 @@ class LightningMethod(LightningModule):
         if trainer.world_size > 1:
             synchronise_batch_norm(self.method)  # its batch norms are children and replaced in place
         check_accumulation(self.method, training, world_size=trainer.world_size)
-        asked = {
-            "max_epochs": (trainer.max_epochs, training.epochs),
-            "precision": (trainer.precision, PRECISION[training.precision]),
-            "gradient_clip_val": (trainer.gradient_clip_val or None, training.clip_norm or None),
-            "accumulate_grad_batches": (trainer.accumulate_grad_batches, 1),
-        }
-        for name, (found, wanted) in asked.items():
-            if found != wanted:
+        wanted = trainer_arguments(training)
+        for name in ("max_epochs", "precision", "gradient_clip_val", "accumulate_grad_batches"):
+            found = getattr(trainer, name)
+            if (found or None) != wanted[name]:
                 raise InputError(
-                    f"Trainer({name}={found!r}), but the training settings ask for {wanted!r}. "
+                    f"Trainer({name}={found!r}), but the training settings ask for {wanted[name]!r}. "
                     "Make the Trainer with Trainer(**trainer_arguments(training), ...)."
                 )
 
