@@ -21,20 +21,20 @@ from scipy.stats import kendalltau, spearmanr
 from torch import Tensor
 
 from contrascope import records
+from contrascope.advice.curves import few_per_class
+from contrascope.advice.policies import Candidate
+from contrascope.advice.proxies import Proxies
+from contrascope.advice.settings import AdviseSettings
+from contrascope.advice.state import State
 from contrascope.augment.policy import Policy, policy, to_float
 from contrascope.augment.presets import AnyOp, preset
 from contrascope.augment.views import make_views
 from contrascope.data.imageset import InMemoryImages
 from contrascope.data.open import open_images
+from contrascope.data.sampling import some_images
 from contrascope.data.settings import DataSettings
-from contrascope.experiments.advise_curves import few_per_class
-from contrascope.experiments.advise_policies import Candidate
-from contrascope.experiments.advise_proxies import Proxies
-from contrascope.experiments.advise_settings import AdviseSettings
-from contrascope.experiments.advise_state import State
-from contrascope.experiments.assess import some_images
-from contrascope.theory.augmented_distance import augmented_distance, normalised_pixels
-from contrascope.theory.concentration import concentration, delta_grid
+from contrascope.theory.concentration.augmented_distance import augmented_distance, normalised_pixels
+from contrascope.theory.concentration.concentration import concentration, delta_grid
 
 METHODS = ("SimCLR", "Barlow Twins", "MoCo", "SimSiam")
 CHOSEN_ON, TESTED_ON = (0, 1), (2, 3)

@@ -26,19 +26,20 @@ from arcl_cost import memory_costs, step_costs
 from cifar10 import TIMING, scores, spread, timed_train
 
 from contrascope import records
+from contrascope.data.sampling import some_images
 from contrascope.diagnosis.networks import PROBE_EPOCH
 from contrascope.evaluation.evaluate import evaluate
 from contrascope.evaluation.suites import AugmentedSettings
-from contrascope.experiments.assess import evaluation_sets, some_images
-from contrascope.experiments.environment import environment
-from contrascope.experiments.recipes import RECIPES
-from contrascope.experiments.robustness import robustness_of
-from contrascope.experiments.settings import RunSettings
-from contrascope.experiments.train import load_run, policies_for
 from contrascope.features.embed import embed
+from contrascope.jobs.assess import evaluation_sets
 from contrascope.losses import LOSSES
 from contrascope.losses.pairs import PositivesName
-from contrascope.theory.alignment import alignment, augmentation_robust, unit_views
+from contrascope.runs.environment import environment
+from contrascope.runs.load import load_run, policies_for
+from contrascope.runs.recipes import RECIPES
+from contrascope.runs.settings import RunSettings
+from contrascope.suites.copies import robustness_of
+from contrascope.theory.factors.alignment import alignment, augmentation_robust, unit_views
 
 MEASURED, SOFT = "arcl.json", 1.0
 ACCURACIES = ("kNN", "5 labels", "linear")

@@ -13,10 +13,10 @@ import torch
 
 from contrascope.augment.presets import build_policy
 from contrascope.augment.views import make_views
-from contrascope.experiments.settings import RunSettings
-from contrascope.experiments.train import build
 from contrascope.losses import LOSSES, SoftWorst
 from contrascope.losses.pairs import Positives
+from contrascope.runs.build import build
+from contrascope.runs.settings import RunSettings
 from contrascope.training.optim import build_optimizer
 
 SIDE = 32

@@ -16,9 +16,9 @@ from pathlib import Path
 import torch
 
 from contrascope import records
-from contrascope.experiments.recipes import CPU_METHODS, RECIPES
-from contrascope.experiments.settings import RunSettings
-from contrascope.experiments.train import train
+from contrascope.jobs.train import train
+from contrascope.runs.recipes import CPU_METHODS, RECIPES
+from contrascope.runs.settings import RunSettings
 
 POLICIES = ("a", "abc", "abcde")
 TIMING = "timing.json"

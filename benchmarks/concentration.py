@@ -34,10 +34,10 @@ from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
 from contrascope.features.nested_views import nested_views
 from contrascope.features.refine_views import refine_distance
-from contrascope.theory.augmented_distance import augmented_distance
-from contrascope.theory.clique_curve import clique_curve
-from contrascope.theory.concentration import delta_grid
-from contrascope.theory.max_clique import max_clique
+from contrascope.theory.concentration.augmented_distance import augmented_distance
+from contrascope.theory.concentration.clique_curve import clique_curve
+from contrascope.theory.concentration.concentration import delta_grid
+from contrascope.theory.concentration.max_clique import max_clique
 
 
 def load(

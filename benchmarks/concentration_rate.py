@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from contrascope.theory.augmented_distance import BLOCK_FLOATS, augmented_distance
+from contrascope.theory.concentration.augmented_distance import BLOCK_FLOATS, augmented_distance
 
 SWEEPS = {
     "images": [(100, 8, 3072), (200, 8, 3072), (400, 8, 3072), (800, 8, 3072)],

@@ -11,10 +11,10 @@ import torch
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
 from contrascope.data.shapes import draw_shapes, shape_factors
-from contrascope.theory.augmented_distance import augmented_distance
-from contrascope.theory.concentration import concentration, delta_grid
-from contrascope.theory.shift_truth import ShiftTruth, shift_bound, shift_estimate, shift_truth
-from contrascope.theory.shift_world import ShiftEncoder, shift_distance, shift_views
+from contrascope.theory.concentration.augmented_distance import augmented_distance
+from contrascope.theory.concentration.concentration import concentration, delta_grid
+from contrascope.theory.worlds.shift_truth import ShiftTruth, shift_bound, shift_estimate, shift_truth
+from contrascope.theory.worlds.shift_world import ShiftEncoder, shift_distance, shift_views
 
 VIEWS = (1, 2, 4, 8, 16, 32, 64, 128)
 SPREADS = (0.0, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.2, 1.0)

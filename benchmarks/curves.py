@@ -23,11 +23,11 @@ from contrascope.diagnosis.networks import FixedViews, Subject, embed_views, fix
 from contrascope.diagnosis.rules import identity_share
 from contrascope.diagnosis.signals import layer_signals
 from contrascope.evaluation.knn import KNNClassifier
-from contrascope.experiments.assess import evaluation_sets
-from contrascope.experiments.train import load_run
 from contrascope.features.embed import embed
-from contrascope.theory.alignment import alignment, unit_views
-from contrascope.theory.divergence import divergence
+from contrascope.jobs.assess import evaluation_sets
+from contrascope.runs.load import load_run
+from contrascope.theory.factors.alignment import alignment, unit_views
+from contrascope.theory.factors.divergence import divergence
 
 DASHES = ("-", "--", ":", "-.")
 PANELS = {

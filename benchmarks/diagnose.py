@@ -19,8 +19,8 @@ import torch
 
 from contrascope.diagnosis.diagnosis import diagnose
 from contrascope.diagnosis.settings import DiagnosisSettings
-from contrascope.experiments.diagnose import diagnose_anything
-from contrascope.experiments.environment import environment
+from contrascope.runs.environment import environment
+from contrascope.subjects.diagnose import diagnose_anything
 
 CLASSES = 10
 

@@ -38,16 +38,17 @@ from contrascope.diagnosis.geometry import feature_geometry
 from contrascope.diagnosis.settings import GeometryProbeSettings, MonitorSettings
 from contrascope.encoders.build import EncoderSettings
 from contrascope.encoders.projector import ProjectorSettings, build_projector
-from contrascope.experiments.foreign import default_device
-from contrascope.experiments.geometry_probe import GeometryProbe, geometry_row
-from contrascope.experiments.recipes import RECIPES
-from contrascope.experiments.run_folder import claim
-from contrascope.experiments.settings import RunSettings
-from contrascope.experiments.train import build, load_run, policies_for, train
 from contrascope.geometry.generators import fit_generator, kernel_share
 from contrascope.geometry.tangent import operation_cell, tangent
 from contrascope.geometry.toys import rotation_rank
-from contrascope.methods.simclr import SimCLRSettings
+from contrascope.jobs.geometry_probe import GeometryProbe, geometry_row
+from contrascope.jobs.train import train
+from contrascope.methods.joint.simclr import SimCLRSettings
+from contrascope.runs.build import build
+from contrascope.runs.folder import claim
+from contrascope.runs.load import default_device, load_run, policies_for
+from contrascope.runs.recipes import RECIPES
+from contrascope.runs.settings import RunSettings
 from contrascope.settings import to_json
 from contrascope.training.optim import OptimSettings
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from contrascope import records
 from contrascope.diagnosis.settings import GeometrySettings
-from contrascope.experiments.geometry import measure_anything, write_geometry
 from contrascope.reports.static import write_figure
+from contrascope.subjects.geometry import measure_anything, write_geometry
 
 LAYERS = {
     "random h": ("reference", "h"),

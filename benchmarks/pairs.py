@@ -25,10 +25,10 @@ from scipy.stats import spearmanr
 from contrascope import records
 from contrascope.augment.presets import PolicySettings
 from contrascope.data.imageset import ImageSet
-from contrascope.experiments.settings import RunSettings
 from contrascope.features.nested_views import nested_views, policy_name
-from contrascope.theory.augmented_distance import augmented_distance, normalised_pixels
-from contrascope.theory.concentration import concentration, delta_grid
+from contrascope.runs.settings import RunSettings
+from contrascope.theory.concentration.augmented_distance import augmented_distance, normalised_pixels
+from contrascope.theory.concentration.concentration import concentration, delta_grid
 
 PAIRS = tuple("".join(pair) for pair in itertools.combinations("abcde", 2))
 LETTERS = ("ad", "ac", "ab", "ae", *(pair for pair in PAIRS if "a" not in pair))

@@ -27,9 +27,9 @@ from PIL import Image
 
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
-from contrascope.experiments.facts import look
-from contrascope.experiments.recipes import find_recipe
-from contrascope.experiments.train import train
+from contrascope.jobs.train import train
+from contrascope.runs.facts import look
+from contrascope.runs.recipes import find_recipe
 
 PER_GROUP = 100
 

@@ -25,10 +25,10 @@ from torch import nn
 
 from contrascope.augment.presets import build_policy
 from contrascope.augment.views import make_views
-from contrascope.experiments.environment import environment
-from contrascope.experiments.recipes import RECIPES
-from contrascope.experiments.settings import RunSettings
-from contrascope.experiments.train import build
+from contrascope.runs.build import build
+from contrascope.runs.environment import environment
+from contrascope.runs.recipes import RECIPES
+from contrascope.runs.settings import RunSettings
 from contrascope.training.optim import build_optimizer
 
 Step = Callable[[int], None]

@@ -30,11 +30,11 @@ from contrascope.diagnosis.signals import Signals
 from contrascope.diagnosis.verdict import judge
 from contrascope.encoders.build import EncoderSettings, build_encoder
 from contrascope.evaluation.knn import KNNClassifier
-from contrascope.experiments.diagnose import diagnose_anything
-from contrascope.experiments.settings import RunSettings
 from contrascope.features.embed import embed
 from contrascope.methods.base import Method
+from contrascope.runs.settings import RunSettings
 from contrascope.settings import from_json, to_json
+from contrascope.subjects.diagnose import diagnose_anything
 from contrascope.training.loop import fit
 from contrascope.training.optim import ScheduleSettings
 from contrascope.training.settings import TrainingSettings

@@ -19,14 +19,14 @@ from contrascope.encoders.projector import ProjectorSettings
 from contrascope.losses.cosine import byol, negative_cosine
 from contrascope.losses.spectral import linear_contrastive
 from contrascope.losses.terms import LossTerms
-from contrascope.methods.barlow_twins import BarlowTwinsSettings
 from contrascope.methods.base import Method, MethodSettings, over_views
-from contrascope.methods.byol import BYOL, BYOLSettings
-from contrascope.methods.moco import MoCoSettings
+from contrascope.methods.joint.barlow_twins import BarlowTwinsSettings
+from contrascope.methods.joint.simclr import SimCLR, SimCLRSettings
+from contrascope.methods.joint.vicreg import VICRegSettings
+from contrascope.methods.momentum.byol import BYOL, BYOLSettings
+from contrascope.methods.momentum.moco import MoCoSettings
+from contrascope.methods.predict.simsiam import SimSiam, SimSiamSettings
 from contrascope.methods.registry import build_method
-from contrascope.methods.simclr import SimCLR, SimCLRSettings
-from contrascope.methods.simsiam import SimSiam, SimSiamSettings
-from contrascope.methods.vicreg import VICRegSettings
 from contrascope.training.optim import OptimSettings
 from contrascope.types import Views
 

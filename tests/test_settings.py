@@ -6,8 +6,8 @@ from typing import Literal
 import pytest
 
 from contrascope.errors import InputError
-from contrascope.experiments.recipes import RECIPES
-from contrascope.experiments.settings import RunSettings
+from contrascope.runs.recipes import RECIPES
+from contrascope.runs.settings import RunSettings
 from contrascope.settings import differences, digest, from_json, to_json
 
 

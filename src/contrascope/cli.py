@@ -24,8 +24,8 @@ from contrascope.cli_arguments import (
     TrainArguments,
 )
 from contrascope.errors import InputError, did_you_mean
-from contrascope.experiments.recipes import RECIPES, find_recipe
-from contrascope.experiments.settings import RunSettings
+from contrascope.runs.recipes import RECIPES, find_recipe
+from contrascope.runs.settings import RunSettings
 from contrascope.settings import from_json
 
 USAGE = """usage: contrascope COMMAND ...
@@ -97,8 +97,8 @@ def _train(words: list[str]) -> None:
         TrainArguments, args=rest, default=defaults, prog=f"contrascope train {name}", config=CONFIG
     )
     from contrascope.augment.policy_file import in_place_of
-    from contrascope.experiments.show import show_run, show_settings
-    from contrascope.experiments.train import train
+    from contrascope.jobs.train import train
+    from contrascope.terminal.tables import show_run, show_settings
     from contrascope.training.interrupt import Interrupted, StoppedError
     from contrascope.training.watch import NonFiniteLossError
 
@@ -134,7 +134,7 @@ def _defaults(name: str, rest: list[str]) -> TrainArguments:
     defaults = TrainArguments(settings=recipe.make())
     if recipe.adapt is None or set(rest) & {"-h", "--help"}:
         return defaults
-    from contrascope.experiments.facts import look
+    from contrascope.runs.facts import look
 
     data = tyro.cli(
         TrainArguments, args=rest, default=defaults, prog=f"contrascope train {name}", config=CONFIG
@@ -145,7 +145,7 @@ def _defaults(name: str, rest: list[str]) -> TrainArguments:
 
 def _embed(words: list[str]) -> None:
     parsed = tyro.cli(EmbedArguments, args=words, prog="contrascope embed", config=CONFIG)
-    from contrascope.experiments.foreign import embed_to_file
+    from contrascope.jobs.embed import embed_to_file
 
     where = embed_to_file(parsed.encoder, replace(parsed.data, source=parsed.source), parsed.out)
     sys.stdout.write(f"{where}\n")
@@ -154,8 +154,8 @@ def _embed(words: list[str]) -> None:
 def _evaluate(words: list[str]) -> None:
     parsed = tyro.cli(EvaluateArguments, args=words, prog="contrascope evaluate", config=CONFIG)
     if parsed.suite is not None:
-        from contrascope.experiments.evaluate_suites import evaluate_suite
-        from contrascope.experiments.show_suites import show_suite
+        from contrascope.suites.run import evaluate_suite
+        from contrascope.terminal.suites import show_suite
 
         try:
             record = evaluate_suite(
@@ -174,8 +174,8 @@ def _evaluate(words: list[str]) -> None:
             raise SystemExit(130) from None
         sys.stdout.write(show_suite(record, as_json=parsed.json))
         return
-    from contrascope.experiments.foreign import evaluate_anything
-    from contrascope.experiments.show import show_json, show_table
+    from contrascope.jobs.evaluate import evaluate_anything
+    from contrascope.terminal.tables import show_json, show_table
 
     if parsed.source is None:
         raise InputError("evaluate needs the images (or a second file of features) as its second argument.")
@@ -185,8 +185,8 @@ def _evaluate(words: list[str]) -> None:
 
 def _diagnose(words: list[str]) -> int:
     parsed = tyro.cli(DiagnoseArguments, args=words, prog="contrascope diagnose", config=CONFIG)
-    from contrascope.experiments.diagnose import diagnose_anything, write_diagnosis
-    from contrascope.experiments.show_diagnosis import show_diagnosis
+    from contrascope.subjects.diagnose import diagnose_anything, write_diagnosis
+    from contrascope.terminal.diagnosis import show_diagnosis
 
     if parsed.geometry:
         return _diagnose_geometry(parsed)
@@ -198,8 +198,8 @@ def _diagnose(words: list[str]) -> int:
 
 
 def _diagnose_geometry(parsed: DiagnoseArguments) -> int:
-    from contrascope.experiments.geometry import measure_anything, write_geometry
-    from contrascope.experiments.show_geometry import show_geometry
+    from contrascope.subjects.geometry import measure_anything, write_geometry
+    from contrascope.terminal.geometry import show_geometry
 
     found = measure_anything(parsed.thing, **_subject(parsed), settings=parsed.of_geometry)
     out = _out_or_run(parsed)
@@ -228,9 +228,9 @@ def _out_or_run(parsed: DiagnoseArguments) -> Path | None:
 
 def _advise(words: list[str]) -> None:
     parsed = tyro.cli(AdviseArguments, args=words, prog="contrascope advise", config=CONFIG)
-    from contrascope.experiments.advise import advise
-    from contrascope.experiments.advise_settings import seconds_of
-    from contrascope.experiments.advise_show import show_advice
+    from contrascope.advice.advise import advise
+    from contrascope.advice.settings import seconds_of
+    from contrascope.terminal.advice import show_advice
 
     try:
         advice = advise(
@@ -251,7 +251,7 @@ def _report(words: list[str]) -> None:
     parsed = tyro.cli(ReportArguments, args=words, prog="contrascope report", config=CONFIG)
     runs = [run.expanduser() for run in parsed.runs]
     if len(runs) == 1 and (parsed.gallery or parsed.diagnosis):
-        from contrascope.experiments.report import complete
+        from contrascope.gallery.complete import complete
 
         for said in complete(
             runs[0], gallery=parsed.gallery, diagnosis=parsed.diagnosis, points=parsed.points
@@ -265,7 +265,7 @@ def _report(words: list[str]) -> None:
 
 def _export(words: list[str]) -> None:
     parsed = tyro.cli(ExportArguments, args=words, prog="contrascope export", config=CONFIG)
-    from contrascope.experiments.export import ExportSettings, export_run
+    from contrascope.jobs.export import ExportSettings, export_run
 
     settings = ExportSettings(
         to=parsed.to, step=parsed.step, split=parsed.split, neighbours=parsed.neighbours

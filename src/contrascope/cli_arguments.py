@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 
 import tyro
 
+from contrascope.advice.settings import AdviseSettings
 from contrascope.data.settings import DataSettings
 from contrascope.diagnosis.settings import DiagnosisSettings, GeometrySettings
 from contrascope.evaluation.protocol import Protocol
 from contrascope.evaluation.suites import AugmentedSettings, TransferProtocol
-from contrascope.experiments.advise_settings import AdviseSettings
-from contrascope.experiments.settings import RunSettings
+from contrascope.runs.settings import RunSettings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -281,3 +281,23 @@ def _decompose(
     except torch.linalg.LinAlgError:
         parts = routine(matrix.double())
     return tuple(part.to(matrix.dtype) for part in parts)
+
+
+def principal(rows: Float[Tensor, "n dim"]) -> tuple[Float[Tensor, "n 2"], list[float]]:
+    """Coordinates along the two main directions of the covariance and their shares of the variance.
+
+    Each direction's largest entry is positive, so that the map does not flip from machine to machine.
+
+    >>> place, shares = principal(torch.tensor([[0.0, 3.0], [0.0, -3.0], [1.0, 0.0], [-1.0, 0.0]]))
+    >>> [round(share, 2) for share in shares], place[0].tolist()
+    ([0.9, 0.1], [3.0, 0.0])
+    """
+    centred = rows.double() - rows.double().mean(dim=0)
+    values, vectors = eigh(centred.T @ centred)
+    values, vectors = values.clamp_min(0).flip(0)[:2], vectors.flip(1)[:, :2]
+    signs = vectors.gather(0, vectors.abs().argmax(dim=0, keepdim=True)).sign()
+    place = centred @ (vectors * torch.where(signs == 0, torch.ones_like(signs), signs))
+    total = float(centred.square().sum())
+    if place.shape[1] < 2:
+        place = torch.cat([place, torch.zeros_like(place)], dim=1)
+    return place, [float(value) / total if total > 0 else 0.0 for value in values]

@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data"
-
 
 def encode(pixels: np.ndarray, kind: str = "PNG") -> bytes:
     file = BytesIO()
@@ -58,17 +56,6 @@ def write_folder(tmp_path) -> Callable[..., Path]:
         return root
 
     return write
-
-
-@pytest.fixture
-def real() -> Callable[[str], str]:
-    def path(name: str) -> str:
-        folder = REAL / name
-        if not folder.is_dir():
-            pytest.skip(f"the real image set {name} is not at {folder}")
-        return str(folder)
-
-    return path
 
 
 @pytest.fixture

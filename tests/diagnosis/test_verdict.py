@@ -7,12 +7,12 @@ from contrascope.diagnosis.rules import RULES, Thresholds, identity_share
 from contrascope.diagnosis.signals import Faults, Signals, layer_signals
 from contrascope.diagnosis.verdict import judge
 from contrascope.encoders.projector import ProjectorSettings
-from contrascope.methods.barlow_twins import BarlowTwinsSettings
-from contrascope.methods.byol import BYOLSettings
-from contrascope.methods.moco import MoCoSettings
-from contrascope.methods.simclr import SimCLRSettings
-from contrascope.methods.simsiam import SimSiamSettings
-from contrascope.methods.vicreg import VICRegSettings
+from contrascope.methods.joint.barlow_twins import BarlowTwinsSettings
+from contrascope.methods.joint.simclr import SimCLRSettings
+from contrascope.methods.joint.vicreg import VICRegSettings
+from contrascope.methods.momentum.byol import BYOLSettings
+from contrascope.methods.momentum.moco import MoCoSettings
+from contrascope.methods.predict.simsiam import SimSiamSettings
 
 N, DIM = 400, 24
 

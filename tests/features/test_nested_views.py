@@ -11,7 +11,7 @@ from contrascope.augment.views import make_views
 from contrascope.errors import InputError
 from contrascope.features.nested_views import contains, nested_views, policy_name
 from contrascope.features.refine_views import refine_distance
-from contrascope.theory.augmented_distance import augmented_distance
+from contrascope.theory.concentration.augmented_distance import augmented_distance
 
 CHAIN = tuple(PolicySettings(name=name) for name in ("a", "ab", "abc", "abcd", "abcde"))
 

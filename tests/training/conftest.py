@@ -11,9 +11,9 @@ from contrascope.data.imageset import InMemoryImages
 from contrascope.encoders.build import EncoderSettings, build_encoder
 from contrascope.encoders.projector import ProjectorSettings
 from contrascope.methods.base import Method
-from contrascope.methods.moco import MoCoSettings
+from contrascope.methods.joint.simclr import SimCLRSettings
+from contrascope.methods.momentum.moco import MoCoSettings
 from contrascope.methods.registry import build_method
-from contrascope.methods.simclr import SimCLRSettings
 from contrascope.training.loop import fit
 from contrascope.training.optim import OptimSettings, ScheduleSettings
 from contrascope.training.settings import TrainingSettings

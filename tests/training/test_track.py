@@ -14,9 +14,9 @@ from contrascope.diagnosis.settings import MonitorSettings
 from contrascope.encoders.build import EncoderSettings
 from contrascope.encoders.projector import ProjectorSettings
 from contrascope.errors import InputError, MissingExtraError
-from contrascope.experiments.recipes import digits_simclr
-from contrascope.experiments.train import train
-from contrascope.methods.simclr import SimCLRSettings
+from contrascope.jobs.train import train
+from contrascope.methods.joint.simclr import SimCLRSettings
+from contrascope.runs.recipes import digits_simclr
 from contrascope.settings import to_json
 from contrascope.training import track
 from contrascope.training.interrupt import Interrupted

@@ -24,10 +24,10 @@ from contrascope.intervals import generator
 from contrascope.linalg import non_finite
 from contrascope.methods.base import MethodSettings
 from contrascope.notebook import summary_html
-from contrascope.theory.alignment import unit_views
-from contrascope.theory.divergence import mean_view
-from contrascope.theory.lipschitz import LipschitzEstimate
-from contrascope.theory.pseudo import pseudo_classes
+from contrascope.theory.bounds.lipschitz import LipschitzEstimate
+from contrascope.theory.factors.alignment import unit_views
+from contrascope.theory.factors.divergence import mean_view
+from contrascope.theory.factors.pseudo import pseudo_classes
 
 ANALYTIC = "Gaussian rows of the same shape (the uniform law); a plain array has no random encoder"
 

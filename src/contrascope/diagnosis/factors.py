@@ -7,13 +7,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from contrascope.intervals import Estimate
-from contrascope.theory.alignment import image_alignment, unit_views
-from contrascope.theory.bound import Bound
-from contrascope.theory.decompose import info_nce_split
-from contrascope.theory.divergence import class_centres, divergence, nearest_centre_error
-from contrascope.theory.divergence_bounds import correlation_divergence, usable_inequality
-from contrascope.theory.embedding_bound import embedding_error_bounds
-from contrascope.theory.variance import class_variance, few_shot_bound
+from contrascope.theory.bounds.bound import Bound
+from contrascope.theory.bounds.divergence_bounds import correlation_divergence, usable_inequality
+from contrascope.theory.bounds.embedding_bound import embedding_error_bounds
+from contrascope.theory.factors.alignment import image_alignment, unit_views
+from contrascope.theory.factors.decompose import info_nce_split
+from contrascope.theory.factors.divergence import class_centres, divergence, nearest_centre_error
+from contrascope.theory.factors.variance import class_variance, few_shot_bound
 
 SHOTS = (1, 5, None)
 """Labels a class for which a few-shot bound is given; None: exact centres."""

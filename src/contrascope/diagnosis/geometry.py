@@ -26,7 +26,7 @@ from contrascope.geometry.regions import AffineLayer, activation_patterns, disti
 from contrascope.geometry.tangent import tangent
 from contrascope.intervals import Estimate
 from contrascope.spectra import exp_entropy
-from contrascope.theory.spectrum import covariance_and_gram
+from contrascope.theory.factors.spectrum import covariance_and_gram
 
 BINS = 40
 """Bins of a histogram of distances, from 0 to 2."""

@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from contrascope.intervals import Estimate
-from contrascope.theory.alignment import alignment, augmentation_robust, r_epsilon_curve, unit_views
-from contrascope.theory.decompose import cross_correlation_split, info_nce_split
+from contrascope.theory.factors.alignment import alignment, augmentation_robust, r_epsilon_curve, unit_views
+from contrascope.theory.factors.decompose import cross_correlation_split, info_nce_split
 
 BARLOW_WEIGHT = 5e-3
 """lambda at which the cross-correlation loss is shown: Barlow Twins' own."""

@@ -16,7 +16,7 @@ from contrascope.diagnosis.signals import LayerSignals, Signals, finite_signals,
 from contrascope.diagnosis.statistics import image_statistics
 from contrascope.features.embed import ImageSource, evaluating
 from contrascope.linalg import unit_rows
-from contrascope.theory.lipschitz import LipschitzEstimate, local_lipschitz
+from contrascope.theory.bounds.lipschitz import LipschitzEstimate, local_lipschitz
 
 NO_FORWARD_MODE = (NotImplementedError, RuntimeError)
 """What a derivative in forward mode raises where there is none: by operators, and by custom functions."""

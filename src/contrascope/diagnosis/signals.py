@@ -10,14 +10,14 @@ from torch import Tensor
 from contrascope.diagnosis.shortcut import Shortcut, shortcut
 from contrascope.intervals import Estimate, generator
 from contrascope.linalg import class_means, constant_columns, non_finite, unit_rows
-from contrascope.theory.alignment import alignment, augmentation_robust, unit_views
-from contrascope.theory.confusion import average_confusion_ratio
-from contrascope.theory.divergence import mean_view
-from contrascope.theory.lidar import lidar
-from contrascope.theory.pseudo import pseudo_classes
-from contrascope.theory.retrieval import instance_retrieval
-from contrascope.theory.spectrum import spectrum
-from contrascope.theory.uniformity import feature_std, uniformity, wasserstein_uniformity
+from contrascope.theory.factors.alignment import alignment, augmentation_robust, unit_views
+from contrascope.theory.factors.confusion import average_confusion_ratio
+from contrascope.theory.factors.divergence import mean_view
+from contrascope.theory.factors.lidar import lidar
+from contrascope.theory.factors.pseudo import pseudo_classes
+from contrascope.theory.factors.retrieval import instance_retrieval
+from contrascope.theory.factors.spectrum import spectrum
+from contrascope.theory.factors.uniformity import feature_std, uniformity, wasserstein_uniformity
 
 FEW = 8
 """Number of clusters by which `modes` is measured."""

@@ -105,3 +105,12 @@ def wrap_encoder(
     12
     """
     return Encoder(trunk, size=size, mean=mean, std=std, resize=resize, pool=pool)
+
+
+def pretrained(name: str) -> bool:
+    """Whether a name stands for published weights: timm:, hf:, torchvision:, but not package.module:Object.
+
+    >>> pretrained("timm:resnet18"), pretrained("module:Net"), pretrained("convnet")
+    (True, False, False)
+    """
+    return name.partition(":")[0] in ("timm", "hf", "torchvision") and ":" in name

@@ -13,8 +13,8 @@ from contrascope.evaluation.protocol import Protocol
 from contrascope.features.features import Features
 from contrascope.intervals import bootstrap_interval
 from contrascope.linalg import singular_values
-from contrascope.theory.alignment import augmentation_robust, unit_views
-from contrascope.theory.error_bounds import risk_gap_bound
+from contrascope.theory.bounds.error_bounds import risk_gap_bound
+from contrascope.theory.factors.alignment import augmentation_robust, unit_views
 
 LIPSCHITZ = math.sqrt(2)
 """Lipschitz constant of softmax cross-entropy in the Euclidean norm of the logits."""

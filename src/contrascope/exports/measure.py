@@ -13,7 +13,7 @@ from contrascope.data.imageset import ImageSet
 from contrascope.errors import InputError
 from contrascope.features.embed import evaluating
 from contrascope.linalg import Neighbours, nearest, require_finite
-from contrascope.theory.alignment import image_alignment, unit_views
+from contrascope.theory.factors.alignment import image_alignment, unit_views
 
 Progress = Callable[[int, int], None]
 """Told how many of how many images are done."""

@@ -7,13 +7,13 @@ from torch import nn
 
 from contrascope.distributed import synchronise_batch_norm, world_size
 from contrascope.errors import InputError
-from contrascope.methods.barlow_twins import BarlowTwins, BarlowTwinsSettings
 from contrascope.methods.base import Method, MethodSettings
-from contrascope.methods.byol import BYOL, BYOLSettings
-from contrascope.methods.moco import MoCo, MoCoSettings
-from contrascope.methods.simclr import SimCLR, SimCLRSettings
-from contrascope.methods.simsiam import SimSiam, SimSiamSettings
-from contrascope.methods.vicreg import VICReg, VICRegSettings
+from contrascope.methods.joint.barlow_twins import BarlowTwins, BarlowTwinsSettings
+from contrascope.methods.joint.simclr import SimCLR, SimCLRSettings
+from contrascope.methods.joint.vicreg import VICReg, VICRegSettings
+from contrascope.methods.momentum.byol import BYOL, BYOLSettings
+from contrascope.methods.momentum.moco import MoCo, MoCoSettings
+from contrascope.methods.predict.simsiam import SimSiam, SimSiamSettings
 
 AnyMethodSettings: TypeAlias = (
     SimCLRSettings | MoCoSettings | BarlowTwinsSettings | SimSiamSettings | BYOLSettings | VICRegSettings

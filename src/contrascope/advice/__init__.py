@@ -1,0 +1,1 @@
+"""Which augmentation suits these images."""

@@ -1,0 +1,1 @@
+"""Thumbnails, map and curves of a run, for its page."""

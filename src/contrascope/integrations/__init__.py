@@ -1,0 +1,1 @@
+"""Our methods and measurements in other people's trainers."""

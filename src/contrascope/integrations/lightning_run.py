@@ -1,0 +1,56 @@
+"""A run under Lightning's Trainer whose folder `contrascope diagnose` and `contrascope report` read."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from contrascope.data.open import open_images
+from contrascope.integrations.lightning import ImageData, LightningMethod, RunFolder, is_first_process
+from contrascope.runs.build import build
+from contrascope.runs.folder import claim, record_start
+from contrascope.runs.load import policies_for
+from contrascope.runs.settings import RunSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class LightningRun:
+    """What a Trainer takes."""
+
+    module: LightningMethod
+    """Method, views, optimiser and schedule."""
+    data: ImageData
+    """The run's images."""
+    folder: RunFolder
+    """Callback that writes metrics and checkpoints to the run's folder."""
+
+
+def lightning_run(settings: RunSettings, out: Path, *, resume: bool = False) -> LightningRun:
+    """A run for Lightning's Trainer; the folder gets settings, environment, metrics and checkpoints.
+
+    Example::
+
+        from lightning.pytorch import Trainer
+        from contrascope.integrations.lightning import trainer_arguments
+
+        settings = RECIPES["digits-simclr"].make()
+        run = lightning_run(settings, Path("runs/digits"))
+        trainer = Trainer(**trainer_arguments(settings.training), callbacks=[run.folder])
+        trainer.fit(run.module, run.data)
+
+    Raises `InputError` if the folder holds a run and `resume` is not set, or one with other settings.
+    """
+    images = open_images(settings.data)
+    module = LightningMethod(
+        build(settings, images.shape),
+        policies_for(settings.policy, images),
+        training=settings.training,
+        optim=settings.optim,
+        schedule=settings.schedule,
+    )
+    if is_first_process():
+        claim(settings, out, resume=resume)
+        record_start(out, images, device=torch.device("cpu"), processes=1)
+    return LightningRun(
+        module=module, data=ImageData(images, training=settings.training), folder=RunFolder(out)
+    )

@@ -1,0 +1,1 @@
+"""Work on runs and subjects: train, assess, embed, evaluate, export, probes."""

@@ -1,0 +1,115 @@
+"""A trained encoder beside a random one and raw pixels, under one protocol."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+
+from contrascope.data.imageset import ImageSet
+from contrascope.data.open import open_images
+from contrascope.data.sampling import PROBE_IMAGES, held_out, some_images
+from contrascope.data.settings import DataSettings
+from contrascope.errors import InputError, MissingSplitError
+from contrascope.evaluation.evaluate import compare
+from contrascope.evaluation.knn import KNNClassifier
+from contrascope.evaluation.protocol import Protocol
+from contrascope.features.embed import embed, raw_pixels
+from contrascope.features.features import Features
+from contrascope.methods.base import Method
+from contrascope.runs.load import Run, random_twin_of
+from contrascope.training.probe import Finding, Probe
+
+STAND_INS = ("validation", "valid", "val")
+
+
+Rows = list[dict[str, Any]]
+
+
+def assess(
+    encoder: nn.Module,
+    projector: nn.Module | None,
+    data: DataSettings,
+    protocol: Protocol,
+    *,
+    random_encoder: nn.Module | None = None,
+    device: torch.device | str = "cpu",
+) -> Rows:
+    """The table of scores: one row a representation and probe.
+
+    Learns from `protocol.train_split`, tests on `protocol.test_split`; where the data has no such split, its
+    validation split stands in, or else a fifth of the training images that the probes' labels never come from
+    (the encoder has seen them, unlabelled). The rows name the split that was used.
+    """
+    train, test, split = evaluation_sets(data, protocol)
+    if train.y is None:
+        raise InputError(f"{data.source!r} has no labels; kNN, linear and nearest-centre scores need some.")
+    protocol = fitted_protocol(protocol, num_train=len(train), test_split=split)
+    pairs: dict[str, tuple[Features, Features]] = {
+        "trained encoder": (
+            embed(encoder, projector, train, device=device),
+            embed(encoder, projector, test, device=device),
+        )
+    }
+    if random_encoder is not None:
+        pairs["random encoder"] = (
+            embed(random_encoder, None, train, device=device),
+            embed(random_encoder, None, test, device=device),
+        )
+    pairs["raw pixels"] = (raw_pixels(train), raw_pixels(test))
+    return [{**row, "split": split} for row in compare(pairs, protocol)]
+
+
+def assess_run(
+    run: Run, data: DataSettings, protocol: Protocol, *, device: torch.device | str = "cpu"
+) -> Rows:
+    """Scores of a run's encoder on any data, beside a random encoder of the same architecture and raw pixels."""
+    twin = random_twin_of(run).encoder
+    projector = run.method.projector if protocol.features == "z" else None
+    return assess(run.encoder, projector, data, protocol, random_encoder=twin, device=device)
+
+
+def evaluation_sets(data: DataSettings, protocol: Protocol) -> tuple[ImageSet, ImageSet, str]:
+    """Images that probes learn from, images that they are tested on, and the name of the latter split."""
+    train = open_images(replace(data, split=protocol.train_split))
+    for split in (protocol.test_split, *STAND_INS):
+        try:
+            return train, open_images(replace(data, split=split)), split
+        except MissingSplitError:
+            continue
+    learn, kept = held_out(len(train), seed=protocol.seed)
+    return train.select(learn), train.select(kept), "held-out"
+
+
+def fitted_protocol(protocol: Protocol, *, num_train: int, test_split: str) -> Protocol:
+    """The protocol with the split that was really used, and k no larger than the data allows."""
+    k = min(protocol.k, max(1, num_train // 2))
+    return replace(protocol, k=k, test_split=test_split)
+
+
+def knn_probe(images: ImageSet, protocol: Protocol, *, every: int, device: torch.device) -> Probe | None:
+    """KNN accuracy on a held-out part of the training images (never on the test split), each `every` epochs.
+
+    None without labels or where `every` is 0.
+    """
+    if images.y is None or every <= 0:
+        return None
+    some = some_images(images, PROBE_IMAGES, seed=protocol.seed)
+    learn, kept = held_out(len(some), seed=protocol.seed)
+    knn = KNNClassifier(k=min(protocol.k, len(learn) // 2), temperature=protocol.temperature)
+
+    def probe(method: Method, finished: int) -> Finding | None:
+        if finished % every:
+            return None
+        features = embed(method.encoder, None, some, device=device)
+        return Finding(row={"knn_held_out": _accuracy(knn, features, learn, kept)})
+
+    return probe
+
+
+def _accuracy(
+    knn: KNNClassifier, features: Features, learn: Int[Tensor, " learn"], kept: Int[Tensor, " kept"]
+) -> float:
+    h, y = features.h[0], features.labels()
+    return float(knn.fit(h[learn], y[learn]).score(h[kept], y[kept]))

@@ -1,0 +1,144 @@
+"""The verdict while training: a probe that the loop calls after every epoch."""
+
+import time
+from functools import cached_property
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from contrascope.augment.policy import Policy
+from contrascope.data.imageset import ImageSet
+from contrascope.data.sampling import some_images
+from contrascope.diagnosis.networks import (
+    Embedded,
+    FixedViews,
+    Layers,
+    Subject,
+    embed_views,
+    fixed_views,
+    measure_layers,
+    signals_on,
+)
+from contrascope.diagnosis.score import label_free_score
+from contrascope.diagnosis.settings import MonitorSettings
+from contrascope.diagnosis.signals import LayerSignals, Signals
+from contrascope.diagnosis.verdict import Verdict, judge
+from contrascope.methods.base import Method, MethodSettings
+from contrascope.theory.factors.alignment import unit_views
+from contrascope.theory.factors.divergence import divergence, nearest_centre_error
+from contrascope.training.probe import Finding
+
+GRAVE = ("numerical fault", "complete collapse", "dimensional collapse", "cluster collapse")
+"""Verdicts that are an alarm from the first diagnosis on; the others only in the second half of a run."""
+
+
+DRAWS = 100
+"""Bootstrap draws: without intervals, noise would pass for learning."""
+
+
+class Monitor:
+    """Diagnoses the networks on the same views again and again; the reference is measured once."""
+
+    def __init__(
+        self,
+        images: ImageSet,
+        policies: tuple[Policy, ...],
+        reference: Method,
+        *,
+        method: MethodSettings,
+        settings: MonitorSettings,
+        epochs: int,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self._images, self._policies, self._twin = images, policies, reference.eval()
+        self._method, self._settings, self._epochs = method, settings, epochs
+        self._seed, self._device = seed, device
+        self._due = {round(epochs * (i + 1) / settings.times) for i in range(settings.times)} - {0}
+
+    def __call__(self, method: Method, finished: int) -> Finding | None:
+        """The finding of this epoch, or None where no diagnosis is due."""
+        if finished not in self._due:
+            return None
+        start = time.perf_counter()
+        subject = Subject(encoder=method.encoder, projector=method.projector)
+        embedded = embed_views(subject, self._views, device=self._device)
+        signals = signals_on(
+            subject, embedded, self._reference, self._views, draws=DRAWS, seed=self._seed, device=self._device
+        )
+        verdict = judge(signals, method=self._method)
+        row = {**monitor_row(signals, verdict), **class_row(embedded, self._some.y, signals)}
+        return Finding(
+            row={**row, "seconds": round(time.perf_counter() - start, 3)},
+            alarm=self._alarm(verdict, finished),
+            score=label_free_score(signals),
+            stop=self._settings.stop and verdict.word in GRAVE,
+        )
+
+    def _alarm(self, verdict: Verdict, finished: int) -> str:
+        late = 2 * finished > self._epochs
+        return verdict.word if verdict.word in GRAVE or (late and not verdict.ok) else ""
+
+    @cached_property
+    def _some(self) -> ImageSet:
+        return some_images(self._images, self._settings.images, seed=self._seed)
+
+    @cached_property
+    def _views(self) -> FixedViews:
+        return fixed_views(
+            self._some, self._policies, num_views=self._settings.views, seed=self._seed, device=self._device
+        )
+
+    @cached_property
+    def _reference(self) -> Layers:
+        twin = Subject(encoder=self._twin.encoder, projector=self._twin.projector)
+        return measure_layers(twin, self._views, draws=DRAWS, seed=self._seed, device=self._device)
+
+
+def monitor_row(signals: Signals, verdict: Verdict) -> dict[str, str | float]:
+    """The verdict and the main signals of both layers, for metrics.jsonl."""
+    row: dict[str, str | float] = {"verdict": verdict.word}
+    for name, layer in (("h", signals.h), ("z", signals.z)):
+        if layer is not None:
+            row |= {f"{name}_{key}": value for key, value in _numbers(layer).items()}
+    return row
+
+
+def class_row(embedded: Embedded, y: Int[Tensor, " n"] | None, signals: Signals) -> dict[str, float]:
+    """Divergence of the class centres and nearest-centre error of both layers, where there are labels.
+
+    They stand beside the verdict, which has not seen them. Nothing where the images have no labels, one class,
+    or fewer than four images a class.
+    """
+    classes = 0 if y is None else len(y.unique())
+    if y is None or classes < 2 or len(y) < 4 * classes:
+        return {}
+    row: dict[str, float] = {}
+    for name, rows, layer in zip("hz", embedded, (signals.h, signals.z), strict=True):
+        if rows is None or layer is None:
+            continue
+        unit = unit_views(rows)
+        apart = divergence(unit, y.cpu())
+        row |= {
+            f"{name}_max_cosine": apart.max_cosine.value,
+            f"{name}_mean_cosine": apart.mean_cosine.value,
+            f"{name}_centre_error": nearest_centre_error(unit, y.cpu()).error.value,
+        }
+    return row
+
+
+def _numbers(layer: LayerSignals) -> dict[str, float]:
+    numbers = {
+        "uniformity": layer.uniformity.value,
+        "participation_ratio": layer.participation_ratio,
+        "rankme": layer.rankme,
+        "modes": layer.modes,
+    }
+    if layer.views is not None:
+        numbers |= {
+            "alignment": layer.views.alignment.value,
+            "retrieval": layer.views.retrieval.value,
+            "lidar": layer.views.lidar,
+        }
+    return numbers

@@ -1,0 +1,1 @@
+"""Methods of one network whose views meet in a loss."""

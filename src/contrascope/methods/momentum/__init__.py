@@ -1,0 +1,1 @@
+"""Methods with a slowly moving target network."""

@@ -1,0 +1,1 @@
+"""Methods that predict one view from another."""

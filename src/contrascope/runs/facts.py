@@ -1,0 +1,44 @@
+"""What a recipe may look at to fit itself to someone's images."""
+
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+
+import torch
+from PIL import Image, UnidentifiedImageError
+
+from contrascope.data.open import open_images
+from contrascope.data.settings import DataSettings
+from contrascope.errors import InputError
+from contrascope.runs.settings import Facts
+
+LOOK_AT = 200
+
+
+def look(data: DataSettings) -> Facts:
+    """Open the data once, without training: the facts that recipes adapt to."""
+    side = typical_side(Path(data.source).expanduser())
+    opened = open_images(data if data.size or side is None else replace(data, size=side))
+    return Facts(
+        count=len(opened),
+        channels=opened.shape[0],
+        side=side or min(opened.shape[1:]),
+        device="cuda" if torch.cuda.is_available() else "cpu",
+    )
+
+
+def typical_side(folder: Path) -> int | None:
+    """Median shorter side of up to 200 pictures below a folder, evenly spaced; None if there are none."""
+    if not folder.is_dir():
+        return None
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in Image.registered_extensions())
+    sides = []
+    for path in files[:: max(1, len(files) // LOOK_AT)]:
+        try:
+            with Image.open(path) as image:
+                sides.append(min(image.size))
+        except (UnidentifiedImageError, OSError):
+            continue
+    if files and not sides:
+        raise InputError(f"none of the pictures looked at in {folder} can be read; is it a folder of images?")
+    return int(median(sides)) if sides else None

@@ -1,0 +1,215 @@
+"""Recipes: named runs, each a function that returns its settings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from contrascope.augment.presets import PolicySettings
+from contrascope.data.settings import DataSettings
+from contrascope.encoders.build import EncoderSettings
+from contrascope.encoders.projector import ProjectorSettings
+from contrascope.errors import InputError, did_you_mean
+from contrascope.evaluation.protocol import Protocol
+from contrascope.runs.settings import Facts, RunSettings
+from contrascope.methods.joint.barlow_twins import BarlowTwinsSettings
+from contrascope.methods.momentum.byol import BYOLSettings
+from contrascope.methods.momentum.moco import MoCoSettings
+from contrascope.methods.registry import AnyMethodSettings
+from contrascope.methods.joint.simclr import SimCLRSettings
+from contrascope.methods.predict.simsiam import SimSiamSettings
+from contrascope.methods.joint.vicreg import VICRegSettings
+from contrascope.training.optim import OptimSettings, ScheduleSettings
+from contrascope.training.settings import TrainingSettings
+
+CIFAR10, CIFAR100 = "uoft-cs/cifar10", "uoft-cs/cifar100"
+CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A function to settings, one line of what it is, and how it fits itself to the data (if it does)."""
+
+    make: Callable[[], RunSettings]
+    summary: str
+    adapt: Callable[[RunSettings, Facts], RunSettings] | None = None
+
+
+def digits_simclr() -> RunSettings:
+    """SimCLR on scikit-learn's scans: the demo, in at most three minutes on two cores."""
+    return RunSettings(
+        data=DataSettings(source="digits"),
+        policy=PolicySettings(name="digits"),
+        encoder=EncoderSettings(name="convnet", width=16),
+        method=SimCLRSettings(temperature=0.5, projector=ProjectorSettings(hidden=(256,), out=64)),
+        training=TrainingSettings(epochs=150, batch_size=256, log_every=5, checkpoint_every=50),
+        optim=OptimSettings(name="adamw", lr=2e-3, weight_decay=1e-4),
+        schedule=ScheduleSettings(warmup_epochs=5.0),
+        protocol=Protocol(k=20),
+    )
+
+
+def folder_simclr() -> RunSettings:
+    """SimCLR on anyone's images; sizes are chosen by `fit_to_folder`."""
+    return RunSettings(
+        data=DataSettings(source="."),
+        method=SimCLRSettings(temperature=0.2, projector=ProjectorSettings(hidden=(512,), out=128)),
+        optim=OptimSettings(name="adamw", lr=1e-3, weight_decay=1e-4),
+        schedule=ScheduleSettings(warmup_epochs=1.0),
+    )
+
+
+def fit_to_folder(settings: RunSettings, facts: Facts) -> RunSettings:
+    """Image side, encoder, batch, epochs and precision from image size, count and device.
+
+    The side is the typical one, at most 224 on a GPU and 64 on a CPU; the batch is the largest power of two
+    that leaves 8 steps an epoch, between 16 and 512; epochs make about 20,000 steps on a GPU and 2,000 on a
+    CPU, between 10 and 800.
+    """
+    gpu = facts.device != "cpu"
+    side = min(facts.side, 224 if gpu else 64)
+    batch = max(
+        16, min(512 if gpu else 256, 2 ** ((facts.count // 8).bit_length() - 1 if facts.count >= 8 else 0))
+    )
+    batch = min(batch, facts.count)
+    steps = max(1, facts.count // batch)
+    epochs = max(10, min(800, (20_000 if gpu else 2_000) // steps))
+    network = ("resnet18" if side <= 96 else "resnet50") if gpu else "convnet"
+    return replace(
+        settings,
+        data=replace(settings.data, size=settings.data.size or side),
+        policy=PolicySettings(name="simclr"),
+        encoder=EncoderSettings(name=network),
+        training=TrainingSettings(
+            epochs=epochs, batch_size=batch, precision="bf16" if gpu else "float32", checkpoint_every=200
+        ),
+        protocol=Protocol(k=min(200, max(1, facts.count // 20))),
+    )
+
+
+ADAMW = OptimSettings(name="adamw", lr=2e-3, weight_decay=1e-4)
+SGD = OptimSettings(name="sgd", lr=0.1, momentum=0.9, weight_decay=5e-4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CPUMethod:
+    """A method with a projector that a CPU affords, and what fits it in 12 minutes on two cores."""
+
+    method: AnyMethodSettings
+    epochs: int
+    batch: int = 256
+    optim: OptimSettings = ADAMW
+
+
+def _cifar_cpu(one: CPUMethod) -> RunSettings:
+    """Ten minutes on two cores: views of 24 px cost little more than half, and lose nothing at 32 (docs/log.md).
+
+    The linear probe is left to `contrascope evaluate`: on raw pixels alone it takes minutes.
+    """
+    return RunSettings(
+        data=DataSettings(source=CIFAR10, labels="label"),
+        policy=PolicySettings(name="simclr-cifar", size=24),
+        encoder=EncoderSettings(name="convnet", mean=CIFAR_MEAN, std=CIFAR_STD),
+        method=one.method,
+        training=TrainingSettings(epochs=one.epochs, batch_size=one.batch, precision="bf16"),
+        optim=one.optim,
+        schedule=ScheduleSettings(warmup_epochs=1.0),
+        protocol=Protocol(probes=("knn", "few_labels")),
+    )
+
+
+def _arcl_cpu(one: CPUMethod) -> RunSettings:
+    """`_cifar_cpu` with the worst pair of four views: half the epochs, so about the same minutes."""
+    plain = _cifar_cpu(one)
+    training = replace(plain.training, epochs=max(1, one.epochs // 2), num_views=ARCL_VIEWS)
+    return replace(plain, method=replace(one.method, positives="worst"), training=training)
+
+
+def _cifar(method: AnyMethodSettings, *, lr: float, source: str, labels: str) -> RunSettings:
+    """Settings of Huang et al. 2023 (arXiv:2111.00743): batch 512, 800 epochs, SGD, cosine, no warm-up."""
+    return RunSettings(
+        data=DataSettings(source=source, labels=labels),
+        policy=PolicySettings(name="huang-2023"),
+        encoder=EncoderSettings(name="resnet18", stem="cifar"),
+        method=method,
+        training=TrainingSettings(epochs=800, batch_size=512, precision="bf16"),
+        optim=OptimSettings(name="sgd", lr=lr, momentum=0.9, weight_decay=5e-4),
+    )
+
+
+SMALL_MLP = ProjectorSettings(hidden=(1024,), out=1024, batch_norm=True)
+SMALL_MLP_BN = ProjectorSettings(hidden=(512,), out=512, batch_norm=True, batch_norm_out=True)
+SMALL_PREDICTOR = ProjectorSettings(hidden=(512,), out=512, batch_norm=True)
+
+CPU_METHODS = {
+    "simclr": CPUMethod(method=SimCLRSettings(temperature=0.1), epochs=10),
+    "moco": CPUMethod(method=MoCoSettings(temperature=0.1, splits=0), epochs=8),
+    "barlow-twins": CPUMethod(method=BarlowTwinsSettings(projector=SMALL_MLP), epochs=9),
+    "simsiam": CPUMethod(
+        method=SimSiamSettings(projector=SMALL_MLP_BN, predictor=SMALL_PREDICTOR),
+        epochs=10,
+        batch=128,
+        optim=SGD,
+    ),
+    "byol": CPUMethod(
+        method=BYOLSettings(projector=SMALL_MLP_BN, predictor=SMALL_PREDICTOR, ema_decay=0.99),
+        epochs=7,
+        batch=128,
+        optim=SGD,
+    ),
+    "vicreg": CPUMethod(method=VICRegSettings(projector=SMALL_MLP), epochs=9),
+}
+"""Methods of `cifar10-METHOD-cpu`."""
+
+ARCL_METHODS, ARCL_VIEWS = ("simclr", "moco", "barlow-twins"), 4
+"""Methods of `cifar10-METHOD-arcl-cpu`, and their views of each image; any recipe takes the two settings."""
+
+PAPER_METHODS: dict[str, tuple[AnyMethodSettings, float]] = {
+    "simclr": (SimCLRSettings(), 0.06),
+    "moco": (MoCoSettings(), 0.08),
+    "barlow-twins": (BarlowTwinsSettings(), 0.11),
+    "simsiam": (SimSiamSettings(), 0.05),
+    "byol": (BYOLSettings(), 0.05),
+    "vicreg": (VICRegSettings(), 0.11),
+}
+"""Methods with the paper's settings and rates; BYOL and VICReg, absent there, take those of their nearest kin."""
+
+
+def _recipes() -> dict[str, Recipe]:
+    recipes = {
+        "digits-simclr": Recipe(make=digits_simclr, summary="SimCLR on 1,297 real 8x8 scans; the demo"),
+        "folder-simclr": Recipe(
+            make=folder_simclr, summary="SimCLR on your images: add --data.source FOLDER", adapt=fit_to_folder
+        ),
+    }
+    for name, one in CPU_METHODS.items():
+        recipes[f"cifar10-{name}-cpu"] = Recipe(
+            make=lambda one=one: _cifar_cpu(one),
+            summary=f"{name}, a small convnet, minutes on a CPU",
+        )
+    for name in ARCL_METHODS:
+        recipes[f"cifar10-{name}-arcl-cpu"] = Recipe(
+            make=lambda one=CPU_METHODS[name]: _arcl_cpu(one),
+            summary=f"{name} + ArCL: the worst pair of {ARCL_VIEWS} views, the same minutes",
+        )
+    for data, source, labels in (
+        ("cifar10", CIFAR10, "label"),
+        ("cifar100", CIFAR100, "fine_label,coarse_label"),
+    ):
+        for name, (method, lr) in PAPER_METHODS.items():
+            recipes[f"{data}-{name}"] = Recipe(
+                make=lambda method=method, lr=lr, source=source, labels=labels: _cifar(
+                    method, lr=lr, source=source, labels=labels
+                ),
+                summary=f"{name}, ResNet-18, 800 epochs (Huang et al. 2023)",
+            )
+    return recipes
+
+
+RECIPES = _recipes()
+"""Every recipe by name."""
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe of this name, or an error with the nearest one."""
+    if name not in RECIPES:
+        raise InputError(f"there is no recipe {name!r}. {did_you_mean(name, RECIPES)}")
+    return RECIPES[name]

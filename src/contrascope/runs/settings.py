@@ -1,0 +1,39 @@
+"""Everything that decides a run, as one frozen value."""
+
+from dataclasses import dataclass, field
+
+from contrascope.augment.presets import PolicySettings
+from contrascope.data.settings import DataSettings
+from contrascope.diagnosis.settings import GeometryProbeSettings, MonitorSettings
+from contrascope.encoders.build import EncoderSettings
+from contrascope.evaluation.protocol import Protocol
+from contrascope.methods.registry import AnyMethodSettings
+from contrascope.methods.joint.simclr import SimCLRSettings
+from contrascope.training.optim import OptimSettings, ScheduleSettings
+from contrascope.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """A whole run: images, views, networks, method, optimisation and evaluation."""
+
+    data: DataSettings = field(default_factory=DataSettings)
+    policy: PolicySettings = field(default_factory=PolicySettings)
+    encoder: EncoderSettings = field(default_factory=EncoderSettings)
+    method: AnyMethodSettings = field(default_factory=SimCLRSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    optim: OptimSettings = field(default_factory=OptimSettings)
+    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    protocol: Protocol = field(default_factory=Protocol)
+    monitor: MonitorSettings = field(default_factory=MonitorSettings)
+    geometry: GeometryProbeSettings = field(default_factory=GeometryProbeSettings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """Number of images, their channels and typical shorter side in px, and where training would run."""
+
+    count: int
+    channels: int
+    side: int
+    device: str

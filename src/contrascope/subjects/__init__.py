@@ -1,0 +1,1 @@
+"""One way in: what is measured is opened here."""

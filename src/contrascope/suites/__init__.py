@@ -1,0 +1,1 @@
+"""Robustness and transfer of an encoder."""

@@ -1,0 +1,125 @@
+"""The robustness suite: six fixed copies of the data and corruptions, beside random weights and raw pixels."""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from contrascope.augment.corrupt import Corruption
+from contrascope.augment.policy import Policy
+from contrascope.data.imageset import ImageSet
+from contrascope.data.sampling import some_images
+from contrascope.data.settings import DataSettings
+from contrascope.errors import InputError
+from contrascope.evaluation.augmented import Fit, Move, fit_copy, original_probe, own_probe
+from contrascope.evaluation.protocol import Protocol
+from contrascope.evaluation.published import AUGMENTED_COPIES, PUBLISHED_AUGMENTED
+from contrascope.evaluation.suites import COPIES, AugmentedSettings
+from contrascope.features.embed import embed
+from contrascope.features.features import Features
+from contrascope.jobs.assess import evaluation_sets
+from contrascope.runs.store import Parts, forget_parts
+from contrascope.settings import to_json
+from contrascope.subjects.encoder import Say, Subject, continued, open_subject, weights_hash
+from contrascope.theory.factors.alignment import augmentation_robust, unit_views
+
+RECORD = "evaluation-augmented.json"
+_TRAIN, _TEST = 0, 1
+"""Places of the two sets, and epochs of the keyed draws: train and test images of one id are changed differently."""
+
+
+def augmented_suite(
+    name: str,
+    data: DataSettings,
+    settings: AugmentedSettings,
+    *,
+    protocol: Protocol,
+    out: Path | None,
+    say: Say,
+) -> dict[str, Any]:
+    """The record of the suite, written to `out` after each row; what is there already is kept.
+
+    Rows are `Move`s with the name of their representation (`of`): six copies with their own probe, and with
+    the original's probe the five other copies and every corruption at every severity.
+    """
+    subject = open_subject(name, size=data.size)
+    if subject.folder is not None and data.size is None:
+        data = replace(data, size=subject.side)
+    train, test, split = evaluation_sets(data, protocol)
+    if train.y is None:
+        raise InputError(f"{data.source!r} has no labels; a probe needs some. Set data.labels.")
+    if settings.train_images is not None:
+        train = some_images(train, settings.train_images, seed=settings.seed)
+    marks = {
+        "suite": "augmented",
+        "protocol": settings.hash(protocol),
+        "encoder": weights_hash(subject.encoder),
+        "data": [train.fingerprint, test.fingerprint],
+    }
+    facts = {"source": data.source, "split": split, "train_images": len(train), "settings": to_json(settings)}
+    empty = {"rows": [], "robustness": [], "published": _published()}
+    record = continued(out, marks)
+    if record is None:
+        forget_parts(out)
+        record = {**marks, **facts, **empty}
+    for of, network in _representations(subject, settings).items():
+        parts = Parts(of=of, record=record, out=out)
+        if not parts.finished:
+            measure(network, (train, test), settings, protocol=protocol, parts=parts, say=say)
+    forget_parts(out)
+    return record
+
+
+def _representations(subject: Subject, settings: AugmentedSettings) -> dict[str, nn.Module]:
+    pixels = {"raw pixels": nn.Flatten()} if settings.references else {}
+    return subject.networks(references=settings.references) | pixels
+
+
+def measure(
+    network: nn.Module,
+    images: tuple[ImageSet, ImageSet],
+    settings: AugmentedSettings,
+    *,
+    protocol: Protocol,
+    parts: Parts,
+    say: Say,
+) -> None:
+    """All rows of one representation and its L_AR over the six copies (of h, and of h at unit length), into `parts`."""
+
+    def features(epoch: int, policy: Policy | None) -> Features:
+        return embed(network, None, images[epoch], policies=policy, seed=settings.seed, epoch=epoch)
+
+    def fit(copy: str, policy: Policy | None) -> Fit:
+        say(f"{parts.of}: copy {copy}")
+        return fit_copy(copy, features(_TRAIN, policy), features(_TEST, policy), protocol)
+
+    fits: dict[str, Fit] = {}
+    for copy, policy in COPIES.items():
+        one = fits[copy] = parts.fit(copy, partial(fit, copy, policy))
+        original = fits["original"]
+        parts.row(copy, None, "own", partial(own_probe, original, one, protocol))
+        if copy != "original":
+            parts.row(copy, None, "original", partial(original_probe, original, one, protocol))
+
+    def corrupted(name: str, severity: int) -> Move:
+        say(f"{parts.of}: corruption {name}, severity {severity}")
+        policy = Policy(ops=(Corruption(name=name, severity=severity),), name=name)
+        moved = replace(fits["original"], name=name, h=features(_TEST, policy).h[0])
+        return original_probe(fits["original"], moved, protocol, severity=severity)
+
+    for name in settings.corruptions:
+        for severity in settings.severities:
+            parts.row(name, severity, "original", partial(corrupted, name, severity))
+    views = torch.stack([one.h for one in fits.values()])
+    worst, worst_unit = (augmentation_robust(rows).value for rows in (views, unit_views(views)))
+    parts.finish({"l_ar": worst, "l_ar_unit": worst_unit})
+
+
+def _published() -> list[dict[str, Any]]:
+    return [
+        {"data": data, "of": of, "batch": batch, "accuracy": dict(zip(AUGMENTED_COPIES, values, strict=True))}
+        for data, of, batch, values in PUBLISHED_AUGMENTED
+    ]

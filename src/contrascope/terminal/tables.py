@@ -1,0 +1,103 @@
+"""Settings and scores as text for a terminal."""
+
+import json
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from contrascope.runs.settings import RunSettings
+from contrascope.settings import KIND, to_json
+
+Rows = list[dict[str, Any]]
+
+TITLES = {
+    "few_labels_1": "1 label\na class",
+    "few_labels_5": "5 labels\na class",
+    "nearest_centre": "all labels,\nnearest centre",
+    "knn": "all labels,\nkNN",
+    "linear": "all labels,\nlinear",
+}
+
+
+def show_settings(settings: RunSettings, *, brief: bool = False) -> str:
+    """Every resolved setting: as JSON, or one line a part."""
+    tree = to_json(settings)
+    if not brief:
+        return json.dumps(tree, indent=2) + "\n"
+    lines = [f"{part:>9}: {_flat(values)}\n" for part, values in tree.items() if part != KIND]
+    return "".join(lines)
+
+
+def show_json(rows: Rows) -> str:
+    """Scores as JSON."""
+    return json.dumps(rows, indent=2) + "\n"
+
+
+def show_table(rows: Rows) -> str:
+    """One line a representation, one column a probe: accuracy in % with its interval."""
+    probes = list(dict.fromkeys(row["name"] for row in rows))
+    probes.sort(key=lambda name: (not name.startswith("few"), name))
+    table = Table(title="accuracy in %, with 95 % interval over test images")
+    table.add_column("")
+    for name in probes:
+        table.add_column(TITLES.get(str(name), str(name)), justify="right")
+    for of in dict.fromkeys(row["of"] for row in rows):
+        mine = {row["name"]: row for row in rows if row["of"] == of}
+        table.add_row(of, *[_cell(mine.get(name)) for name in probes])
+    first = rows[0]
+    return (
+        f"{table_text(table, width=110)}{first['n']} {first['split']} images, protocol {first['protocol']}\n"
+    )
+
+
+def table_text(table: Table, *, width: int) -> str:
+    """A table as it stands in a terminal of that many columns."""
+    text = StringIO()
+    Console(file=text, width=width).print(table)
+    return text.getvalue()
+
+
+def show_run(rows: Rows, out: Path) -> str:
+    """The table, what it means, and where the run lies."""
+    text = (
+        show_table(rows) + few_label_sentence(rows) if rows else "No labels, so no accuracy was measured.\n"
+    )
+    return (
+        f"{text}The run is in {out}; use it with: contrascope embed {out} DATA --out features.safetensors\n"
+    )
+
+
+def few_label_sentence(rows: Rows) -> str:
+    """What pretraining bought: points above raw pixels with one and five labels a class."""
+    value = {(row["of"], row["name"]): 100 * row["value"] for row in rows}
+    parts = []
+    for shots, words in ((1, "one label"), (5, "five labels")):
+        ours = value.get(("trained encoder", f"few_labels_{shots}"))
+        pixels = value.get(("raw pixels", f"few_labels_{shots}"))
+        if ours is not None and pixels is not None:
+            parts.append(f"{ours - pixels:+.1f} points against raw pixels with {words} a class")
+    if not parts:
+        return ""
+    all_labels = value.get(("raw pixels", "knn"))
+    plain = f" With all labels raw pixels reach {all_labels:.1f} % kNN by themselves:" if all_labels else ""
+    return f"What pretraining buys: {', '.join(parts)}.{plain} look at the few-label columns.\n"
+
+
+def _cell(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return "-"
+    return f"{100 * row['value']:.1f}\n{100 * row['low']:.1f} to {100 * row['high']:.1f}"
+
+
+def _flat(values: Any) -> str:
+    if not isinstance(values, dict):
+        return json.dumps(values)
+    words = [str(values[KIND])] if KIND in values else []
+    for name, value in values.items():
+        if name == KIND:
+            continue
+        words.append(f"{name}=({_flat(value)})" if isinstance(value, dict) else f"{name}={json.dumps(value)}")
+    return " ".join(words)

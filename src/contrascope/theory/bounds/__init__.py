@@ -1,0 +1,1 @@
+"""Bounds on downstream error, and what they say."""

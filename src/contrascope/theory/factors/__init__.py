@@ -1,0 +1,1 @@
+"""Alignment, divergence, uniformity, spectra: tensors to numbers."""

@@ -1,0 +1,51 @@
+from dataclasses import replace
+
+import pytest
+
+from contrascope.errors import InputError
+from contrascope.runs.facts import Facts
+from contrascope.runs.recipes import RECIPES, find_recipe, fit_to_folder, folder_simclr
+
+
+def test_an_unknown_recipe_suggests_the_nearest():
+    with pytest.raises(InputError, match=r"no recipe 'digit-simclr'\. Did you mean 'digits-simclr'\?"):
+        find_recipe("digit-simclr")
+
+
+def test_the_cifar_recipes_are_those_of_huang_et_al():
+    settings = find_recipe("cifar100-barlow-twins").make()
+    assert settings.data.labels == "fine_label,coarse_label"
+    assert (settings.training.batch_size, settings.training.epochs) == (512, 800)
+    assert (settings.optim.name, settings.optim.lr, settings.optim.weight_decay) == ("sgd", 0.11, 5e-4)
+    assert (settings.encoder.name, settings.encoder.stem) == ("resnet18", "cifar")
+
+
+def test_every_cifar_recipe_has_its_own_method():
+    for data in ("cifar10", "cifar100"):
+        kinds = {
+            type(RECIPES[name].make().method)
+            for name in RECIPES
+            if name.startswith(f"{data}-") and "cpu" not in name
+        }
+        assert len(kinds) == 6
+
+
+@pytest.mark.parametrize("count", [2, 7, 16, 100, 1_000, 60_000, 1_000_000])
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_any_folder_gets_a_batch_it_can_fill_and_limited_sizes(count, device):
+    fitted = fit_to_folder(folder_simclr(), Facts(count=count, channels=3, side=300, device=device))
+    assert 1 <= fitted.training.batch_size <= min(count, 512)
+    assert 10 <= fitted.training.epochs <= 800
+    assert fitted.data.size == (64 if device == "cpu" else 224)
+    assert fitted.encoder.name == ("convnet" if device == "cpu" else "resnet50")
+    assert fitted.protocol.k >= 1
+
+
+@pytest.mark.parametrize("name", ["simclr", "moco", "barlow-twins"])
+def test_the_arcl_recipes_are_the_plain_ones_with_the_worst_of_four_views_in_half_the_epochs(name):
+    plain, arcl = (find_recipe(f"cifar10-{name}{kind}-cpu").make() for kind in ("", "-arcl"))
+    assert (arcl.method.positives, arcl.training.num_views) == ("worst", 4)
+    assert arcl.training.epochs == plain.training.epochs // 2
+    method = replace(arcl.method, positives="average")
+    training = replace(arcl.training, num_views=2, epochs=plain.training.epochs)
+    assert replace(arcl, method=method, training=training) == plain

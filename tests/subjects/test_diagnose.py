@@ -1,0 +1,128 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from contrascope import records
+from contrascope.cli import main
+from contrascope.data.settings import DataSettings
+from contrascope.diagnosis.settings import DiagnosisSettings, MonitorSettings
+from contrascope.encoders.build import EncoderSettings
+from contrascope.encoders.projector import ProjectorSettings
+from contrascope.errors import InputError
+from contrascope.jobs.train import train
+from contrascope.methods.joint.simclr import SimCLRSettings
+from contrascope.runs.recipes import digits_simclr
+from contrascope.subjects.diagnose import diagnose_anything
+from contrascope.training.settings import TrainingSettings
+
+FEW = ["--diagnosis.images", "100", "--diagnosis.views", "2", "--diagnosis.draws", "20"]
+SETTINGS = DiagnosisSettings(images=100, views=2, draws=0)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "run"
+    settings = replace(
+        digits_simclr(),
+        encoder=EncoderSettings(name="convnet", width=4),
+        method=SimCLRSettings(projector=ProjectorSettings(hidden=(8,), out=8)),
+        training=TrainingSettings(epochs=2, batch_size=256, keep_last=2),
+        data=DataSettings(source="digits", labels="none"),
+        monitor=MonitorSettings(times=0),
+    )
+    train(settings, out)
+    return out
+
+
+def test_a_run_is_diagnosed_on_its_own_images_and_leaves_the_numbers(run, capsys):
+    status = main(["diagnose", str(run), *FEW])
+    said = capsys.readouterr().out
+    kept = records.read_json(run / records.DIAGNOSIS)
+    assert status == (0 if kept["verdict"]["word"] in ("healthy", "undecided") else 3)
+    assert f"Verdict: {kept['verdict']['word']}" in said
+    assert "digits [train], policy digits, step 10; 100 of 1297 images" in " ".join(said.split())
+    assert kept["signals"]["h"]["images"] == 100
+    assert kept["signals"]["z"]["dim"] == 8
+    assert kept["signals"]["reference_h"]["views"]["retrieval"]["value"] >= 0
+    assert str(run / records.DIAGNOSIS) in said
+
+
+def test_any_kept_checkpoint_can_be_diagnosed_and_another_step_is_refused(run):
+    assert "step 5;" in diagnose_anything(str(run), None, step=5, settings=SETTINGS).data
+    with pytest.raises(InputError, match=r"no checkpoint at step 7; it has 5, 10"):
+        diagnose_anything(str(run), None, step=7, settings=SETTINGS)
+
+
+def test_labels_of_other_images_stand_beside_the_same_verdict(run):
+    plain = diagnose_anything(str(run), None, settings=SETTINGS).diagnosis
+    data = DataSettings(source="digits")
+    labelled = diagnose_anything(str(run), data, labels="digit", settings=SETTINGS).diagnosis
+    assert labelled.verdict == plain.verdict
+    assert "h digit" in labelled.factors
+    assert "h digit" not in plain.factors
+
+
+def test_a_foreign_encoder_needs_images_and_is_compared_with_its_random_twin(capsys):
+    assert main(["diagnose", "convnet"]) == 2
+    assert "an encoder needs images: contrascope diagnose convnet DATA" in capsys.readouterr().err
+    status = main(["diagnose", "convnet", "digits", "--policy", "digits", *FEW])
+    assert status == 3
+    assert "not learning" in capsys.readouterr().out
+
+
+def test_an_encoder_by_import_path_that_sees_nothing_has_collapsed(tmp_path, monkeypatch, capsys):
+    lines = (
+        "import torch",
+        "class Constant(torch.nn.Module):",
+        "    def forward(self, x):",
+        "        return torch.ones(len(x), 6)",
+    )
+    (tmp_path / "seesnothing.py").write_text("\n".join(lines))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert main(["diagnose", "seesnothing:Constant", "digits", "--policy", "digits", "--json", *FEW]) == 3
+    assert json.loads(capsys.readouterr().out)["verdict"]["word"] == "complete collapse"
+
+
+def test_a_file_says_what_needs_views_and_is_undecided_at_best(tmp_path, capsys):
+    np.save(tmp_path / "h.npy", np.random.default_rng(0).standard_normal((120, 8)).astype(np.float32))
+    assert main(["diagnose", str(tmp_path / "h.npy"), "--diagnosis.draws", "0"]) == 0
+    said = capsys.readouterr().out
+    assert "Verdict: undecided" in said
+    assert "Needs views: alignment" in said
+    assert "Gaussian rows of the same shape" in said
+
+
+def test_a_file_with_nan_is_a_numerical_fault(tmp_path, capsys):
+    rows = np.ones((50, 4), dtype=np.float32)
+    rows[3, 1] = np.nan
+    np.save(tmp_path / "h.npy", rows)
+    assert main(["diagnose", str(tmp_path / "h.npy"), "--out", str(tmp_path / "d" / "x.json")]) == 3
+    assert "1 value is NaN" in capsys.readouterr().out
+    assert records.read_json(tmp_path / "d" / "x.json")["signals"]["h"] is None
+
+
+def test_labels_in_a_file_are_chosen_by_name(tmp_path):
+    h = np.random.default_rng(0).standard_normal((2, 60, 8)).astype(np.float32)
+    np.savez(tmp_path / "f.npz", **{"h": h, "y.fine": np.arange(60) % 3, "y.coarse": np.arange(60) % 2})
+    path = str(tmp_path / "f.npz")
+    both = diagnose_anything(path, None, settings=SETTINGS).diagnosis.factors
+    one = diagnose_anything(path, None, labels="coarse", settings=SETTINGS).diagnosis.factors
+    none = diagnose_anything(path, None, labels="none", settings=SETTINGS).diagnosis.factors
+    assert {"h fine", "h coarse"} <= set(both)
+    assert ("h coarse" in one, "h fine" in one, "h coarse" in none) == (True, False, False)
+    with pytest.raises(InputError, match="no label column 'coarze'"):
+        diagnose_anything(path, None, labels="coarze", settings=SETTINGS)
+
+
+def test_a_file_takes_neither_images_nor_a_policy(tmp_path):
+    np.save(tmp_path / "h.npy", np.ones((5, 2), dtype=np.float32))
+    with pytest.raises(InputError, match="takes neither images nor a policy"):
+        diagnose_anything(str(tmp_path / "h.npy"), DataSettings(source="digits"), settings=SETTINGS)
+
+
+@pytest.mark.parametrize("change", [{"images": 3}, {"views": 1}, {"draws": -1}])
+def test_wrong_settings_are_refused(change):
+    with pytest.raises(InputError, match=f"diagnosis.{next(iter(change))} is"):
+        DiagnosisSettings(**change)
