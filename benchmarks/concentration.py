@@ -28,7 +28,7 @@ from concentration_rate import rate
 from concentration_truth import truth
 
 from contrascope.augment.policy import policy
-from contrascope.augment.presets import PolicySettings
+from contrascope.augment.settings import PolicySettings
 from contrascope.data.imageset import ImageSet
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings

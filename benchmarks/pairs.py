@@ -23,7 +23,7 @@ from concentration import load
 from scipy.stats import spearmanr
 
 from contrascope import records
-from contrascope.augment.presets import PolicySettings
+from contrascope.augment.settings import PolicySettings
 from contrascope.data.imageset import ImageSet
 from contrascope.features.nested_views import nested_views, policy_name
 from contrascope.runs.settings import RunSettings

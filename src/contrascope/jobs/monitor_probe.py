@@ -24,7 +24,8 @@ from contrascope.diagnosis.score import label_free_score
 from contrascope.diagnosis.settings import MonitorSettings
 from contrascope.diagnosis.signals import LayerSignals, Signals
 from contrascope.diagnosis.verdict import Verdict, judge
-from contrascope.methods.base import Method, MethodSettings
+from contrascope.methods.base import Method
+from contrascope.methods.settings import MethodSettings
 from contrascope.theory.factors.alignment import unit_views
 from contrascope.theory.factors.divergence import divergence, nearest_centre_error
 from contrascope.training.probe import Finding

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from contrascope.data.settings import DataSettings
+from contrascope.evaluation.copies import COPIES
 from contrascope.evaluation.protocol import Protocol
-from contrascope.evaluation.suites import COPIES, AugmentedSettings
+from contrascope.evaluation.suites import AugmentedSettings
 from contrascope.suites.run import evaluate_suite
 
 RECORD_FOLDER = "augmented-copies"
