@@ -143,7 +143,7 @@ def _broken_methods() -> list[Case]:
             "simsiam",
             data,
             broken=True,
-            make=lambda encoder: NoStopGradient(encoder, simsiam),
+            make=lambda encoder, own=simsiam: NoStopGradient(encoder, own),
         )
         for data in ("digits", "shapes")
     ] + [
