@@ -41,7 +41,7 @@ EXPERIMENTS = {
     "advise_descriptors": "advice.descriptors",
     "advise_gallery": "advice.gallery",
     "advise_measure": "advice.measure",
-    "advise_operations": "advice.operations",
+    "advise_operations": "advice.operations augment.catalogue",
     "advise_policies": "advice.policies",
     "advise_proxies": "advice.proxies",
     "advise_settings": "advice.settings",

@@ -14,6 +14,7 @@ from contrascope.augment.policy import Policy
 from contrascope.augment.views import make_views
 from contrascope.diagnosis.signals import LayerSignals, Signals, finite_signals, value_faults
 from contrascope.diagnosis.statistics import image_statistics
+from contrascope.draws import PROBE_EPOCH
 from contrascope.features.embed import ImageSource, evaluating
 from contrascope.linalg import unit_rows
 from contrascope.theory.bounds.lipschitz import LipschitzEstimate, local_lipschitz
@@ -67,10 +68,6 @@ def fixed_views(
         for ids, pixels in images.batches(torch.arange(len(images)), batch_size, device=device)
     ]
     return FixedViews(images=torch.cat(parts, dim=1))
-
-
-PROBE_EPOCH = 2**20
-"""The epoch whose draws are kept for measuring; no training reaches it."""
 
 
 def measure_networks(

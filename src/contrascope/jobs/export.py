@@ -13,7 +13,7 @@ from rich.progress import Progress as Bar
 
 from contrascope import records
 from contrascope.data.open import open_images
-from contrascope.diagnosis.networks import PROBE_EPOCH
+from contrascope.draws import PROBE_EPOCH
 from contrascope.encoders.encoder import Encoder
 from contrascope.errors import InputError, did_you_mean
 from contrascope.exports.blueprint import Blueprint, blueprint
