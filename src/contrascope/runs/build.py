@@ -1,11 +1,13 @@
 """Networks and method of a run, from its settings alone."""
 
+from dataclasses import replace
+
+import torch
+
 from contrascope.encoders.build import build_encoder
 from contrascope.methods.base import Method
 from contrascope.methods.registry import build_method
 from contrascope.runs.settings import RunSettings
-from dataclasses import replace
-import torch
 
 RANDOM_SEED_OFFSET = 1_000_003
 """The random encoder is drawn with the run's seed plus this, so it is not the trained one's start."""

@@ -9,14 +9,14 @@ from contrascope.encoders.build import EncoderSettings
 from contrascope.encoders.projector import ProjectorSettings
 from contrascope.errors import InputError, did_you_mean
 from contrascope.evaluation.protocol import Protocol
-from contrascope.runs.settings import Facts, RunSettings
 from contrascope.methods.joint.barlow_twins import BarlowTwinsSettings
+from contrascope.methods.joint.simclr import SimCLRSettings
+from contrascope.methods.joint.vicreg import VICRegSettings
 from contrascope.methods.momentum.byol import BYOLSettings
 from contrascope.methods.momentum.moco import MoCoSettings
-from contrascope.methods.registry import AnyMethodSettings
-from contrascope.methods.joint.simclr import SimCLRSettings
 from contrascope.methods.predict.simsiam import SimSiamSettings
-from contrascope.methods.joint.vicreg import VICRegSettings
+from contrascope.methods.registry import AnyMethodSettings
+from contrascope.runs.settings import Facts, RunSettings
 from contrascope.training.optim import OptimSettings, ScheduleSettings
 from contrascope.training.settings import TrainingSettings
 

@@ -7,8 +7,8 @@ from contrascope.data.settings import DataSettings
 from contrascope.diagnosis.settings import GeometryProbeSettings, MonitorSettings
 from contrascope.encoders.build import EncoderSettings
 from contrascope.evaluation.protocol import Protocol
-from contrascope.methods.registry import AnyMethodSettings
 from contrascope.methods.joint.simclr import SimCLRSettings
+from contrascope.methods.registry import AnyMethodSettings
 from contrascope.training.optim import OptimSettings, ScheduleSettings
 from contrascope.training.settings import TrainingSettings
 
