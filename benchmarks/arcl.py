@@ -33,7 +33,7 @@ from contrascope.evaluation.suites import AugmentedSettings
 from contrascope.features.embed import embed
 from contrascope.jobs.assess import evaluation_sets
 from contrascope.losses import LOSSES
-from contrascope.losses.pairs import PositivesName
+from contrascope.methods.settings import PositivesName
 from contrascope.runs.environment import environment
 from contrascope.runs.load import load_run, policies_for
 from contrascope.runs.recipes import RECIPES

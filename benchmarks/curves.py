@@ -17,7 +17,8 @@ import matplotlib.pyplot as plt
 import torch
 
 from contrascope import records
-from contrascope.augment.presets import PolicySettings, build_policy
+from contrascope.augment.presets import build_policy
+from contrascope.augment.settings import PolicySettings
 from contrascope.data.imageset import ImageSet
 from contrascope.diagnosis.networks import FixedViews, Subject, embed_views, fixed_views
 from contrascope.diagnosis.rules import identity_share

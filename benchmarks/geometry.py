@@ -32,25 +32,25 @@ from geometry_figures import MOMENTS, figure, sweep, sweep_table, table
 from torch import Tensor
 
 from contrascope import records
-from contrascope.augment.presets import PolicySettings
+from contrascope.augment.settings import PolicySettings
 from contrascope.data.open import open_images
 from contrascope.diagnosis.geometry import feature_geometry
 from contrascope.diagnosis.settings import GeometryProbeSettings, MonitorSettings
-from contrascope.encoders.build import EncoderSettings
-from contrascope.encoders.projector import ProjectorSettings, build_projector
+from contrascope.encoders.projector import build_projector
+from contrascope.encoders.settings import EncoderSettings, ProjectorSettings
 from contrascope.geometry.generators import fit_generator, kernel_share
 from contrascope.geometry.tangent import operation_cell, tangent
 from contrascope.geometry.toys import rotation_rank
 from contrascope.jobs.geometry_probe import GeometryProbe, geometry_row
 from contrascope.jobs.train import train
-from contrascope.methods.joint.simclr import SimCLRSettings
+from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.runs.build import build
 from contrascope.runs.folder import claim
 from contrascope.runs.load import default_device, load_run, policies_for
 from contrascope.runs.recipes import RECIPES
 from contrascope.runs.settings import RunSettings
 from contrascope.settings import to_json
-from contrascope.training.optim import OptimSettings
+from contrascope.training.settings import OptimSettings
 
 POLICIES = ("large", "moderate", "small")
 CURVES = "geometry_curves.json"

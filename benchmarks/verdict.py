@@ -28,7 +28,8 @@ from contrascope.diagnosis.networks import Subject, measure_networks
 from contrascope.diagnosis.settings import DiagnosisSettings
 from contrascope.diagnosis.signals import Signals
 from contrascope.diagnosis.verdict import judge
-from contrascope.encoders.build import EncoderSettings, build_encoder
+from contrascope.encoders.build import build_encoder
+from contrascope.encoders.settings import EncoderSettings
 from contrascope.evaluation.knn import KNNClassifier
 from contrascope.features.embed import embed
 from contrascope.methods.base import Method
@@ -36,8 +37,7 @@ from contrascope.runs.settings import RunSettings
 from contrascope.settings import from_json, to_json
 from contrascope.subjects.diagnose import diagnose_anything
 from contrascope.training.loop import fit
-from contrascope.training.optim import ScheduleSettings
-from contrascope.training.settings import TrainingSettings
+from contrascope.training.settings import ScheduleSettings, TrainingSettings
 from contrascope.training.watch import NonFiniteLossError
 
 HEALTHY = {"healthy", "undecided"}

@@ -12,22 +12,27 @@ from contrascope.augment.flip import HorizontalFlip
 from contrascope.augment.jitter import ColorJitter, Grayscale
 from contrascope.augment.occlusion import GaussianNoise
 from contrascope.augment.policy import Policy
-from contrascope.augment.presets import PolicySettings, build_policy
+from contrascope.augment.presets import build_policy
+from contrascope.augment.settings import PolicySettings
 from contrascope.augment.warp import Affine
 from contrascope.data.settings import DataSettings
-from contrascope.encoders.projector import ProjectorSettings
+from contrascope.encoders.settings import ProjectorSettings
 from contrascope.losses.cosine import byol, negative_cosine
 from contrascope.losses.spectral import linear_contrastive
 from contrascope.losses.terms import LossTerms
-from contrascope.methods.base import Method, MethodSettings, over_views
-from contrascope.methods.joint.barlow_twins import BarlowTwinsSettings
-from contrascope.methods.joint.simclr import SimCLR, SimCLRSettings
-from contrascope.methods.joint.vicreg import VICRegSettings
-from contrascope.methods.momentum.byol import BYOL, BYOLSettings
-from contrascope.methods.momentum.moco import MoCoSettings
-from contrascope.methods.predict.simsiam import SimSiam, SimSiamSettings
-from contrascope.methods.registry import build_method
-from contrascope.training.optim import OptimSettings
+from contrascope.methods.base import Method, over_views
+from contrascope.methods.build import build_method
+from contrascope.methods.joint.barlow_twins_settings import BarlowTwinsSettings
+from contrascope.methods.joint.simclr import SimCLR
+from contrascope.methods.joint.simclr_settings import SimCLRSettings
+from contrascope.methods.joint.vicreg_settings import VICRegSettings
+from contrascope.methods.momentum.byol import BYOL
+from contrascope.methods.momentum.byol_settings import BYOLSettings
+from contrascope.methods.momentum.moco_settings import MoCoSettings
+from contrascope.methods.predict.simsiam import SimSiam
+from contrascope.methods.predict.simsiam_settings import SimSiamSettings
+from contrascope.methods.settings import MethodSettings
+from contrascope.training.settings import OptimSettings
 from contrascope.types import Views
 
 Make = Callable[[nn.Module], Method]
@@ -138,7 +143,7 @@ def _broken_methods() -> list[Case]:
             "simsiam",
             data,
             broken=True,
-            make=lambda encoder: NoStopGradient(encoder, simsiam),
+            make=lambda encoder, own=simsiam: NoStopGradient(encoder, own),
         )
         for data in ("digits", "shapes")
     ] + [

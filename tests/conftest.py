@@ -93,11 +93,10 @@ def suite_run(tmp_path_factory):
     """A run of one epoch on colour scenes of 16 pixels; the suites' tests write elsewhere."""
     # imported here: what a conftest imports is loaded before shapes are checked
     from contrascope.data.settings import DataSettings
-    from contrascope.encoders.build import EncoderSettings
-    from contrascope.encoders.projector import ProjectorSettings
+    from contrascope.encoders.settings import EncoderSettings, ProjectorSettings
     from contrascope.evaluation.protocol import Protocol
     from contrascope.jobs.train import train
-    from contrascope.methods.joint.simclr import SimCLRSettings
+    from contrascope.methods.joint.simclr_settings import SimCLRSettings
     from contrascope.runs.settings import RunSettings
     from contrascope.training.settings import TrainingSettings
 

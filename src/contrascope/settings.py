@@ -15,6 +15,15 @@ T = TypeVar("T")
 KIND = "kind"
 
 
+class Open:
+    """A base whose subclasses a file names by `kind`, wherever they are defined: read through `named`."""
+
+    @classmethod
+    def named(cls, kind: str) -> type:
+        """The subclass of this name; raises `InputError` with the nearest known one."""
+        raise NotImplementedError
+
+
 def to_json(value: Any) -> Any:
     """Plain JSON of nested settings; each dataclass carries its class name under `kind`.
 
@@ -77,6 +86,8 @@ def _read(kind: Any, data: Any, path: str) -> Any:
         if data not in args:
             raise InputError(f"{path} is {data!r}; expected one of {', '.join(map(repr, args))}.")
         return data
+    if isinstance(kind, type) and issubclass(kind, Open):
+        return _read_open(kind, data, path)
     if dataclasses.is_dataclass(kind):
         return _read_dataclass(kind, data, path)
     if origin is tuple:
@@ -128,6 +139,20 @@ def _read_union(args: tuple[Any, ...], data: Any, path: str) -> Any:
         except InputError:
             continue
     raise InputError(f"{path} is {data!r}; expected one of {', '.join(str(a) for a in args)}.")
+
+
+def _read_open(kind: type[Open], data: Any, path: str) -> Any:
+    if not isinstance(data, dict) or not isinstance(data.get(KIND, ""), str):
+        raise InputError(f"{path} is {data!r}; expected an object with a `kind`.")
+    if KIND not in data and dataclasses.is_dataclass(kind):
+        return _read_dataclass(kind, data, path)
+    try:
+        found = kind.named(data.get(KIND, ""))
+    except InputError as error:
+        raise InputError(f"{path}.kind is {data.get(KIND)!r}; {error}") from error
+    if not issubclass(found, kind):
+        raise InputError(f"{path}.kind is {data[KIND]!r}; expected a {kind.__name__}.")
+    return _read_dataclass(found, data, path)
 
 
 def _read_dataclass(kind: Any, data: Any, path: str) -> Any:

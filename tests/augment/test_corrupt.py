@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from contrascope.augment.corrupt import SEVERITIES, Corruption, pixelate
+from contrascope.augment.corrupt import Corruption, pixelate
 from contrascope.augment.policy import Policy
+from contrascope.augment.severities import SEVERITIES
 from contrascope.augment.views import make_views
 from contrascope.errors import InputError
 

@@ -4,15 +4,10 @@ import pytest
 import torch
 
 from contrascope.augment.flip import HorizontalFlip
+from contrascope.augment.op import AbstractOp
 from contrascope.augment.policy_file import in_place_of, named_policy, read_policy, write_policy
-from contrascope.augment.presets import (
-    PRESETS,
-    AnyOp,
-    ListedPolicy,
-    PolicySettings,
-    build_policy,
-    preset,
-)
+from contrascope.augment.presets import PRESETS, build_policy, preset
+from contrascope.augment.settings import ListedPolicy, PolicySettings
 from contrascope.augment.views import make_views
 from contrascope.errors import InputError
 from contrascope.settings import from_json, to_json
@@ -29,7 +24,7 @@ def test_every_preset_survives_a_file_and_makes_the_same_views(tmp_path, picture
     settings = PolicySettings(name=name, ops=ops)
     read = read_policy(write_policy(tmp_path / "deep" / "policy.json", settings))
     assert read == settings
-    assert all(isinstance(op, AnyOp) for op in read.ops)
+    assert all(isinstance(op, AbstractOp) for op in read.ops)
     images = pictures(4, 3, 20, 20, dtype=torch.uint8)
     keyed = {"ids": torch.arange(4), "seed": 1, "epoch": 2}
     ours, _ = make_views(images, build_policy(read, channels=3), **keyed)

@@ -5,7 +5,8 @@ import torch
 
 from contrascope.augment.blur import GaussianBlur
 from contrascope.augment.jitter import ColorJitter
-from contrascope.augment.presets import PRESETS, PolicySettings, build_policy, preset
+from contrascope.augment.presets import PRESETS, build_policy, preset
+from contrascope.augment.settings import PolicySettings
 from contrascope.augment.views import make_views
 from contrascope.errors import InputError
 

@@ -14,7 +14,8 @@ from contrascope.diagnosis.geometry import feature_geometry
 from contrascope.diagnosis.networks import Subject
 from contrascope.diagnosis.operation_rows import operation_rows
 from contrascope.diagnosis.settings import GeometryProbeSettings, GeometrySettings
-from contrascope.encoders.projector import ProjectorSettings, build_projector
+from contrascope.encoders.projector import build_projector
+from contrascope.encoders.settings import ProjectorSettings
 from contrascope.errors import InputError
 from contrascope.geometry.spans import column_space, unexplained
 

@@ -15,7 +15,8 @@ from contrascope.diagnosis.networks import (
     measure_networks,
     signals_on,
 )
-from contrascope.encoders.build import EncoderSettings, build_encoder
+from contrascope.encoders.build import build_encoder
+from contrascope.encoders.settings import EncoderSettings
 
 
 @pytest.fixture(scope="module")

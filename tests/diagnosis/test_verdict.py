@@ -6,13 +6,13 @@ import torch
 from contrascope.diagnosis.rules import RULES, Thresholds, identity_share
 from contrascope.diagnosis.signals import Faults, Signals, layer_signals
 from contrascope.diagnosis.verdict import judge
-from contrascope.encoders.projector import ProjectorSettings
-from contrascope.methods.joint.barlow_twins import BarlowTwinsSettings
-from contrascope.methods.joint.simclr import SimCLRSettings
-from contrascope.methods.joint.vicreg import VICRegSettings
-from contrascope.methods.momentum.byol import BYOLSettings
-from contrascope.methods.momentum.moco import MoCoSettings
-from contrascope.methods.predict.simsiam import SimSiamSettings
+from contrascope.encoders.settings import ProjectorSettings
+from contrascope.methods.joint.barlow_twins_settings import BarlowTwinsSettings
+from contrascope.methods.joint.simclr_settings import SimCLRSettings
+from contrascope.methods.joint.vicreg_settings import VICRegSettings
+from contrascope.methods.momentum.byol_settings import BYOLSettings
+from contrascope.methods.momentum.moco_settings import MoCoSettings
+from contrascope.methods.predict.simsiam_settings import SimSiamSettings
 
 N, DIM = 400, 24
 

@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from contrascope.encoders.build import BUILT_IN, EncoderSettings, build_encoder, wrap_encoder
+from contrascope.encoders.build import BUILT_IN, build_encoder, wrap_encoder
 from contrascope.encoders.encoder import Encoder, pooled
+from contrascope.encoders.settings import EncoderSettings
 from contrascope.errors import InputError
 
 

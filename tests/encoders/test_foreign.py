@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from contrascope.encoders.build import EncoderSettings, build_encoder
+from contrascope.encoders.build import build_encoder
 from contrascope.encoders.encoder import pooled
 from contrascope.encoders.foreign import PACKAGES, HuggingFaceTrunk
+from contrascope.encoders.settings import EncoderSettings
 from contrascope.errors import InputError, MissingExtraError
 
 

@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from contrascope.encoders.projector import ProjectorSettings, build_projector
+from contrascope.encoders.projector import build_projector
+from contrascope.encoders.settings import ProjectorSettings
 from contrascope.errors import InputError
 
 

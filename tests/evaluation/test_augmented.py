@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from contrascope.augment.views import make_views
 from contrascope.errors import InputError
 from contrascope.evaluation.augmented import fit_copy, logits, losses, original_probe, own_probe
+from contrascope.evaluation.copies import COPIES
 from contrascope.evaluation.probe import LinearProbe
 from contrascope.evaluation.protocol import Protocol
-from contrascope.evaluation.suites import COPIES, AugmentedSettings
+from contrascope.evaluation.suites import AugmentedSettings
 from contrascope.features.features import Features
 
 PROTOCOL = Protocol(probe_grid=(0.1, 10.0), bootstrap=50)

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from contrascope.data.imageset import InMemoryImages
-from contrascope.encoders.build import EncoderSettings, build_encoder
+from contrascope.encoders.build import build_encoder
+from contrascope.encoders.settings import EncoderSettings
 
 
 @pytest.fixture

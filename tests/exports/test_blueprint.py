@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from contrascope.encoders.build import EncoderSettings
+from contrascope.encoders.settings import EncoderSettings
 from contrascope.errors import InputError
 from contrascope.exports.blueprint import (
     blueprint,

@@ -3,7 +3,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contrascope.augment.presets import PolicySettings, build_policy
+from contrascope.augment.presets import build_policy
+from contrascope.augment.settings import PolicySettings
 from contrascope.augment.views import make_views
 from contrascope.errors import InputError
 from contrascope.exports.measure import Measured, image_table, measure_images

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from contrascope.encoders.build import EncoderSettings
+from contrascope.encoders.settings import EncoderSettings
 from contrascope.errors import InputError, MissingExtraError
 from contrascope.exports import weights
 from contrascope.exports.blueprint import blueprint

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contrascope.augment.policy import policy
-from contrascope.augment.presets import PolicySettings
+from contrascope.augment.settings import PolicySettings
 from contrascope.augment.views import make_views
 from contrascope.errors import InputError
 from contrascope.features.nested_views import contains, nested_views, policy_name

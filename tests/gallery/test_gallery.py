@@ -15,8 +15,7 @@ from contrascope.cli import main
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
 from contrascope.diagnosis.settings import MonitorSettings
-from contrascope.encoders.build import EncoderSettings
-from contrascope.encoders.projector import ProjectorSettings
+from contrascope.encoders.settings import EncoderSettings, ProjectorSettings
 from contrascope.errors import InputError
 from contrascope.features.embed import embed
 from contrascope.gallery.curves import concentration
@@ -25,7 +24,7 @@ from contrascope.gallery.part import GallerySettings
 from contrascope.gallery.thumbnails import Thumbnails, resized, sheets
 from contrascope.jobs.train import train
 from contrascope.linalg import principal, unit_rows
-from contrascope.methods.joint.simclr import SimCLRSettings
+from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.runs.load import load_run
 from contrascope.runs.recipes import digits_simclr
 from contrascope.training.settings import TrainingSettings

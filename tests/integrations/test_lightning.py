@@ -13,15 +13,13 @@ from safetensors.torch import load_file
 from contrascope import records
 from contrascope.data.settings import DataSettings
 from contrascope.diagnosis.settings import DiagnosisSettings
-from contrascope.encoders.build import EncoderSettings
-from contrascope.encoders.projector import ProjectorSettings
+from contrascope.encoders.settings import EncoderSettings, ProjectorSettings
 from contrascope.errors import InputError
 from contrascope.jobs.train import train
 from contrascope.runs.load import load_run
 from contrascope.runs.recipes import RECIPES
 from contrascope.subjects.diagnose import diagnose_anything
-from contrascope.training.optim import OptimSettings
-from contrascope.training.settings import TrainingSettings
+from contrascope.training.settings import OptimSettings, TrainingSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

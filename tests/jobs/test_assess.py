@@ -5,12 +5,13 @@ from torch import nn
 from contrascope.data.imageset import InMemoryImages
 from contrascope.data.sampling import held_out
 from contrascope.data.settings import DataSettings
-from contrascope.encoders.build import EncoderSettings, build_encoder
-from contrascope.encoders.projector import ProjectorSettings
+from contrascope.encoders.build import build_encoder
+from contrascope.encoders.settings import EncoderSettings, ProjectorSettings
 from contrascope.errors import InputError
 from contrascope.evaluation.protocol import Protocol
 from contrascope.jobs.assess import assess, evaluation_sets, fitted_protocol, knn_probe
-from contrascope.methods.joint.simclr import SimCLR, SimCLRSettings
+from contrascope.methods.joint.simclr import SimCLR
+from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.training.probe import Finding
 
 

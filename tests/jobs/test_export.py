@@ -12,13 +12,12 @@ from contrascope import records
 from contrascope.cli import main
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
-from contrascope.encoders.build import EncoderSettings
-from contrascope.encoders.projector import ProjectorSettings
+from contrascope.encoders.settings import EncoderSettings, ProjectorSettings
 from contrascope.errors import InputError
 from contrascope.exports.blueprint import load_encoder
 from contrascope.jobs import export
 from contrascope.jobs.export import ExportSettings, export_run
-from contrascope.methods.joint.simclr import SimCLRSettings
+from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.runs.build import build
 from contrascope.runs.load import load_run
 from contrascope.runs.settings import RunSettings

@@ -4,17 +4,17 @@ import pytest
 import torch
 
 from contrascope import records
-from contrascope.augment.presets import PolicySettings, build_policy
+from contrascope.augment.presets import build_policy
+from contrascope.augment.settings import PolicySettings
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
 from contrascope.diagnosis.settings import MonitorSettings
 from contrascope.diagnosis.signals import Signals, layer_signals, value_faults
-from contrascope.encoders.build import EncoderSettings
-from contrascope.encoders.projector import ProjectorSettings
+from contrascope.encoders.settings import EncoderSettings, ProjectorSettings
 from contrascope.errors import InputError
 from contrascope.jobs.monitor_probe import Monitor, class_row
 from contrascope.jobs.train import train
-from contrascope.methods.joint.simclr import SimCLRSettings
+from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.runs.build import build
 from contrascope.runs.recipes import digits_simclr
 from contrascope.training.interrupt import StoppedError

@@ -7,14 +7,13 @@ import torch
 from PIL import Image
 
 from contrascope import records
-from contrascope.augment.presets import PolicySettings
+from contrascope.augment.settings import PolicySettings
 from contrascope.cli import main
 from contrascope.data.settings import DataSettings
-from contrascope.encoders.build import EncoderSettings
-from contrascope.encoders.projector import ProjectorSettings
+from contrascope.encoders.settings import EncoderSettings, ProjectorSettings
 from contrascope.errors import InputError
 from contrascope.jobs.train import train
-from contrascope.methods.joint.simclr import SimCLRSettings
+from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.runs.build import build
 from contrascope.runs.load import load_run
 from contrascope.runs.recipes import digits_simclr

@@ -4,7 +4,7 @@ import doctest
 from pathlib import Path
 
 from contrascope.losses import LOSSES
-from contrascope.losses.pairs import PositivesName
+from contrascope.methods.settings import PositivesName
 
 PAGE = Path(__file__).parents[2] / "docs" / "arcl.md"
 

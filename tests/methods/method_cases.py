@@ -11,8 +11,9 @@ import torch.multiprocessing as mp
 from torch import nn
 
 from contrascope import distributed
-from contrascope.encoders.projector import ProjectorSettings
-from contrascope.methods.registry import METHODS, build_method
+from contrascope.encoders.settings import ProjectorSettings
+from contrascope.methods.build import build_method
+from contrascope.methods.registry import METHODS
 
 PROJECTOR = ProjectorSettings(hidden=(12,), out=6, batch_norm=True)
 JOINED = 16

@@ -8,11 +8,10 @@ from contrascope import records
 from contrascope.cli import main
 from contrascope.data.settings import DataSettings
 from contrascope.diagnosis.settings import DiagnosisSettings, MonitorSettings
-from contrascope.encoders.build import EncoderSettings
-from contrascope.encoders.projector import ProjectorSettings
+from contrascope.encoders.settings import EncoderSettings, ProjectorSettings
 from contrascope.errors import InputError
 from contrascope.jobs.train import train
-from contrascope.methods.joint.simclr import SimCLRSettings
+from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.runs.recipes import digits_simclr
 from contrascope.subjects.diagnose import diagnose_anything
 from contrascope.training.settings import TrainingSettings

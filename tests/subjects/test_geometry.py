@@ -9,12 +9,11 @@ from contrascope import records
 from contrascope.cli import main
 from contrascope.data.settings import DataSettings
 from contrascope.diagnosis.settings import GeometryProbeSettings, GeometrySettings, MonitorSettings
-from contrascope.encoders.build import EncoderSettings
-from contrascope.encoders.projector import ProjectorSettings
+from contrascope.encoders.settings import EncoderSettings, ProjectorSettings
 from contrascope.errors import InputError
 from contrascope.evaluation.protocol import Protocol
 from contrascope.jobs.train import train
-from contrascope.methods.joint.simclr import SimCLRSettings
+from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.reports.load import load
 from contrascope.reports.sections import SECTIONS, fill
 from contrascope.runs.recipes import digits_simclr

@@ -4,8 +4,9 @@ from dataclasses import replace
 import pytest
 
 from contrascope.data.settings import DataSettings
+from contrascope.evaluation.copies import COPIES
 from contrascope.evaluation.protocol import Protocol
-from contrascope.evaluation.suites import COPIES, AugmentedSettings
+from contrascope.evaluation.suites import AugmentedSettings
 from contrascope.suites import robustness
 from contrascope.suites.copies import RECORD_FOLDER, robustness_of
 from contrascope.suites.run import evaluate_suite

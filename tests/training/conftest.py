@@ -6,17 +6,17 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from contrascope.augment.presets import PolicySettings, build_policy
+from contrascope.augment.presets import build_policy
+from contrascope.augment.settings import PolicySettings
 from contrascope.data.imageset import InMemoryImages
-from contrascope.encoders.build import EncoderSettings, build_encoder
-from contrascope.encoders.projector import ProjectorSettings
+from contrascope.encoders.build import build_encoder
+from contrascope.encoders.settings import EncoderSettings, ProjectorSettings
 from contrascope.methods.base import Method
-from contrascope.methods.joint.simclr import SimCLRSettings
-from contrascope.methods.momentum.moco import MoCoSettings
-from contrascope.methods.registry import build_method
+from contrascope.methods.build import build_method
+from contrascope.methods.joint.simclr_settings import SimCLRSettings
+from contrascope.methods.momentum.moco_settings import MoCoSettings
 from contrascope.training.loop import fit
-from contrascope.training.optim import OptimSettings, ScheduleSettings
-from contrascope.training.settings import TrainingSettings
+from contrascope.training.settings import OptimSettings, ScheduleSettings, TrainingSettings
 
 HEAD = ProjectorSettings(hidden=(8,), out=8)
 METHODS = {

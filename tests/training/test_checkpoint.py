@@ -7,7 +7,8 @@ from contrascope import records
 from contrascope.errors import InputError
 from contrascope.training import checkpoint
 from contrascope.training.checkpoint import load_checkpoint, prune_checkpoints, read_weights, save_checkpoint
-from contrascope.training.optim import OptimSettings, build_optimizer
+from contrascope.training.optim import build_optimizer
+from contrascope.training.settings import OptimSettings
 
 
 def take_steps(method, optimizer, count, seed):

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from contrascope.errors import InputError
-from contrascope.training.optim import LARS, OptimSettings, ScheduleSettings, build_optimizer, learning_rate
+from contrascope.training.optim import LARS, build_optimizer, learning_rate
+from contrascope.training.settings import OptimSettings, ScheduleSettings
 
 
 def slow_lars(w, grads, *, lr, momentum, trust, decay, adapt):

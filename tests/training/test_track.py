@@ -11,11 +11,10 @@ from accelerate.tracking import GeneralTracker
 from contrascope import records
 from contrascope.data.settings import DataSettings
 from contrascope.diagnosis.settings import MonitorSettings
-from contrascope.encoders.build import EncoderSettings
-from contrascope.encoders.projector import ProjectorSettings
+from contrascope.encoders.settings import EncoderSettings, ProjectorSettings
 from contrascope.errors import InputError, MissingExtraError
 from contrascope.jobs.train import train
-from contrascope.methods.joint.simclr import SimCLRSettings
+from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.runs.recipes import digits_simclr
 from contrascope.settings import to_json
 from contrascope.training import track

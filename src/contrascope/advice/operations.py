@@ -16,7 +16,6 @@ from contrascope.augment.jitter import ColorJitter, Grayscale
 from contrascope.augment.occlusion import Cutout
 from contrascope.augment.op import AbstractOp
 from contrascope.augment.policy import Policy, to_float
-from contrascope.augment.presets import AnyOp
 from contrascope.augment.views import make_views
 from contrascope.augment.warp import Affine
 from contrascope.diagnosis.networks import PROBE_EPOCH
@@ -37,7 +36,7 @@ class Operation:
     """How the strength is said: the largest that is drawn; empty where there is one level."""
     strengths: tuple[float, ...]
     """Rising; the last but one, or the only one, is in common use."""
-    make: Callable[[float, float], AnyOp]
+    make: Callable[[float, float], AbstractOp]
     """From strength and probability."""
     p: float
     """The usual probability."""

@@ -7,8 +7,9 @@ from itertools import combinations
 from contrascope.advice.advisor import OperationVerdict
 from contrascope.advice.operations import CATALOGUE, Operation
 from contrascope.augment.jitter import ColorJitter
+from contrascope.augment.op import AbstractOp
 from contrascope.augment.policy import Policy
-from contrascope.augment.presets import AnyOp, PolicySettings
+from contrascope.augment.settings import PolicySettings
 from contrascope.errors import InputError
 from contrascope.settings import digest
 
@@ -21,7 +22,7 @@ class Candidate:
 
     name: str
     """In words."""
-    ops: tuple[AnyOp, ...]
+    ops: tuple[AbstractOp, ...]
     """Operations in their order."""
 
     @property
@@ -40,7 +41,7 @@ class Candidate:
         return PolicySettings(name=self.name, ops=self.ops)
 
 
-def compose(strengths: Mapping[str, float], *, always: bool = False) -> tuple[AnyOp, ...]:
+def compose(strengths: Mapping[str, float], *, always: bool = False) -> tuple[AbstractOp, ...]:
     """The named operations at their strengths, with the usual probabilities or `always`.
 
     The two halves of colour distortion become one operation.
@@ -49,7 +50,7 @@ def compose(strengths: Mapping[str, float], *, always: bool = False) -> tuple[An
     ['HorizontalFlip', 'ColorJitter']
     """
     light, hue = strengths.get(LIGHT, 0.0), strengths.get(HUE, 0.0)
-    made: list[AnyOp] = []
+    made: list[AbstractOp] = []
     for operation in CATALOGUE:
         if operation.name not in strengths or (operation.name == HUE and light):
             continue
@@ -94,7 +95,7 @@ def candidates(verdicts: Sequence[OperationVerdict], *, most: int) -> tuple[Cand
     plans += [(f"usual with {name}", {**usual, name: strength}) for name, strength in extra.items()]
     if len(usual) > 2:
         plans += [(f"usual without {name}", {n: s for n, s in usual.items() if n != name}) for name in usual]
-    found: dict[tuple[AnyOp, ...], Candidate] = {}
+    found: dict[tuple[AbstractOp, ...], Candidate] = {}
     for name, strengths in plans:
         ops = compose(strengths)
         found.setdefault(ops, Candidate(name=name, ops=ops))
@@ -122,7 +123,7 @@ def pair_sweep(kept: Mapping[str, float]) -> tuple[Candidate, ...]:
     )
 
 
-def words_of(ops: Sequence[AnyOp]) -> str:
+def words_of(ops: Sequence[AbstractOp]) -> str:
     """The operations by their class names, for a table.
 
     >>> words_of(compose({"flip": 1.0, "blur": 1.0}))

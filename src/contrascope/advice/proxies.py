@@ -16,11 +16,11 @@ from contrascope.advice.policies import Candidate
 from contrascope.advice.settings import AdviseSettings
 from contrascope.advice.state import State, say
 from contrascope.augment.policy import Policy
-from contrascope.augment.presets import PolicySettings
+from contrascope.augment.settings import PolicySettings
 from contrascope.data.imageset import InMemoryImages
 from contrascope.data.sampling import some_images
 from contrascope.diagnosis.networks import Subject, embed_views, fixed_views
-from contrascope.encoders.build import EncoderSettings
+from contrascope.encoders.settings import EncoderSettings
 from contrascope.errors import InputError, did_you_mean
 from contrascope.features.embed import embed
 from contrascope.intervals import Estimate, mean_estimate
@@ -34,9 +34,8 @@ from contrascope.theory.factors.lidar import lidar
 from contrascope.theory.factors.retrieval import instance_retrieval
 from contrascope.theory.factors.spectrum import spectrum
 from contrascope.training.loop import fit
-from contrascope.training.optim import ScheduleSettings
 from contrascope.training.order import steps_per_epoch
-from contrascope.training.settings import TrainingSettings
+from contrascope.training.settings import ScheduleSettings, TrainingSettings
 
 LEAST_IMAGES = 16
 TIMED_STEPS = 4

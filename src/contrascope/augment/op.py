@@ -7,6 +7,7 @@ from typing import ClassVar
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from contrascope.augment.settings import AnyOp
 from contrascope.draws import DrawKey, uniform
 from contrascope.errors import InputError
 from contrascope.types import FloatImages
@@ -21,7 +22,7 @@ Shape = tuple[int, int, int]
 """Channel, height, width of one image."""
 
 
-class AbstractOp(ABC):
+class AbstractOp(AnyOp, ABC):
     """One random operation: `draw` never sees pixels, `apply` never draws."""
 
     commutes_with_flip: ClassVar[bool] = False

@@ -1,19 +1,17 @@
 """A policy as a JSON file: its operations in order, or one list for each view of a pair that differs."""
 
-import typing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from contrascope import records
-from contrascope.augment.presets import AnyOp, ListedPolicy, PolicySettings, build_policy
+from contrascope.augment.presets import OPERATIONS, build_policy
+from contrascope.augment.settings import AnyOp, ListedPolicy, PolicySettings
 from contrascope.errors import InputError, did_you_mean
 from contrascope.settings import KIND, from_json, to_json
 
 SUFFIX = ".json"
 """Ending by which a policy's name is read as a file."""
-
-_KINDS: dict[str, Any] = {kind.__name__: kind for kind in typing.get_args(AnyOp)}
 
 
 def write_policy(path: Path, policy: PolicySettings) -> Path:
@@ -90,7 +88,7 @@ def _side(item: Any, where: str, name: str) -> ListedPolicy:
             f"{where}: preset {settings.name!r} is a pair itself. Name it at the top of the file, without "
             "`policies`, or list the operations."
         )
-    return ListedPolicy(name=settings.name, ops=tuple(op for op in first.ops if isinstance(op, AnyOp)))
+    return ListedPolicy(name=settings.name, ops=first.ops)
 
 
 def _operations(listed: list[Any], where: str) -> tuple[AnyOp, ...]:
@@ -124,11 +122,11 @@ def in_place_of(own: PolicySettings, file: Path | None) -> PolicySettings:
 
 def _operation(item: Any, where: str) -> Any:
     kind = item.get(KIND) if isinstance(item, dict) else None
-    if kind not in _KINDS:
-        hint = did_you_mean(str(kind), _KINDS)
+    if kind not in OPERATIONS:
+        hint = did_you_mean(str(kind), OPERATIONS)
         raise InputError(f"{where}.kind is {kind!r}; expected the name of an operation. {hint}")
     try:
-        return from_json(_KINDS[kind], item, path=where)
+        return from_json(OPERATIONS[kind], item, path=where)
     except InputError as error:
         if str(error).startswith(where):
             raise

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 from contrascope.augment.blur import GaussianBlur
 from contrascope.augment.crop import RandomResizedCrop
@@ -11,26 +10,42 @@ from contrascope.augment.jitter import ColorJitter, Grayscale, Invert, Solarize
 from contrascope.augment.occlusion import Cutout, GaussianNoise
 from contrascope.augment.op import AbstractOp, check_colour
 from contrascope.augment.policy import LETTERS, Policy, policy
+from contrascope.augment.settings import AnyOp, ListedPolicy, PolicySettings
 from contrascope.augment.warp import Affine, Elastic
 from contrascope.errors import InputError, did_you_mean
 
 Policies = tuple[Policy, ...]
 """View v uses policies[v % len]: one policy for all views, or two for an asymmetric pair."""
 
-AnyOp: TypeAlias = (
-    RandomResizedCrop
-    | HorizontalFlip
-    | ColorJitter
-    | Grayscale
-    | GaussianBlur
-    | Affine
-    | Elastic
-    | Cutout
-    | GaussianNoise
-    | Solarize
-    | Invert
-)
-"""An operation that a policy file may hold."""
+OPERATIONS: dict[str, type[AbstractOp]] = {
+    kind.__name__: kind
+    for kind in (
+        RandomResizedCrop,
+        HorizontalFlip,
+        ColorJitter,
+        Grayscale,
+        GaussianBlur,
+        Affine,
+        Elastic,
+        Cutout,
+        GaussianNoise,
+        Solarize,
+        Invert,
+    )
+}
+"""The operations that a policy file may hold, by name."""
+
+
+def find_operation(kind: str) -> type[AbstractOp]:
+    """The operation of this name, or an error with the nearest one.
+
+    >>> find_operation("Invert").__name__
+    'Invert'
+    """
+    if kind not in OPERATIONS:
+        hint = did_you_mean(kind, OPERATIONS)
+        raise InputError(f"expected the name of an operation. {hint}")
+    return OPERATIONS[kind]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,32 +193,6 @@ def preset(name: str, *, size: int | None = None, strength: float | None = None)
     return chosen.make(size, (chosen.strength or 0.0) if strength is None else strength)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ListedPolicy:
-    """One of the policies that views take in turn."""
-
-    name: str
-    """What records and reports call it."""
-    ops: tuple[AnyOp, ...]
-    """Operations in their order."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PolicySettings:
-    """Which policy makes the views."""
-
-    name: str = "simclr"
-    """A preset, or letters of the five operations: a crop, b blur, c gray, d colour, e flip; else any name."""
-    strength: float | None = None
-    """Strength of colour distortion; None: that of the preset, or 0.5 for letters."""
-    size: int | None = None
-    """Side of the views in pixels; None: the images' own. Smaller ones train faster."""
-    ops: tuple[AnyOp, ...] = ()
-    """Operations in their order, as a policy file gives them; empty: those of the name."""
-    policies: tuple[ListedPolicy, ...] = ()
-    """Policies of the first view, the second and so on, in turn, as a file gives them; empty: `ops` for all."""
-
-
 def build_policy(settings: PolicySettings, *, channels: int, size: int | None = None) -> Policies:
     """The policies that the settings name, checked against the images' channels.
 
@@ -245,7 +234,9 @@ def _listed(settings: PolicySettings, side: int | None) -> Policies:
     return tuple(Policy(ops=_sized(one.ops, side), name=one.name) for one in listed)
 
 
-def _sized(ops: tuple[AnyOp, ...], side: int | None) -> tuple[AnyOp, ...]:
+def _sized(ops: tuple[AnyOp, ...], side: int | None) -> tuple[AbstractOp, ...]:
+    acting = (op for op in ops if isinstance(op, AbstractOp))
     return tuple(
-        replace(op, size=side) if isinstance(op, RandomResizedCrop) and op.size is None else op for op in ops
+        replace(op, size=side) if isinstance(op, RandomResizedCrop) and op.size is None else op
+        for op in acting
     )

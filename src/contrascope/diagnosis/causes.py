@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 from contrascope.diagnosis.signals import Signals
-from contrascope.methods.base import MethodSettings
-from contrascope.methods.joint.barlow_twins import BarlowTwinsSettings
-from contrascope.methods.joint.simclr import SimCLRSettings
-from contrascope.methods.joint.vicreg import VICRegSettings
-from contrascope.methods.momentum.byol import BYOLSettings
-from contrascope.methods.momentum.moco import MoCoSettings
-from contrascope.methods.predict.simsiam import SimSiamSettings
+from contrascope.methods.joint.barlow_twins_settings import BarlowTwinsSettings
+from contrascope.methods.joint.simclr_settings import SimCLRSettings
+from contrascope.methods.joint.vicreg_settings import VICRegSettings
+from contrascope.methods.momentum.byol_settings import BYOLSettings
+from contrascope.methods.momentum.moco_settings import MoCoSettings
+from contrascope.methods.predict.simsiam_settings import SimSiamSettings
+from contrascope.methods.settings import MethodSettings
 
 NO_OP = 0.9
 """Share of images with equal views above which the augmentation is called a no-op."""

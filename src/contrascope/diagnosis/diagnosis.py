@@ -22,7 +22,7 @@ from contrascope.diagnosis.verdict import Verdict, judge
 from contrascope.errors import InputError
 from contrascope.intervals import generator
 from contrascope.linalg import non_finite
-from contrascope.methods.base import MethodSettings
+from contrascope.methods.settings import MethodSettings
 from contrascope.notebook import summary_html
 from contrascope.theory.bounds.lipschitz import LipschitzEstimate
 from contrascope.theory.factors.alignment import unit_views

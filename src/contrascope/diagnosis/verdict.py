@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from contrascope.diagnosis.causes import advice
 from contrascope.diagnosis.rules import RULES, THRESHOLDS, Thresholds
 from contrascope.diagnosis.signals import Signals
-from contrascope.methods.base import MethodSettings
+from contrascope.methods.settings import MethodSettings
 from contrascope.records.lookup import verdict_word
 from contrascope.records.vocabulary import Word
 

@@ -1,14 +1,12 @@
 """From a name and its settings to an encoder."""
 
-from dataclasses import dataclass
-from typing import Literal
-
 from torch import nn
 
 from contrascope.encoders.convnet import ConvNet
-from contrascope.encoders.encoder import Encoder, Pool, default_normalisation
+from contrascope.encoders.encoder import Encoder, default_normalisation
 from contrascope.encoders.foreign import Foreign, foreign_encoder
 from contrascope.encoders.resnet import LAYERS, ResNet
+from contrascope.encoders.settings import EncoderSettings, Pool
 from contrascope.encoders.vit import VisionTransformer
 from contrascope.errors import InputError, did_you_mean
 
@@ -17,30 +15,6 @@ BUILT_IN = (*LAYERS, "convnet", "vit-tiny")
 
 SMALL = 64
 """Largest side in pixels for which `stem="auto"` takes the CIFAR stem."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EncoderSettings:
-    """Which network turns images into h."""
-
-    name: str = "resnet18"
-    """resnet18/34/50, convnet, vit-tiny, timm:NAME, hf:NAME, torchvision:NAME or package.module:Object."""
-    stem: Literal["auto", "cifar", "imagenet"] = "auto"
-    """First layer of a ResNet; auto: cifar (stride 1, no pooling) up to 64 pixels a side, else imagenet."""
-    width: int | None = None
-    """Channels of the first stage (ResNets: 64, convnet: 32) or of a token (vit-tiny: 192); None: these."""
-    patch: int | None = None
-    """Patch side of vit-tiny; None: the largest divisor of the side, at most 16, that leaves 8 a side."""
-    pretrained: bool = False
-    """Published weights, for timm:, hf: and torchvision: (downloaded by these libraries)."""
-    mean: tuple[float, ...] | None = None
-    """Mean a channel, subtracted from images in [0, 1]; None: the weights' own, else ImageNet's or 0.5."""
-    std: tuple[float, ...] | None = None
-    """Standard deviation a channel to divide by; None: as for the mean."""
-    resize: int | None = None
-    """Side in pixels to which images are brought first, for networks made for one size."""
-    pool: Pool = "auto"
-    """Tokens to one vector: auto (a trained pooler if any, else the mean), mean, or cls (the first)."""
 
 
 def _trunk(settings: EncoderSettings, *, channels: int, size: int) -> Foreign:
@@ -105,12 +79,3 @@ def wrap_encoder(
     12
     """
     return Encoder(trunk, size=size, mean=mean, std=std, resize=resize, pool=pool)
-
-
-def pretrained(name: str) -> bool:
-    """Whether a name stands for published weights: timm:, hf:, torchvision:, but not package.module:Object.
-
-    >>> pretrained("timm:resnet18"), pretrained("module:Net"), pretrained("convnet")
-    (True, False, False)
-    """
-    return name.partition(":")[0] in ("timm", "hf", "torchvision") and ":" in name

@@ -1,18 +1,16 @@
 """The one shape of every encoder: images in [0, 1] to one vector an image."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from contrascope.encoders.settings import Pool
 from contrascope.errors import InputError
 from contrascope.types import FloatImages
-
-Pool = Literal["auto", "mean", "cls"]
-"""How tokens become one vector: `auto` and `mean` average them all, `cls` takes the first."""
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """The usual normalisation of colour images (torchvision's documentation); papers on CIFAR use it too."""

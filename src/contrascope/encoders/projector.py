@@ -1,33 +1,10 @@
 """Projectors and predictors: a linear map or an MLP."""
 
-from dataclasses import dataclass
-
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from contrascope.encoders.settings import ProjectorSettings
 from contrascope.errors import InputError
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ProjectorSettings:
-    """Width of every layer and where batch norm stands; no hidden layer makes a linear map."""
-
-    hidden: tuple[int, ...] = (512,)
-    """Widths of the hidden layers, each followed by ReLU; empty: linear."""
-    out: int = 128
-    """Width of the output."""
-    batch_norm: bool = False
-    """Batch norm before the ReLU of every hidden layer."""
-    batch_norm_out: bool = False
-    """Batch norm, without learnt scale and shift, on the output."""
-    bias: bool = True
-    """A bias in linear layers that no batch norm follows."""
-
-    def __post_init__(self) -> None:
-        if self.out < 1 or any(width < 1 for width in self.hidden):
-            raise InputError(
-                f"projector widths must be at least 1; got hidden={self.hidden}, out={self.out}."
-            )
 
 
 class Projector(nn.Module):

@@ -11,9 +11,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from contrascope import records
-from contrascope.encoders.build import EncoderSettings, build_encoder
+from contrascope.encoders.build import build_encoder
 from contrascope.encoders.encoder import Encoder
 from contrascope.encoders.resnet import ResNet
+from contrascope.encoders.settings import EncoderSettings
 from contrascope.errors import InputError
 from contrascope.settings import from_json, to_json
 

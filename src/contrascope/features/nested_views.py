@@ -8,7 +8,7 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 
 from contrascope.augment.policy import LETTERS, policy
-from contrascope.augment.presets import PolicySettings
+from contrascope.augment.settings import PolicySettings
 from contrascope.augment.views import make_views
 from contrascope.errors import InputError
 from contrascope.types import ByteImages

@@ -17,10 +17,11 @@ from contrascope.distributed import synchronise_batch_norm
 from contrascope.errors import InputError, MissingExtraError
 from contrascope.losses.terms import LossTerms
 from contrascope.methods.base import Method
+from contrascope.training.arithmetic import arithmetic, check_accumulation
 from contrascope.training.checkpoint import prune_checkpoints, save_checkpoint
-from contrascope.training.optim import OptimSettings, ScheduleSettings, build_optimizer, learning_rate
+from contrascope.training.optim import build_optimizer, learning_rate
 from contrascope.training.order import epoch_order, rank_order, steps_per_epoch
-from contrascope.training.settings import TrainingSettings, arithmetic, check_accumulation
+from contrascope.training.settings import OptimSettings, ScheduleSettings, TrainingSettings
 
 try:
     from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
-from contrascope.encoders.build import EncoderSettings, build_encoder
+from contrascope.encoders.build import build_encoder
+from contrascope.encoders.settings import EncoderSettings
 from contrascope.errors import InputError
 from contrascope.evaluation.evaluate import compare
 from contrascope.evaluation.protocol import Protocol

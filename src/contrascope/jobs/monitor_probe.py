@@ -26,7 +26,8 @@ from contrascope.diagnosis.settings import MonitorSettings
 from contrascope.diagnosis.signals import LayerSignals, Signals
 from contrascope.diagnosis.verdict import Verdict, judge
 from contrascope.intervals import Estimate
-from contrascope.methods.base import Method, MethodSettings
+from contrascope.methods.base import Method
+from contrascope.methods.settings import MethodSettings
 from contrascope.records.lookup import verdict_word
 from contrascope.records.vocabulary import SIGNALS
 from contrascope.theory.factors.alignment import unit_views

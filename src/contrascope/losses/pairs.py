@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 import torch
 from jaxtyping import Float
@@ -11,9 +11,6 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from contrascope.errors import InputError, did_you_mean
-
-PositivesName = Literal["first", "average", "worst", "worst-symmetric", "soft-worst"]
-"""The words of the setting `positives`; docs/arcl.md has a table of what each means for each loss."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +37,7 @@ Positives: TypeAlias = Literal["first", "average", "worst", "worst-symmetric"] |
 _WORDS = ("first", "average", "worst", "worst-symmetric")
 
 
-def named_positives(name: PositivesName, temperature: float | None = None) -> Positives:
+def named_positives(name: str, temperature: float | None = None) -> Positives:
     """What a loss takes, from the word and the number of the settings.
 
     >>> named_positives("soft-worst", 0.5)
@@ -59,7 +56,7 @@ def named_positives(name: PositivesName, temperature: float | None = None) -> Po
             f"positives_temperature is {temperature}, but positives is {name!r}; only soft-worst has one. "
             "Leave it unset."
         )
-    return name
+    return cast(Positives, name)
 
 
 def require_known(positives: object) -> None:

@@ -1,14 +1,35 @@
 """Methods: networks, loss and state; views in, the two halves of a loss out."""
 
-from contrascope.methods.base import Method as Method
-from contrascope.methods.base import MethodSettings as MethodSettings
-from contrascope.methods.base import StepOutput as StepOutput
-from contrascope.methods.joint.barlow_twins import BarlowTwinsSettings as BarlowTwinsSettings
-from contrascope.methods.joint.simclr import SimCLRSettings as SimCLRSettings
-from contrascope.methods.joint.vicreg import VICRegSettings as VICRegSettings
-from contrascope.methods.momentum.byol import BYOLSettings as BYOLSettings
-from contrascope.methods.momentum.moco import MoCoSettings as MoCoSettings
-from contrascope.methods.predict.simsiam import SimSiamSettings as SimSiamSettings
-from contrascope.methods.registry import METHODS as METHODS
-from contrascope.methods.registry import AnyMethodSettings as AnyMethodSettings
-from contrascope.methods.registry import build_method as build_method
+from typing import TYPE_CHECKING
+
+from contrascope.lazy import attach
+
+if TYPE_CHECKING:
+    from contrascope.methods.base import Method as Method
+    from contrascope.methods.base import StepOutput as StepOutput
+    from contrascope.methods.build import build_method as build_method
+    from contrascope.methods.joint.barlow_twins_settings import BarlowTwinsSettings as BarlowTwinsSettings
+    from contrascope.methods.joint.simclr_settings import SimCLRSettings as SimCLRSettings
+    from contrascope.methods.joint.vicreg_settings import VICRegSettings as VICRegSettings
+    from contrascope.methods.momentum.byol_settings import BYOLSettings as BYOLSettings
+    from contrascope.methods.momentum.moco_settings import MoCoSettings as MoCoSettings
+    from contrascope.methods.predict.simsiam_settings import SimSiamSettings as SimSiamSettings
+    from contrascope.methods.registry import METHODS as METHODS
+    from contrascope.methods.settings import MethodSettings as MethodSettings
+
+__getattr__ = attach(
+    __name__,
+    {
+        "Method": "base",
+        "StepOutput": "base",
+        "BarlowTwinsSettings": "joint.barlow_twins_settings",
+        "SimCLRSettings": "joint.simclr_settings",
+        "VICRegSettings": "joint.vicreg_settings",
+        "BYOLSettings": "momentum.byol_settings",
+        "MoCoSettings": "momentum.moco_settings",
+        "SimSiamSettings": "predict.simsiam_settings",
+        "METHODS": "registry",
+        "build_method": "build",
+        "MethodSettings": "settings",
+    },
+)

@@ -9,11 +9,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from contrascope.encoders.projector import Projector, ProjectorSettings, build_projector
+from contrascope.encoders.projector import Projector, build_projector
+from contrascope.encoders.settings import ProjectorSettings
 from contrascope.errors import InputError
-from contrascope.losses.pairs import Positives, PositivesName, named_positives, views_that_count
+from contrascope.losses.pairs import Positives, named_positives, views_that_count
 from contrascope.losses.registry import LOSSES
 from contrascope.losses.terms import LossTerms
+from contrascope.methods.settings import MethodSettings
 from contrascope.types import Views
 
 
@@ -31,23 +33,6 @@ class StepOutput:
     """Encoder outputs of this process's images, detached."""
     z: Float[Tensor, "views batch out"]
     """Projector outputs of this process's images, detached."""
-
-
-_PROJECTOR = ProjectorSettings()
-
-
-@dataclass(frozen=True, kw_only=True)
-class MethodSettings:
-    """What every method can be told."""
-
-    projector: ProjectorSettings = _PROJECTOR
-    """Network between encoder and loss."""
-    positives: PositivesName = "average"
-    """Which pairs of an image's views count: of the first two, all (average), or the worst one (ArCL); docs/arcl.md."""
-    positives_temperature: float | None = None
-    """Of soft-worst alone, which asks for it; in units of the loss's alignment: small is worst, large average."""
-    joint_pass: bool = False
-    """One pass for all views: faster for small batches, but batch norm mixes the views' statistics."""
 
 
 def over_views(

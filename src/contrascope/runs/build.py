@@ -6,7 +6,7 @@ import torch
 
 from contrascope.encoders.build import build_encoder
 from contrascope.methods.base import Method
-from contrascope.methods.registry import build_method
+from contrascope.methods.build import build_method
 from contrascope.runs.settings import RunSettings
 
 RANDOM_SEED_OFFSET = 1_000_003

@@ -3,22 +3,20 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from contrascope.augment.presets import PolicySettings
+from contrascope.augment.settings import PolicySettings
 from contrascope.data.settings import DataSettings
-from contrascope.encoders.build import EncoderSettings
-from contrascope.encoders.projector import ProjectorSettings
+from contrascope.encoders.settings import EncoderSettings, ProjectorSettings
 from contrascope.errors import InputError, did_you_mean
 from contrascope.evaluation.protocol import Protocol
-from contrascope.methods.joint.barlow_twins import BarlowTwinsSettings
-from contrascope.methods.joint.simclr import SimCLRSettings
-from contrascope.methods.joint.vicreg import VICRegSettings
-from contrascope.methods.momentum.byol import BYOLSettings
-from contrascope.methods.momentum.moco import MoCoSettings
-from contrascope.methods.predict.simsiam import SimSiamSettings
-from contrascope.methods.registry import AnyMethodSettings
+from contrascope.methods.joint.barlow_twins_settings import BarlowTwinsSettings
+from contrascope.methods.joint.simclr_settings import SimCLRSettings
+from contrascope.methods.joint.vicreg_settings import VICRegSettings
+from contrascope.methods.momentum.byol_settings import BYOLSettings
+from contrascope.methods.momentum.moco_settings import MoCoSettings
+from contrascope.methods.predict.simsiam_settings import SimSiamSettings
+from contrascope.methods.settings import MethodSettings
 from contrascope.runs.settings import Facts, RunSettings
-from contrascope.training.optim import OptimSettings, ScheduleSettings
-from contrascope.training.settings import TrainingSettings
+from contrascope.training.settings import OptimSettings, ScheduleSettings, TrainingSettings
 
 CIFAR10, CIFAR100 = "uoft-cs/cifar10", "uoft-cs/cifar100"
 CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
@@ -93,7 +91,7 @@ SGD = OptimSettings(name="sgd", lr=0.1, momentum=0.9, weight_decay=5e-4)
 class CPUMethod:
     """A method with a projector that a CPU affords, and what fits it in 12 minutes on two cores."""
 
-    method: AnyMethodSettings
+    method: MethodSettings
     epochs: int
     batch: int = 256
     optim: OptimSettings = ADAMW
@@ -123,7 +121,7 @@ def _arcl_cpu(one: CPUMethod) -> RunSettings:
     return replace(plain, method=replace(one.method, positives="worst"), training=training)
 
 
-def _cifar(method: AnyMethodSettings, *, lr: float, source: str, labels: str) -> RunSettings:
+def _cifar(method: MethodSettings, *, lr: float, source: str, labels: str) -> RunSettings:
     """Settings of Huang et al. 2023 (arXiv:2111.00743): batch 512, 800 epochs, SGD, cosine, no warm-up."""
     return RunSettings(
         data=DataSettings(source=source, labels=labels),
@@ -162,7 +160,7 @@ CPU_METHODS = {
 ARCL_METHODS, ARCL_VIEWS = ("simclr", "moco", "barlow-twins"), 4
 """Methods of `cifar10-METHOD-arcl-cpu`, and their views of each image; any recipe takes the two settings."""
 
-PAPER_METHODS: dict[str, tuple[AnyMethodSettings, float]] = {
+PAPER_METHODS: dict[str, tuple[MethodSettings, float]] = {
     "simclr": (SimCLRSettings(), 0.06),
     "moco": (MoCoSettings(), 0.08),
     "barlow-twins": (BarlowTwinsSettings(), 0.11),

@@ -2,15 +2,14 @@
 
 from dataclasses import dataclass, field
 
-from contrascope.augment.presets import PolicySettings
+from contrascope.augment.settings import PolicySettings
 from contrascope.data.settings import DataSettings
 from contrascope.diagnosis.settings import GeometryProbeSettings, MonitorSettings
-from contrascope.encoders.build import EncoderSettings
+from contrascope.encoders.settings import EncoderSettings
 from contrascope.evaluation.protocol import Protocol
-from contrascope.methods.joint.simclr import SimCLRSettings
-from contrascope.methods.registry import AnyMethodSettings
-from contrascope.training.optim import OptimSettings, ScheduleSettings
-from contrascope.training.settings import TrainingSettings
+from contrascope.methods.joint.simclr_settings import SimCLRSettings
+from contrascope.methods.settings import MethodSettings
+from contrascope.training.settings import OptimSettings, ScheduleSettings, TrainingSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +19,7 @@ class RunSettings:
     data: DataSettings = field(default_factory=DataSettings)
     policy: PolicySettings = field(default_factory=PolicySettings)
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
-    method: AnyMethodSettings = field(default_factory=SimCLRSettings)
+    method: MethodSettings = field(default_factory=SimCLRSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     optim: OptimSettings = field(default_factory=OptimSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)

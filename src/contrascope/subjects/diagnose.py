@@ -7,7 +7,7 @@ from torch import Tensor
 
 from contrascope import records
 from contrascope.augment.policy import Policy
-from contrascope.augment.presets import PolicySettings
+from contrascope.augment.settings import PolicySettings
 from contrascope.data.imageset import ImageSet
 from contrascope.data.open import open_images
 from contrascope.data.sampling import some_images
@@ -23,10 +23,11 @@ from contrascope.diagnosis.networks import (
     signals_on,
 )
 from contrascope.diagnosis.settings import DiagnosisSettings
-from contrascope.encoders.build import EncoderSettings, build_encoder, pretrained
+from contrascope.encoders.build import build_encoder
+from contrascope.encoders.settings import EncoderSettings, pretrained
 from contrascope.errors import InputError, did_you_mean
 from contrascope.features.files import load_arrays
-from contrascope.methods.base import MethodSettings
+from contrascope.methods.settings import MethodSettings
 from contrascope.records.diagnosis import DiagnosisRecord
 from contrascope.records.typed import as_record
 from contrascope.runs.load import as_trained, default_device, load_run, policies_for, random_twin_of

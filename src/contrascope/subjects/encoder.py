@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from contrascope.augment.colour import gray
 from contrascope.data.imageset import ImageSet
-from contrascope.encoders.build import EncoderSettings, build_encoder, pretrained
+from contrascope.encoders.build import build_encoder
+from contrascope.encoders.settings import EncoderSettings, pretrained
 from contrascope.errors import InputError
 from contrascope.features.embed import embed
 from contrascope.features.features import Features

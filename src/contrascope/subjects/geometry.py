@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contrascope import records
-from contrascope.augment.presets import PolicySettings
+from contrascope.augment.settings import PolicySettings
 from contrascope.data.imageset import ImageSet
 from contrascope.data.sampling import some_images
 from contrascope.data.settings import DataSettings

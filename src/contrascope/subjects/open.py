@@ -5,7 +5,8 @@ from pathlib import Path
 from torch import nn
 
 from contrascope import records
-from contrascope.encoders.build import EncoderSettings, build_encoder, pretrained
+from contrascope.encoders.build import build_encoder
+from contrascope.encoders.settings import EncoderSettings, pretrained
 from contrascope.errors import InputError
 from contrascope.runs.load import load_run
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from contrascope.data.settings import DataSettings
+from contrascope.evaluation.copies import COPIES
 from contrascope.evaluation.protocol import Protocol
-from contrascope.evaluation.suites import COPIES, AugmentedSettings
+from contrascope.evaluation.suites import AugmentedSettings
 from contrascope.records.entry import Tree, as_tree
 from contrascope.records.suites import AugmentedRecord
 from contrascope.settings import from_json

@@ -15,9 +15,10 @@ from contrascope.data.sampling import some_images
 from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError
 from contrascope.evaluation.augmented import Fit, Move, fit_copy, original_probe, own_probe
+from contrascope.evaluation.copies import COPIES
 from contrascope.evaluation.protocol import Protocol
 from contrascope.evaluation.published import AUGMENTED_COPIES, PUBLISHED_AUGMENTED
-from contrascope.evaluation.suites import COPIES, AugmentedSettings
+from contrascope.evaluation.suites import AugmentedSettings
 from contrascope.features.embed import embed
 from contrascope.features.features import Features
 from contrascope.jobs.assess import evaluation_sets

@@ -16,14 +16,15 @@ from contrascope.augment.views import make_views
 from contrascope.data.imageset import ImageSet
 from contrascope.methods.base import Method
 from contrascope.settings import to_json
+from contrascope.training.arithmetic import arithmetic, check_accumulation
 from contrascope.training.best import Best
 from contrascope.training.checkpoint import load_checkpoint, prune_checkpoints, save_checkpoint
 from contrascope.training.interrupt import Interrupted, StoppedError, StopRequest, stop_requests
-from contrascope.training.optim import OptimSettings, ScheduleSettings, build_optimizer, learning_rate
+from contrascope.training.optim import build_optimizer, learning_rate
 from contrascope.training.order import epoch_order, rank_order, steps_per_epoch
 from contrascope.training.probe import Probe
 from contrascope.training.progress import TrainingProgress
-from contrascope.training.settings import TrainingSettings, arithmetic, check_accumulation
+from contrascope.training.settings import OptimSettings, ScheduleSettings, TrainingSettings
 from contrascope.training.track import Trackers, check_trackers
 from contrascope.training.watch import LossWatch
 

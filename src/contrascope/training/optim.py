@@ -2,45 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from contrascope.errors import InputError
-
-
-@dataclass(frozen=True, kw_only=True)
-class OptimSettings:
-    """How weights move. Nothing is rescaled by the batch size: `lr` is what the optimiser sees."""
-
-    name: Literal["sgd", "lars", "adamw"] = "sgd"
-    """Optimiser: SGD with momentum, LARS (large batches), or AdamW."""
-    lr: float = 0.06
-    """Peak learning rate, as the optimiser sees it at every batch size."""
-    momentum: float = 0.9
-    """Momentum of SGD and LARS; AdamW uses it as beta1."""
-    weight_decay: float = 5e-4
-    """Weight decay: coupled in SGD and LARS, decoupled in AdamW."""
-    exclude_norm_and_bias: bool = False
-    """Leave biases and norm parameters without weight decay (and without LARS adaptation)."""
-    trust: float = 1e-3
-    """Trust coefficient (eta) of LARS."""
-    nesterov: bool = False
-    """Nesterov momentum (SGD only)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScheduleSettings:
-    """Learning rate over the steps: linear warm-up, then cosine (or constant)."""
-
-    name: Literal["cosine", "constant"] = "cosine"
-    """Shape after the warm-up."""
-    warmup_epochs: float = 0.0
-    """Length of the linear warm-up in epochs; 0 for none."""
-    final_fraction: float = 0.0
-    """Share of the peak rate at the very end of the cosine, in [0, 1]."""
+from contrascope.training.settings import OptimSettings, ScheduleSettings
 
 
 def learning_rate(

@@ -3,10 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
-
 from contrascope.errors import InputError, did_you_mean
-from contrascope.methods.base import Method
 
 TRACKERS = ("tensorboard", "wandb", "mlflow", "trackio")
 
@@ -57,24 +54,33 @@ class TrainingSettings:
                 raise InputError(f"training.trackers has {name!r}. {did_you_mean(name, TRACKERS)}")
 
 
-def arithmetic(training: TrainingSettings, device: torch.device) -> torch.autocast:
-    """The context of a forward pass: a weight is cast once for all views, so their gradients add up in bf16."""
-    bf16 = training.precision == "bf16"
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16, cache_enabled=True)
+@dataclass(frozen=True, kw_only=True)
+class OptimSettings:
+    """How weights move. Nothing is rescaled by the batch size: `lr` is what the optimiser sees."""
+
+    name: Literal["sgd", "lars", "adamw"] = "sgd"
+    """Optimiser: SGD with momentum, LARS (large batches), or AdamW."""
+    lr: float = 0.06
+    """Peak learning rate, as the optimiser sees it at every batch size."""
+    momentum: float = 0.9
+    """Momentum of SGD and LARS; AdamW uses it as beta1."""
+    weight_decay: float = 5e-4
+    """Weight decay: coupled in SGD and LARS, decoupled in AdamW."""
+    exclude_norm_and_bias: bool = False
+    """Leave biases and norm parameters without weight decay (and without LARS adaptation)."""
+    trust: float = 1e-3
+    """Trust coefficient (eta) of LARS."""
+    nesterov: bool = False
+    """Nesterov momentum (SGD only)."""
 
 
-def check_accumulation(method: Method, training: TrainingSettings, *, world_size: int) -> None:
-    """Refuse micro-batches where their sum is not the gradient of the whole batch."""
-    if training.accumulate == 1:
-        return
-    problem = method.accumulation_problem()
-    if problem is not None:
-        raise InputError(
-            f"training.accumulate is {training.accumulate}, but {problem}. Use accumulate 1 with a smaller "
-            "batch, more processes, or a network without batch norm and a loss that does not couple images."
-        )
-    if (training.batch_size // world_size) % training.accumulate:
-        raise InputError(
-            f"training.batch_size {training.batch_size} over {world_size} processes is not a multiple of "
-            f"training.accumulate {training.accumulate}; choose one that is."
-        )
+@dataclass(frozen=True, kw_only=True)
+class ScheduleSettings:
+    """Learning rate over the steps: linear warm-up, then cosine (or constant)."""
+
+    name: Literal["cosine", "constant"] = "cosine"
+    """Shape after the warm-up."""
+    warmup_epochs: float = 0.0
+    """Length of the linear warm-up in epochs; 0 for none."""
+    final_fraction: float = 0.0
+    """Share of the peak rate at the very end of the cosine, in [0, 1]."""

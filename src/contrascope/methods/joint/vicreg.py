@@ -1,32 +1,14 @@
 """VICReg: one network, invariance, variance and covariance."""
 
-from dataclasses import dataclass
-
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from contrascope.distributed import gather_batch
-from contrascope.encoders.projector import ProjectorSettings
 from contrascope.losses.terms import LossTerms
 from contrascope.losses.vicreg import vicreg
-from contrascope.methods.base import Method, MethodSettings
+from contrascope.methods.base import Method
+from contrascope.methods.joint.vicreg_settings import VICRegSettings
 from contrascope.types import Views
-
-_PROJECTOR = ProjectorSettings(hidden=(2048, 2048), out=2048, batch_norm=True)
-
-
-@dataclass(frozen=True, kw_only=True)
-class VICRegSettings(MethodSettings):
-    """VICReg (Bardes et al. 2022, arXiv:2105.04906)."""
-
-    invariance: float = 25.0
-    """Weight of the mean squared distance of views."""
-    variance: float = 25.0
-    """Weight of the hinge that keeps every standard deviation above 1."""
-    covariance: float = 1.0
-    """Weight of the squared off-diagonal covariances."""
-    projector: ProjectorSettings = _PROJECTOR
-    """Three layers of 2048, a width for CIFAR (the paper: 8192), batch norm on the hidden ones."""
 
 
 class VICReg(Method):

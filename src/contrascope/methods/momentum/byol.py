@@ -1,32 +1,15 @@
 """BYOL: a predictor and a slowly moving target network."""
 
-from dataclasses import dataclass
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from contrascope.encoders.projector import ProjectorSettings
 from contrascope.losses.cosine import byol
 from contrascope.losses.terms import LossTerms
-from contrascope.methods.base import Method, MethodSettings, build_predictor, over_views
+from contrascope.methods.base import Method, build_predictor, over_views
+from contrascope.methods.momentum.byol_settings import BYOLSettings
 from contrascope.methods.target import check_decay, cosine_to_one, follow, target_copy
 from contrascope.types import Views
-
-_PROJECTOR = ProjectorSettings(hidden=(4096,), out=256, batch_norm=True)
-_PREDICTOR = ProjectorSettings(hidden=(4096,), out=256, batch_norm=True)
-
-
-@dataclass(frozen=True, kw_only=True)
-class BYOLSettings(MethodSettings):
-    """BYOL (Grill et al. 2020, arXiv:2006.07733, section 3.2)."""
-
-    projector: ProjectorSettings = _PROJECTOR
-    """Linear 4096, batch norm, ReLU, linear 256."""
-    predictor: ProjectorSettings = _PREDICTOR
-    """The same shape; its output must be as wide as the projector's."""
-    ema_decay: float = 0.996
-    """Decay of the target at the start; it rises to 1 along a cosine."""
 
 
 class BYOL(Method):

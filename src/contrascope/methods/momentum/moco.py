@@ -1,43 +1,21 @@
 """MoCo: keys of a slowly moving copy, negatives from a queue."""
 
-from dataclasses import dataclass
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from contrascope.distributed import gather_rows, rank
 from contrascope.draws import DrawKey, normal, words
-from contrascope.encoders.projector import ProjectorSettings
 from contrascope.errors import InputError
 from contrascope.losses.contrastive import info_nce_queue
 from contrascope.losses.pairs import queued_views
 from contrascope.losses.similarity import unit
 from contrascope.losses.terms import LossTerms
-from contrascope.methods.base import Method, MethodSettings, over_views
+from contrascope.methods.base import Method, over_views
+from contrascope.methods.momentum.moco_settings import MoCoSettings
 from contrascope.methods.split_norm import join_running_statistics, split_batch_norm
 from contrascope.methods.target import check_decay, follow, target_copy
 from contrascope.types import Views
-
-_PROJECTOR = ProjectorSettings(hidden=(512,), out=128)
-
-
-@dataclass(frozen=True, kw_only=True)
-class MoCoSettings(MethodSettings):
-    """MoCo (He et al. 2020, arXiv:1911.05722); defaults of Huang et al. 2023's CIFAR code."""
-
-    temperature: float = 0.1
-    """Divides the cosines; 0.1 in Huang et al.'s code, 0.07 in MoCo, 0.2 in MoCo v2."""
-    queue_size: int = 4096
-    """Number of old keys that serve as negatives."""
-    ema_decay: float = 0.99
-    """Share of the key network that each step keeps."""
-    splits: int = 8
-    """Parts of the joined batch that batch norm sees apart, keys shuffled; 0: synchronised batch norm."""
-    seed: int = 0
-    """Seed of the first queue and of the shuffles."""
-    projector: ProjectorSettings = _PROJECTOR
-    """Linear 512, ReLU, linear 128, no batch norm."""
 
 
 class MoCo(Method):

@@ -1,28 +1,13 @@
 """SimSiam: a predictor and a stopped gradient."""
 
-from dataclasses import dataclass
-
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from contrascope.encoders.projector import ProjectorSettings
 from contrascope.losses.cosine import negative_cosine
 from contrascope.losses.terms import LossTerms
-from contrascope.methods.base import Method, MethodSettings, build_predictor, over_views
+from contrascope.methods.base import Method, build_predictor, over_views
+from contrascope.methods.predict.simsiam_settings import SimSiamSettings
 from contrascope.types import Views
-
-_PROJECTOR = ProjectorSettings(hidden=(2048,), out=2048, batch_norm=True, batch_norm_out=True)
-_PREDICTOR = ProjectorSettings(hidden=(512,), out=2048, batch_norm=True)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SimSiamSettings(MethodSettings):
-    """SimSiam (Chen and He 2021, arXiv:2011.10566); defaults of the CIFAR code of Huang et al. 2023."""
-
-    projector: ProjectorSettings = _PROJECTOR
-    """Two layers of 2048, batch norm on both (the paper on ImageNet: three)."""
-    predictor: ProjectorSettings = _PREDICTOR
-    """Bottleneck of 512 with batch norm; its output must be as wide as the projector's."""
 
 
 class SimSiam(Method):

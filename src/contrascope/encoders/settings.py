@@ -1,0 +1,64 @@
+"""Settings of encoders and projectors; without torch."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from contrascope.errors import InputError
+
+Pool = Literal["auto", "mean", "cls"]
+"""How tokens become one vector: `auto` and `mean` average them all, `cls` takes the first."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EncoderSettings:
+    """Which network turns images into h."""
+
+    name: str = "resnet18"
+    """resnet18/34/50, convnet, vit-tiny, timm:NAME, hf:NAME, torchvision:NAME or package.module:Object."""
+    stem: Literal["auto", "cifar", "imagenet"] = "auto"
+    """First layer of a ResNet; auto: cifar (stride 1, no pooling) up to 64 pixels a side, else imagenet."""
+    width: int | None = None
+    """Channels of the first stage (ResNets: 64, convnet: 32) or of a token (vit-tiny: 192); None: these."""
+    patch: int | None = None
+    """Patch side of vit-tiny; None: the largest divisor of the side, at most 16, that leaves 8 a side."""
+    pretrained: bool = False
+    """Published weights, for timm:, hf: and torchvision: (downloaded by these libraries)."""
+    mean: tuple[float, ...] | None = None
+    """Mean a channel, subtracted from images in [0, 1]; None: the weights' own, else ImageNet's or 0.5."""
+    std: tuple[float, ...] | None = None
+    """Standard deviation a channel to divide by; None: as for the mean."""
+    resize: int | None = None
+    """Side in pixels to which images are brought first, for networks made for one size."""
+    pool: Pool = "auto"
+    """Tokens to one vector: auto (a trained pooler if any, else the mean), mean, or cls (the first)."""
+
+
+def pretrained(name: str) -> bool:
+    """Whether a name stands for published weights: timm:, hf:, torchvision:, but not package.module:Object.
+
+    >>> pretrained("timm:resnet18"), pretrained("module:Net"), pretrained("convnet")
+    (True, False, False)
+    """
+    return name.partition(":")[0] in ("timm", "hf", "torchvision") and ":" in name
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProjectorSettings:
+    """Width of every layer and where batch norm stands; no hidden layer makes a linear map."""
+
+    hidden: tuple[int, ...] = (512,)
+    """Widths of the hidden layers, each followed by ReLU; empty: linear."""
+    out: int = 128
+    """Width of the output."""
+    batch_norm: bool = False
+    """Batch norm before the ReLU of every hidden layer."""
+    batch_norm_out: bool = False
+    """Batch norm, without learnt scale and shift, on the output."""
+    bias: bool = True
+    """A bias in linear layers that no batch norm follows."""
+
+    def __post_init__(self) -> None:
+        if self.out < 1 or any(width < 1 for width in self.hidden):
+            raise InputError(
+                f"projector widths must be at least 1; got hidden={self.hidden}, out={self.out}."
+            )

@@ -1,0 +1,19 @@
+"""Settings of SimCLR; without torch."""
+
+from dataclasses import dataclass
+
+from contrascope.encoders.settings import ProjectorSettings
+from contrascope.methods.settings import MethodSettings, registered
+
+_PROJECTOR = ProjectorSettings(hidden=(512,), out=128)
+
+
+@registered("simclr", build="contrascope.methods.joint.simclr:SimCLR")
+@dataclass(frozen=True, kw_only=True)
+class SimCLRSettings(MethodSettings):
+    """SimCLR (Chen et al. 2020, arXiv:2002.05709); defaults of Huang et al. 2023's CIFAR code."""
+
+    temperature: float = 0.5
+    """Divides the cosines; 0.5 in Huang et al.'s code, 0.1 to 0.5 elsewhere."""
+    projector: ProjectorSettings = _PROJECTOR
+    """Linear 512, ReLU, linear 128, no batch norm."""
