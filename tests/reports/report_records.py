@@ -86,7 +86,12 @@ def settings(seed=0):
 
 def environment():
     versions = {"contrascope": "0.1.0", "torch": "2.13.0"}
-    data = {"images": 100, "image_shape": [1, 8, 8], "data_fingerprint": "ab12", "classes": {"label": ["0", "1"]}}
+    data = {
+        "images": 100,
+        "image_shape": [1, 8, 8],
+        "data_fingerprint": "ab12",
+        "classes": {"label": ["0", "1"]},
+    }
     machine = {"platform": "Linux", "processor": "one", "cores": 2, "threads": 1, "processes": 1}
     told = {"time": "2026-01-01", "command": ["contrascope", "train"], "python": "3.11.7"}
     return {**told, "device": "cpu", "commit": "abc", "versions": versions, **machine, **data}
@@ -253,7 +258,12 @@ def robustness():
     """A record of the robustness suite: two copies, one corruption."""
     rows = [move("original"), move("crop"), move("crop", "original")]
     rows += [move("noise", "original", severity) for severity in (1, 5)]
-    published = {"data": "CIFAR-10", "of": "SimCLR", "batch": 256, "accuracy": {"original": 86.76, "crop": 83.21}}
+    published = {
+        "data": "CIFAR-10",
+        "of": "SimCLR",
+        "batch": 256,
+        "accuracy": {"original": 86.76, "crop": 83.21},
+    }
     return {
         "format": 1,
         "kind": "robustness",
@@ -272,7 +282,14 @@ def robustness():
 
 def transfer():
     """A record of the transfer suite: one set that was measured and one that was not."""
-    score = {"of": "trained encoder", "mode": "linear", "metric": "top1", "value": 0.512, "low": 0.5, "high": 0.53}
+    score = {
+        "of": "trained encoder",
+        "mode": "linear",
+        "metric": "top1",
+        "value": 0.512,
+        "low": 0.5,
+        "high": 0.53,
+    }
     score |= {"n": 100, "train": 200, "classes": 8, "std": None, "chosen": "C 3.16"}
     shapes = {"name": "shapes", "source": "shapes", "rows": [score], "metric": "top1", "split": "test"}
     pets = {"name": "pets", "source": "pets", "rows": [], "not_available": {"set": "no network here"}}

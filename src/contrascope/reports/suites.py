@@ -25,7 +25,7 @@ READ_COPIES = (
 )
 READ_GAPS = (
     "Risk is cross-entropy in nats; the gap is a copy's risk over the original's, with its interval over test images, "
-    "and |gap| cannot exceed the bound. Own probe: learnt anew on the copy. Original's probe: that of the original images."
+    "and |gap| cannot exceed the bound. Own probe: learnt anew on the copy. Original's probe: that of the original's."
 )
 
 

@@ -80,14 +80,14 @@ def _signal_table(found: Diagnosed) -> Table:
     return table
 
 
-def _at(layer: LayerSignals, path: str) -> Estimate | float | None:
+def _at(layer: LayerSignals, path: str) -> Estimate | float | int | None:
     value: Any = layer
     for part in path.split("."):
         value = None if value is None else getattr(value, part)
     return value
 
 
-def _number(value: Estimate | float | None) -> str:
+def _number(value: Estimate | float | int | None) -> str:
     if value is None:
         return "-"
     if isinstance(value, Estimate):
