@@ -128,7 +128,7 @@ def _defaults(name: str, rest: list[str]) -> TrainArguments:
     """The recipe's settings, fitted to the data if the recipe does so, or those of an earlier run."""
     folder = Path(name)
     if name not in RECIPES and (folder / records.SETTINGS).is_file():
-        settings = from_json(RunSettings, records.read_json(folder / records.SETTINGS))
+        settings = from_json(RunSettings, records.read_settings(folder))
         return TrainArguments(settings=settings, out=folder)
     recipe = find_recipe(name)
     defaults = TrainArguments(settings=recipe.make())

@@ -406,4 +406,5 @@ def test_signals_stand_beside_their_reference_with_intervals(make_run):
     said = page(make_run()).said
     assert "0.4 [0.38, 0.42] 0.02 [0, 0.04]" in said
     none = {**diagnosis(), "signals": {"h": {**layer(), "views": None}}}
-    assert "a view finds its image first" not in page(make_run("other", diagnosis=none)).said
+    assert "a view finds its image first (share)" in said
+    assert "a view finds its image first (share)" not in page(make_run("other", diagnosis=none)).said

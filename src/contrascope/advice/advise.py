@@ -4,7 +4,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from contrascope import records
 from contrascope.advice.advisor import OperationFacts, OperationVerdict, Ranked, Scored, ranking
@@ -27,10 +26,13 @@ from contrascope.advice.survey import Survey
 from contrascope.augment.policy_file import write_policy
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
+from contrascope.records.advice import AdviceRecord
+from contrascope.records.gallery import PolicyGalleryRecord
+from contrascope.records.typed import as_record
 from contrascope.settings import to_json
 from contrascope.training.interrupt import Interrupted
 
-RECORD, GALLERY = "advice.json", "gallery.json"
+RECORD, GALLERY = AdviceRecord.FILE, PolicyGalleryRecord.FILE
 SHOWN = 3
 """Policies in the gallery."""
 MEASURES = {
@@ -181,14 +183,18 @@ def _rank(
     return ranking(rows)
 
 
+def advice_record(advice: Advice, settings: AdviseSettings | None = None) -> AdviceRecord:
+    """What advice.json holds."""
+    return as_record(AdviceRecord, {**to_json(advice), "settings": to_json(settings) if settings else {}})
+
+
 def _written(advice: Advice, sample: Sample, state: State, settings: AdviseSettings) -> Advice:
     """Writes the best policy, the record and the gallery."""
     by_name = {one.name: one for one in advice.policies}
     best = [by_name[row.name] for row in advice.ranking]
     write_policy(Path(advice.policy), best[0].settings)
-    record: dict[str, Any] = {**to_json(advice), "settings": to_json(settings)}
-    records.write_json(state.folder / RECORD, record)
-    records.write_json(
+    records.write_record(state.folder / RECORD, advice_record(advice, settings))
+    records.write_record(
         state.folder / GALLERY, policy_gallery(sample.images, best[:SHOWN], seed=settings.seed)
     )
     return advice

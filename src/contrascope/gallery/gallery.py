@@ -13,6 +13,8 @@ from contrascope.gallery.map import embedding_map, map_tiles
 from contrascope.gallery.part import GallerySettings, measure_part
 from contrascope.gallery.rows import Rows
 from contrascope.gallery.thumbnails import Thumbnails
+from contrascope.records.gallery import GalleryRecord
+from contrascope.records.typed import as_record
 from contrascope.runs.load import Run, load_run, policies_for
 
 TEST_SHARE = 0.2
@@ -25,11 +27,11 @@ def write_gallery(path: Path, settings: GallerySettings | None = None) -> Path:
     Raises `InputError` where the run has no checkpoint or its images are not at hand.
     """
     file = path / records.GALLERY
-    records.write_json(file, gallery(load_run(path), settings or GallerySettings()))
+    records.write_record(file, gallery(load_run(path), settings or GallerySettings()))
     return file
 
 
-def gallery(run: Run, settings: GallerySettings) -> dict[str, Any]:
+def gallery(run: Run, settings: GallerySettings) -> GalleryRecord:
     """The record of a run: thumbnails, rows of images, the map, spectra and the R_eps curve."""
     images = open_images(run.settings.data)
     policies = policies_for(run.settings.policy, images)
@@ -41,8 +43,7 @@ def gallery(run: Run, settings: GallerySettings) -> dict[str, Any]:
         parts[run.settings.protocol.test_split] = measure_part(run, test, policies, kept, settings)
     thumbnails = Thumbnails(min(max(min(images.shape[1:]), 32), 96))
     rows = Rows(whole, policies, thumbnails, settings)
-    record = {
-        "kind": "Gallery",
+    record: dict[str, Any] = {
         "step": run.step,
         "data": images.name,
         "policy": run.settings.policy.name,
@@ -55,7 +56,8 @@ def gallery(run: Run, settings: GallerySettings) -> dict[str, Any]:
     }
     tile, small = map_tiles(list(parts.values()), len(thumbnails))
     record["map"] = {**embedding_map(parts, settings), "tile": tile}
-    return {**record, "sheets": [*thumbnails.sheets(), *small]}
+    record["sheets"] = [*thumbnails.sheets(), *small]
+    return as_record(GalleryRecord, record)
 
 
 def _test_split(run: Run) -> ImageSet | None:

@@ -27,7 +27,7 @@ from contrascope.intervals import generator
 from contrascope.linalg import principal, unit_rows
 from contrascope.reports.card import ExportedEncoder, model_card
 from contrascope.reports.load import load
-from contrascope.runs.load import Run, default_device, load_run, policies_for
+from contrascope.runs.load import Run, default_device, image_shape, load_run, policies_for
 from contrascope.types import FloatImages
 
 Format = Literal["parquet", "csv", "safetensors", "timm", "hf", "onnx"]
@@ -193,8 +193,7 @@ def _check_images(run: Run) -> tuple[FloatImages, str]:
     try:
         images = open_images(run.settings.data)
     except InputError:
-        shape = records.read_json(run.path / records.ENVIRONMENT)["image_shape"]
-        noise = torch.rand((CHECKED, *shape), generator=generator(0, "export"))
+        noise = torch.rand((CHECKED, *image_shape(run.path)), generator=generator(0, "export"))
         return noise, f"{CHECKED} images of noise (the run's own are not at hand)"
     count = min(CHECKED, len(images))
     return images.gather(torch.arange(count)).cpu().float() / 255, f"{count} of the run's images"

@@ -12,6 +12,8 @@ from contrascope.data.open import open_images
 from contrascope.jobs.assess import Rows, assess_run, knn_probe
 from contrascope.jobs.geometry_probe import GeometryProbe
 from contrascope.jobs.monitor_probe import Monitor
+from contrascope.records.kinds import EvaluationRecord
+from contrascope.records.typed import as_record
 from contrascope.runs.build import RANDOM_SEED_OFFSET, build
 from contrascope.runs.folder import claim, record_start
 from contrascope.runs.load import load_run, policies_for
@@ -59,7 +61,8 @@ def _train(settings: RunSettings, out: Path, accelerator: Accelerator) -> Rows:
     if not accelerator.is_main_process or images.y is None:
         return []
     rows = assess_run(load_run(out), settings.data, settings.protocol, device=accelerator.device)
-    records.write_json(out / records.EVALUATION, {"rows": rows, "protocol": to_json(settings.protocol)})
+    found = as_record(EvaluationRecord, {"rows": rows, "protocol": to_json(settings.protocol)})
+    records.write_record(out / records.EVALUATION, found)
     return rows
 
 

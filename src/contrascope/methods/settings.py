@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.errors import InputError, did_you_mean
-from contrascope.settings import Open
+from contrascope.settings import Open, kind_of, written_as
 
 PositivesName = Literal["first", "average", "worst", "worst-symmetric", "soft-worst"]
 """The words of the setting `positives`; docs/arcl.md has a table of what each means for each loss."""
@@ -16,6 +16,7 @@ PositivesName = Literal["first", "average", "worst", "worst-symmetric", "soft-wo
 _PROJECTOR = ProjectorSettings()
 
 
+@written_as("MethodSettings")
 @dataclass(frozen=True, kw_only=True)
 class MethodSettings(Open):
     """What every method can be told."""
@@ -32,7 +33,7 @@ class MethodSettings(Open):
     @classmethod
     def named(cls, kind: str) -> type:
         """The settings of the method of this kind."""
-        known = {info.settings.__name__: info.settings for info in discover().values()}
+        known = {kind_of(info.settings): info.settings for info in discover().values()}
         if kind not in known:
             raise InputError(f"no method has it. {did_you_mean(kind, known)}")
         return known[kind]

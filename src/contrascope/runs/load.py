@@ -13,6 +13,8 @@ from contrascope.data.imageset import ImageSet
 from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError
 from contrascope.methods.base import Method
+from contrascope.records.kinds import EnvironmentRecord
+from contrascope.records.typed import read_record
 from contrascope.reports.notebook import run_html
 from contrascope.runs.build import RANDOM_SEED_OFFSET, build
 from contrascope.runs.settings import RunSettings
@@ -38,9 +40,25 @@ class Run:
         return run_html(self.path, step=self.step)
 
 
+def settings_of(folder: Path) -> RunSettings:
+    """The settings of a run's folder."""
+    return from_json(RunSettings, records.read_settings(folder), path=str(folder / records.SETTINGS))
+
+
+def image_shape(folder: Path) -> tuple[int, int, int]:
+    """Channels, height and width of a run's images."""
+    path = folder / records.ENVIRONMENT
+    shape = read_record(EnvironmentRecord, path).require("image_shape").image_shape
+    if len(shape) != 3 or min(shape) < 1:
+        raise InputError(
+            f"{path} has image_shape {list(shape)[:8]}; expected channels, height, width. Restore the file."
+        )
+    return shape
+
+
 def load_run(path: Path, *, step: int | None = None) -> Run:
     """The settings of a run and its newest weights, or those of the checkpoint at `step`."""
-    settings = from_json(RunSettings, records.read_json(path / records.SETTINGS))
+    settings = settings_of(path)
     found = dict(records.checkpoint_folders(path))
     if not found:
         raise InputError(f"{path} has no checkpoint yet. Train on with: contrascope train {path} --resume")
@@ -49,8 +67,7 @@ def load_run(path: Path, *, step: int | None = None) -> Run:
         raise InputError(
             f"{path} has no checkpoint at step {step}; it has {', '.join(map(str, sorted(found)))}."
         )
-    facts = records.read_json(path / records.ENVIRONMENT)
-    method = build(settings, tuple(facts["image_shape"]))
+    method = build(settings, image_shape(path))
     read_weights(found[chosen], method)
     return Run(path=path, settings=settings, method=method.eval(), step=chosen)
 
@@ -62,9 +79,8 @@ def open_run(folder: Path | str, *, step: int | None = None) -> Run:
 
 def random_twin_of(run: Run) -> Method:
     """The run's networks with random weights that no training touched, in evaluation mode."""
-    facts = records.read_json(run.path / records.ENVIRONMENT)
     seed = run.settings.training.seed + RANDOM_SEED_OFFSET
-    return build(run.settings, tuple(facts["image_shape"]), seed=seed).eval()
+    return build(run.settings, image_shape(run.path), seed=seed).eval()
 
 
 def policies_for(settings: PolicySettings, images: ImageSet) -> tuple[Policy, ...]:
@@ -77,7 +93,7 @@ def as_trained(name: str, data: DataSettings) -> DataSettings:
     path = Path(name).expanduser() / records.SETTINGS
     if data.size is not None or not path.is_file():
         return data
-    return replace(data, size=records.read_json(path)["data"]["size"])
+    return replace(data, size=settings_of(path.parent).data.size)
 
 
 def default_device() -> torch.device:

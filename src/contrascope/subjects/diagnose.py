@@ -28,6 +28,8 @@ from contrascope.encoders.settings import EncoderSettings, pretrained
 from contrascope.errors import InputError, did_you_mean
 from contrascope.features.files import load_arrays
 from contrascope.methods.settings import MethodSettings
+from contrascope.records.diagnosis import DiagnosisRecord
+from contrascope.records.typed import as_record
 from contrascope.runs.load import as_trained, default_device, load_run, policies_for, random_twin_of
 from contrascope.settings import to_json
 
@@ -96,9 +98,14 @@ def write_diagnosis(found: Diagnosed, settings: DiagnosisSettings, out: Path) ->
     """The full numbers as JSON; returns the file."""
     file = out / records.DIAGNOSIS if out.is_dir() else out
     file.parent.mkdir(parents=True, exist_ok=True)
-    value = {"thing": found.thing, "data": found.data, "settings": to_json(settings)}
-    records.write_json(file, value | to_json(found.diagnosis))
+    records.write_record(file, diagnosis_record(found, settings))
     return file
+
+
+def diagnosis_record(found: Diagnosed, settings: DiagnosisSettings | None = None) -> DiagnosisRecord:
+    """What diagnosis.json holds."""
+    value = {"thing": found.thing, "data": found.data, "settings": to_json(settings) if settings else {}}
+    return as_record(DiagnosisRecord, value | to_json(found.diagnosis))
 
 
 def _run(

@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from contrascope import records
 from contrascope.augment.colour import gray
 from contrascope.data.imageset import ImageSet
 from contrascope.encoders.build import build_encoder
@@ -19,7 +18,9 @@ from contrascope.errors import InputError
 from contrascope.features.embed import embed
 from contrascope.features.features import Features
 from contrascope.features.files import load_features, save_features
-from contrascope.runs.load import default_device, load_run, random_twin_of
+from contrascope.records.entry import R
+from contrascope.records.typed import read_record
+from contrascope.runs.load import default_device, image_shape, load_run, random_twin_of
 from contrascope.settings import digest
 from contrascope.types import FloatImages
 
@@ -87,7 +88,7 @@ def open_subject(name: str, *, size: int | None = None, channels: int = 3) -> Su
         )
     if path.is_dir():
         run = load_run(path)
-        shape = records.read_json(path / records.ENVIRONMENT)["image_shape"]
+        shape = image_shape(path)
         side = min(shape[1:]) if size is None else size
         both, channels, folder = (run.encoder, random_twin_of(run).encoder), shape[0], path
     else:
@@ -138,9 +139,9 @@ class FeatureStore:
         return features
 
 
-def continued(out: Path | None, marks: dict[str, Any]) -> dict[str, Any] | None:
+def continued(kind: type[R], out: Path | None, marks: dict[str, Any]) -> R | None:
     """The record at `out`, if it carries the same marks: settings, encoder and images."""
     if out is None or not out.is_file():
         return None
-    found = records.read_json(out)
-    return found if all(found.get(key) == value for key, value in marks.items()) else None
+    found = read_record(kind, out).writable()
+    return found if all(getattr(found, key) == value for key, value in marks.items()) else None

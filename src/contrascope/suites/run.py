@@ -5,14 +5,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from contrascope import records
 from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError
 from contrascope.evaluation.protocol import Protocol
 from contrascope.evaluation.suites import AugmentedSettings, TransferProtocol
-from contrascope.settings import digest, from_json
+from contrascope.records.suites import AugmentedRecord, TransferRecord
+from contrascope.runs.load import settings_of
+from contrascope.settings import digest
 from contrascope.subjects.encoder import FeatureStore, Say
 from contrascope.suites.robustness import RECORD as AUGMENTED_RECORD
 from contrascope.suites.robustness import augmented_suite
@@ -34,7 +36,7 @@ def evaluate_suite(
     augmented: AugmentedSettings | None = None,
     transfer: TransferProtocol | None = None,
     out: Path | None = None,
-) -> dict[str, Any]:
+) -> AugmentedRecord | TransferRecord:
     """Run a suite on a run or an encoder, and return its record.
 
     The record is kept in the run's folder (an encoder by name: in `out`, or else in a folder here), and a second
@@ -68,7 +70,7 @@ def _protocol(name: str, protocol: Protocol) -> Protocol:
     settings = Path(name).expanduser() / records.SETTINGS
     if protocol != Protocol() or not settings.is_file():
         return protocol
-    return from_json(Protocol, records.read_json(settings)["protocol"])
+    return settings_of(settings.parent).protocol
 
 
 def _folder(suite: str, name: str, out: Path | None) -> Path:
@@ -81,14 +83,13 @@ def _folder(suite: str, name: str, out: Path | None) -> Path:
 def _images(name: str, source: str | None, data: DataSettings) -> DataSettings:
     """The named images, or those of the run, brought to the side that it was trained on."""
     settings = Path(name).expanduser() / records.SETTINGS
-    trained = records.read_json(settings)["data"] if settings.is_file() else None
+    trained = settings_of(settings.parent).data if settings.is_file() else None
     if source is not None:
-        size = data.size if trained is None or data.size is not None else trained["size"]
+        size = data.size if trained is None or data.size is not None else trained.size
         return replace(data, source=source, size=size)
     if trained is None:
         raise InputError(f"{name!r} is no run and has no images of its own; name them: evaluate {name} DATA.")
-    kept = {key: value for key, value in trained.items() if key not in ("kind", "split")}
-    return DataSettings(**kept)
+    return replace(trained, split=DataSettings().split)
 
 
 def _clock() -> Say:

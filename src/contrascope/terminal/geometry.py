@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from contrascope import records
 from contrascope.diagnosis.geometry import Quantiles
 from contrascope.diagnosis.operation_rows import STILL, OperationRow
 from contrascope.diagnosis.subject_geometry import SubjectGeometry
 from contrascope.geometry.tangent import OperationCell
-from contrascope.settings import to_json
-from contrascope.subjects.geometry import MeasuredGeometry
+from contrascope.records.entry import as_tree
+from contrascope.records.files import finite
+from contrascope.subjects.geometry import MeasuredGeometry, geometry_record
 
 HEADS = (
     "random\nencoder",
@@ -41,7 +41,7 @@ MEANING = (
 def show_geometry(found: MeasuredGeometry, written: Path | None, *, as_json: bool = False) -> str:
     """The summary, or everything as JSON."""
     if as_json:
-        return json.dumps(records.finite(to_json(found)), indent=2, allow_nan=False) + "\n"
+        return json.dumps(finite(as_tree(geometry_record(found))), indent=2, allow_nan=False) + "\n"
     text = StringIO()
     console = Console(file=text, width=120)
     console.print(Text(f"{found.thing}: {found.data}"), soft_wrap=True)

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from contrascope.errors import InputError, did_you_mean
+from contrascope.settings import written_as
 
 TRACKERS = ("tensorboard", "wandb", "mlflow", "trackio")
 
 
+@written_as("TrainingSettings")
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
     """The loop itself."""
@@ -54,6 +56,7 @@ class TrainingSettings:
                 raise InputError(f"training.trackers has {name!r}. {did_you_mean(name, TRACKERS)}")
 
 
+@written_as("OptimSettings")
 @dataclass(frozen=True, kw_only=True)
 class OptimSettings:
     """How weights move. Nothing is rescaled by the batch size: `lr` is what the optimiser sees."""
@@ -74,6 +77,7 @@ class OptimSettings:
     """Nesterov momentum (SGD only)."""
 
 
+@written_as("ScheduleSettings")
 @dataclass(frozen=True, kw_only=True)
 class ScheduleSettings:
     """Learning rate over the steps: linear warm-up, then cosine (or constant)."""

@@ -5,10 +5,12 @@ from typing import Literal
 
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.methods.settings import MethodSettings, registered
+from contrascope.settings import written_as
 
 _PROJECTOR = ProjectorSettings(hidden=(2048, 2048), out=2048, batch_norm=True, batch_norm_out=True)
 
 
+@written_as("BarlowTwinsSettings")
 @registered("barlow_twins", build="contrascope.methods.joint.barlow_twins:BarlowTwins")
 @dataclass(frozen=True, kw_only=True)
 class BarlowTwinsSettings(MethodSettings):

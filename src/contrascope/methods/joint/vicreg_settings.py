@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.methods.settings import MethodSettings, registered
+from contrascope.settings import written_as
 
 _PROJECTOR = ProjectorSettings(hidden=(2048, 2048), out=2048, batch_norm=True)
 
 
+@written_as("VICRegSettings")
 @registered("vicreg", build="contrascope.methods.joint.vicreg:VICReg")
 @dataclass(frozen=True, kw_only=True)
 class VICRegSettings(MethodSettings):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.methods.settings import MethodSettings, registered
+from contrascope.settings import written_as
 
 _PROJECTOR = ProjectorSettings(hidden=(4096,), out=256, batch_norm=True)
 
@@ -11,6 +12,7 @@ _PROJECTOR = ProjectorSettings(hidden=(4096,), out=256, batch_norm=True)
 _PREDICTOR = ProjectorSettings(hidden=(4096,), out=256, batch_norm=True)
 
 
+@written_as("BYOLSettings")
 @registered("byol", build="contrascope.methods.momentum.byol:BYOL")
 @dataclass(frozen=True, kw_only=True)
 class BYOLSettings(MethodSettings):

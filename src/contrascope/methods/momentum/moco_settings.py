@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.methods.settings import MethodSettings, registered
+from contrascope.settings import written_as
 
 _PROJECTOR = ProjectorSettings(hidden=(512,), out=128)
 
 
+@written_as("MoCoSettings")
 @registered("moco", build="contrascope.methods.momentum.moco:MoCo")
 @dataclass(frozen=True, kw_only=True)
 class MoCoSettings(MethodSettings):

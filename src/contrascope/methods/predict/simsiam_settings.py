@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.methods.settings import MethodSettings, registered
+from contrascope.settings import written_as
 
 _PROJECTOR = ProjectorSettings(hidden=(2048,), out=2048, batch_norm=True, batch_norm_out=True)
 
@@ -11,6 +12,7 @@ _PROJECTOR = ProjectorSettings(hidden=(2048,), out=2048, batch_norm=True, batch_
 _PREDICTOR = ProjectorSettings(hidden=(512,), out=2048, batch_norm=True)
 
 
+@written_as("SimSiamSettings")
 @registered("simsiam", build="contrascope.methods.predict.simsiam:SimSiam")
 @dataclass(frozen=True, kw_only=True)
 class SimSiamSettings(MethodSettings):
