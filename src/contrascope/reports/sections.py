@@ -98,7 +98,7 @@ SECTIONS = (
             curves.ranks_over_time,
             measured.ranks,
         ),
-        empty="No spectra or ranks: they come with geometry.json (contrascope diagnose RUN --geometry), gallery.json, "
+        empty="No spectra or ranks: they come with geometry.json (contrascope geometry RUN), gallery.json, "
         "probe rows and diagnosis.json.",
     ),
     Section(
