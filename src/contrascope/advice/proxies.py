@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor
 
 from contrascope import records
@@ -33,6 +32,7 @@ from contrascope.runs.settings import RunSettings
 from contrascope.theory.factors.lidar import lidar
 from contrascope.theory.factors.retrieval import instance_retrieval
 from contrascope.theory.factors.spectrum import spectrum
+from contrascope.training.device import accelerator_on
 from contrascope.training.loop import fit
 from contrascope.training.order import steps_per_epoch
 from contrascope.training.settings import ScheduleSettings, TrainingSettings
@@ -122,7 +122,14 @@ class Proxies:
     """Trains and scores candidates on one pool of images."""
 
     def __init__(
-        self, images: InMemoryImages, common: Candidate, state: State, *, base: str, settings: AdviseSettings
+        self,
+        images: InMemoryImages,
+        common: Candidate,
+        state: State,
+        *,
+        base: str,
+        settings: AdviseSettings,
+        device: torch.device | str | None = None,
     ) -> None:
         if len(images) < LEAST_IMAGES:
             raise InputError(
@@ -131,7 +138,8 @@ class Proxies:
         self._images, self._state, self._base, self._settings = images, state, base, settings
         self._common = self._policies(common.settings)
         self._scored = some_images(images, settings.scored, seed=settings.seed)
-        self._accelerator = Accelerator(mixed_precision="no")
+        self._accelerator = accelerator_on(device)
+        self._device = device or default_device()
 
     def timing(self, candidate: Candidate) -> Timing:
         """What an epoch and a score take, measured once and kept.
@@ -203,7 +211,7 @@ class Proxies:
         return policies_for(policy, self._images)
 
     def _measure(self, method: Method, epochs: int, start: float) -> ProxyScore:
-        device, settings = default_device(), self._settings
+        device, settings = self._device, self._settings
         subject = Subject(encoder=method.eval().encoder)
         views = fixed_views(
             self._scored, self._common, num_views=SCORE_VIEWS, seed=settings.seed, device=device

@@ -19,19 +19,27 @@ from contrascope.runs.folder import claim, record_start
 from contrascope.runs.load import load_run, policies_for
 from contrascope.runs.settings import RunSettings
 from contrascope.settings import to_json
+from contrascope.training.device import accelerator_on
 from contrascope.training.loop import fit
 from contrascope.training.probe import Probe
 from contrascope.training.track import check_trackers
 
 
-def train(settings: RunSettings, out: Path, *, resume: bool = False) -> Rows:
+def train(
+    settings: RunSettings,
+    out: Path,
+    *,
+    resume: bool = False,
+    device: torch.device | str | None = None,
+) -> Rows:
     """Train in folder `out` and assess; returns the table of scores (empty for unlabelled images).
 
+    `device` unset: the one that accelerate finds.
     Raises `InputError` if the folder already holds a run and `resume` is not set, if another process holds it,
     or if it was started with other settings.
     """
     check_trackers(settings.training.trackers)
-    accelerator = Accelerator(mixed_precision="no")
+    accelerator = accelerator_on(device)
     if not accelerator.is_main_process:
         return _train(settings, out, accelerator)
     with records.hold(out):
