@@ -1,0 +1,85 @@
+"""A run read back from its folder: settings, weights, its random twin, its policies."""
+
+from contrascope import records
+from contrascope.augment.policy import Policy
+from contrascope.augment.presets import PolicySettings
+from contrascope.augment.presets import build_policy
+from contrascope.data.imageset import ImageSet
+from contrascope.data.settings import DataSettings
+from contrascope.errors import InputError
+from contrascope.methods.base import Method
+from contrascope.reports.notebook import run_html
+from contrascope.runs.build import RANDOM_SEED_OFFSET
+from contrascope.runs.build import build
+from contrascope.runs.settings import RunSettings
+from contrascope.settings import from_json
+from contrascope.training.checkpoint import read_weights
+from dataclasses import dataclass
+from dataclasses import replace
+from pathlib import Path
+from torch import nn
+import torch
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A finished or unfinished run, read back from its folder."""
+
+    path: Path
+    settings: RunSettings
+    method: Method
+    step: int
+
+    @property
+    def encoder(self) -> nn.Module:
+        """The encoder at the newest checkpoint."""
+        return self.method.encoder
+
+    def _repr_html_(self) -> str:
+        return run_html(self.path, step=self.step)
+
+
+def load_run(path: Path, *, step: int | None = None) -> Run:
+    """The settings of a run and its newest weights, or those of the checkpoint at `step`."""
+    settings = from_json(RunSettings, records.read_json(path / records.SETTINGS))
+    found = dict(records.checkpoint_folders(path))
+    if not found:
+        raise InputError(f"{path} has no checkpoint yet. Train on with: contrascope train {path} --resume")
+    chosen = max(found) if step is None else step
+    if chosen not in found:
+        raise InputError(
+            f"{path} has no checkpoint at step {step}; it has {', '.join(map(str, sorted(found)))}."
+        )
+    facts = records.read_json(path / records.ENVIRONMENT)
+    method = build(settings, tuple(facts["image_shape"]))
+    read_weights(found[chosen], method)
+    return Run(path=path, settings=settings, method=method.eval(), step=chosen)
+
+
+def open_run(folder: Path | str, *, step: int | None = None) -> Run:
+    """A run to look at in a notebook and to take `encoder` from; raises `InputError` where there is no checkpoint."""
+    return load_run(Path(folder).expanduser(), step=step)
+
+
+def random_twin_of(run: Run) -> Method:
+    """The run's networks with random weights that no training touched, in evaluation mode."""
+    facts = records.read_json(run.path / records.ENVIRONMENT)
+    seed = run.settings.training.seed + RANDOM_SEED_OFFSET
+    return build(run.settings, tuple(facts["image_shape"]), seed=seed).eval()
+
+
+def policies_for(settings: PolicySettings, images: ImageSet) -> tuple[Policy, ...]:
+    """The policies of the settings for these images: views of the images' side unless a side is set."""
+    return build_policy(settings, channels=images.shape[0], size=min(images.shape[1:]))
+
+
+def as_trained(name: str, data: DataSettings) -> DataSettings:
+    """The data at the side that a run was trained on, unless another one is asked for."""
+    path = Path(name).expanduser() / records.SETTINGS
+    if data.size is not None or not path.is_file():
+        return data
+    return replace(data, size=records.read_json(path)["data"]["size"])
+
+
+def default_device() -> torch.device:
+    """The first GPU, or the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
