@@ -4,11 +4,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from contrascope.losses.blocks import over_blocks
 from contrascope.losses.pairs import (
     Positives,
     both_branches,
     flatten_pairs,
-    off_diagonal,
     pair_products,
     reduce_pairs,
     spread_pairs,
@@ -41,8 +41,8 @@ def spectral(
     align = reduce_pairs(-2 * pair_products(z, other) / mu, positives)
     z, other = spread_views(z, positives), spread_views(other, positives)
     views, batch, _ = z.shape
-    products = (z.flatten(0, 1) @ other.flatten(0, 1).T).view(views, batch, views, batch).transpose(1, 2)
-    across = off_diagonal(products).square().mean((-2, -1))  # views views
+    squares = over_blocks(_squares, z, other, per_image=views * views * batch).sum(0)  # views views
+    across = squares / (batch * (batch - 1))
     return LossTerms(align=align, spread=spread_pairs(flatten_pairs(across[None]), positives).mean() / mu)
 
 
@@ -75,3 +75,11 @@ def linear_contrastive(
 def _clip(z: Float[Tensor, "views batch dim"], mu: float) -> Float[Tensor, "views batch dim"]:
     too_long = z.square().sum(-1, keepdim=True) > mu
     return torch.where(too_long, unit(z) * mu**0.5, z)
+
+
+def _squares(first: int, rows: Tensor, other: Tensor) -> Tensor:
+    """Squared products of images `first` and on with all other images, added up for each pair of views."""
+    views, batch, _ = other.shape
+    products = (rows.flatten(0, 1) @ other.flatten(0, 1).T).view(views, -1, views, batch)
+    products.diagonal(offset=first, dim1=1, dim2=3).zero_()
+    return products.square().sum((1, 3))
