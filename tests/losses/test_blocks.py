@@ -165,3 +165,21 @@ def test_a_block_is_not_kept_for_the_backward_pass():
             for name in ("nt_xent", "spectral", "alignment_uniformity"):
                 LOSSES[name].fn(z, **{key: SETTINGS[key] for key in LOSSES[name].required})
         assert (max(kept) >= 2 * 40 * 40) == (floats == 2**22)
+
+
+@pytest.mark.parametrize("floats", [2**22, 2 * 2 * 2 * 4])
+@pytest.mark.parametrize(
+    "name", ["nt_xent", "spectral", "alignment_uniformity", "modified_info_nce", "vicreg"]
+)
+def test_gradients_can_be_differentiated_again(name, floats):
+    online, target = (normal(seed, 2, 4, 3).requires_grad_() for seed in (9, 10))
+    chosen = {key: SETTINGS[key] for key in LOSSES[name].required}
+    with at_most(floats):
+        assert torch.autograd.gradgradcheck(
+            lambda a, b: LOSSES[name].fn(a, b, **chosen).total,
+            (online, target),
+            torch.ones((), dtype=torch.float64),
+        )
+        assert torch.autograd.gradgradcheck(
+            lambda a: LOSSES[name].fn(a, **chosen).total, (online,), torch.ones((), dtype=torch.float64)
+        )

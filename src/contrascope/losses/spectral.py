@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from contrascope.losses.blocks import over_blocks
+from contrascope.losses.others import HALF_SQUARES, over_others
 from contrascope.losses.pairs import (
     Positives,
     both_branches,
@@ -40,9 +40,7 @@ def spectral(
     other = z if target is None else _clip(target, mu)
     align = reduce_pairs(-2 * pair_products(z, other) / mu, positives)
     z, other = spread_views(z, positives), spread_views(other, positives)
-    views, batch, _ = z.shape
-    squares = over_blocks(_squares, z, other, per_image=views * views * batch).sum(0)  # views views
-    across = squares / (batch * (batch - 1))
+    across = 2 * over_others(z, other, HALF_SQUARES).mean(1) / (z.shape[1] - 1)  # views views
     return LossTerms(align=align, spread=spread_pairs(flatten_pairs(across[None]), positives).mean() / mu)
 
 
@@ -75,11 +73,3 @@ def linear_contrastive(
 def _clip(z: Float[Tensor, "views batch dim"], mu: float) -> Float[Tensor, "views batch dim"]:
     too_long = z.square().sum(-1, keepdim=True) > mu
     return torch.where(too_long, unit(z) * mu**0.5, z)
-
-
-def _squares(first: int, rows: Tensor, other: Tensor) -> Tensor:
-    """Squared products of images `first` and on with all other images, added up for each pair of views."""
-    views, batch, _ = other.shape
-    products = (rows.flatten(0, 1) @ other.flatten(0, 1).T).view(views, -1, views, batch)
-    products.diagonal(offset=first, dim1=1, dim2=3).zero_()
-    return products.square().sum((1, 3))

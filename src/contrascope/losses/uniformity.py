@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from contrascope.losses.blocks import over_blocks
+from contrascope.losses.others import LOG_SUM, over_others
 from contrascope.losses.pairs import (
     Positives,
     both_branches,
@@ -49,13 +49,9 @@ def alignment_uniformity(
 
 def _log_potential(z: Float[Tensor, "views batch dim"], *, sharpness: float) -> Float[Tensor, ""]:
     """Mean over views of the log of the mean Gaussian potential of distinct images, unit embeddings."""
-    views, batch, _ = z.shape
-    sums = over_blocks(_log_sums, z, z, sharpness, per_image=views * batch).logsumexp(0)
-    return (sums - 2 * sharpness - math.log(batch * (batch - 1))).mean()
-
-
-def _log_sums(first: int, rows: Tensor, z: Tensor, sharpness: float) -> Tensor:
-    """Log of the summed potential of images `first` and on with all others of their view, but for exp(-2t)."""
-    logits = (2 * sharpness * rows) @ z.mT  # exp(-t |x - y|^2) = exp(-2t) exp(2t x . y) for unit vectors
-    logits.diagonal(offset=first, dim1=1, dim2=2).fill_(-torch.inf)
-    return logits.flatten(1).logsumexp(-1)
+    batch = z.shape[1]
+    # exp(-t |x - y|^2) = exp(-2t) exp(2t x . y) for unit vectors
+    logits = [over_others(2 * sharpness * view, view, LOG_SUM) for view in z[:, None].unbind()]
+    return (
+        torch.stack(logits).flatten(1).logsumexp(-1) - 2 * sharpness - math.log(batch * (batch - 1))
+    ).mean()
