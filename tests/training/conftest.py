@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from contrascope.methods.registry import build_method
 from contrascope.training.loop import fit
 from contrascope.training.optim import OptimSettings, ScheduleSettings
 from contrascope.training.settings import TrainingSettings
+
+sys.path.append(str(Path(__file__).parent))  # for chunk_cases, which worker processes run as a script
 
 HEAD = ProjectorSettings(hidden=(8,), out=8)
 METHODS = {
