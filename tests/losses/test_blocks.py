@@ -113,7 +113,7 @@ def test_a_branch_without_gradient_leaves_the_others_as_it_is(moves):
     online, target = normal(4, 2, 9, 3), normal(5, 2, 9, 3)
     upstream = normal(6, 2, 9)
     gradients = []
-    for floats in (1, 2**22):
+    for floats in (1, 2**20):
         leaves = [z.clone().requires_grad_(on) for z, on in zip((online, target), moves, strict=True)]
         with at_most(floats):
             log_negatives(*leaves).backward(upstream)
@@ -131,10 +131,10 @@ def test_the_backward_uses_the_blocks_of_the_forward():
     torch.testing.assert_close(torch.autograd.grad(total, z), expected, rtol=1e-12, atol=1e-12)
 
 
-@given(batch=st.integers(1, 5000), per_image=st.integers(1, 20000), floats=st.integers(1, 2**22))
+@given(batch=st.integers(1, 5000), per_image=st.integers(1, 20000), floats=st.integers(1, 2**20))
 def test_blocks_are_about_equal_and_within_the_budget(batch, per_image, floats):
     with at_most(floats):
-        size = block_images(batch, per_image)
+        size = block_images(torch.zeros(2, batch, 1), per_image)
     assert size == 1 or size * per_image <= floats
     count = -(-batch // size)
     most = max(1, floats // per_image)
@@ -159,15 +159,15 @@ def test_a_block_is_not_kept_for_the_backward_pass():
         kept.append(x.numel())
         return x
 
-    for floats in (2**22, 2**22 >> 12):
+    for floats in (2**20, 2**8):
         kept.clear()
         with at_most(floats), torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
             for name in ("nt_xent", "spectral", "alignment_uniformity"):
                 LOSSES[name].fn(z, **{key: SETTINGS[key] for key in LOSSES[name].required})
-        assert (max(kept) >= 2 * 40 * 40) == (floats == 2**22)
+        assert (max(kept) >= 2 * 40 * 40) == (floats == 2**20)
 
 
-@pytest.mark.parametrize("floats", [2**22, 2 * 2 * 2 * 4])
+@pytest.mark.parametrize("floats", [2**20, 2 * 2 * 2 * 4])
 @pytest.mark.parametrize(
     "name", ["nt_xent", "spectral", "alignment_uniformity", "modified_info_nce", "vicreg"]
 )

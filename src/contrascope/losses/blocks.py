@@ -7,17 +7,21 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-BLOCK_FLOATS = 1 << 22
-"""Similarities held at a time (16 MiB in float32); two views of up to 1,024 images are one block."""
+BLOCK_FLOATS = 1 << 20
+"""Similarities held at a time on a CPU (4 MiB in float32): two views of up to 512 images are one block."""
+
+_ON_DEVICE = 16
+"""An accelerator holds this many times as many: there starting a block costs more than its memory."""
 
 
-def block_images(batch: int, per_image: int) -> int:
+def block_images(z: Float[Tensor, "views batch dim"], per_image: int) -> int:
     """Images of a block, at `per_image` similarities each: all where they fit, else blocks of about one size.
 
-    >>> block_images(1024, per_image=4096), block_images(4096, per_image=16384)
-    (1024, 256)
+    >>> block_images(torch.zeros(2, 512, 1), per_image=2048), block_images(torch.zeros(2, 600, 1), per_image=2400)
+    (512, 300)
     """
-    most = max(1, BLOCK_FLOATS // per_image)
+    batch, floats = z.shape[1], BLOCK_FLOATS * (1 if z.is_cpu else _ON_DEVICE)
+    most = max(1, floats // per_image)
     return -(-batch // -(-batch // most))
 
 
@@ -32,7 +36,7 @@ def over_blocks(
     >>> over_blocks(lambda first, rows, z: (rows @ z.mT).sum(), z, z, per_image=6)
     tensor([72.])
     """
-    size = block_images(z.shape[1], per_image)
+    size = block_images(z, per_image)
     if size == z.shape[1]:
         return part(0, z, *whole)[None]
     parts = [

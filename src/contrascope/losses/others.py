@@ -58,7 +58,7 @@ class _OverOthers(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, online: Tensor, target: Tensor, statistic: Statistic) -> Tensor:
         views, batch, _ = online.shape
-        ctx.size, ctx.statistic = block_images(batch, views * views * batch), statistic
+        ctx.size, ctx.statistic = block_images(online, views * views * batch), statistic
         # what is kept is laid out before any block: between blocks it would keep freed ones from being reused
         found, weights = online.new_empty((views, batch, views)), None
         for first in range(0, batch, ctx.size):

@@ -190,7 +190,7 @@ def _first_pass(
                 compared.append(targets(views))
         del views
     statistics.settle()
-    torch.clear_autocast_cache()  # weights that were cast here have no graph
+    torch.clear_autocast_cache()  # torch 2.10 would use weights again that were cast here, without graph
     h, z = (torch.cat(list(each), dim=1) for each in zip(*embedded, strict=True))
     return _FirstPass(h=h, z=z, target=torch.cat(compared, dim=1) if compared else None, states=states)
 
