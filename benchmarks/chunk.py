@@ -1,7 +1,7 @@
 """Peak memory and time of a step of batch 4,096: whole, and in parts of 256 beside a whole batch of 256.
 
     python benchmarks/chunk.py
-    python benchmarks/chunk.py --precision bf16 --view-side 24
+    python benchmarks/chunk.py --precision float32 --view-side 32
 
 Every case runs in a process of its own and prints one line. The step is that of `cifar10-simclr-cpu` on random
 images, from gathering the pixels of the batch to the optimiser's move, its views made in the step: in parts each
@@ -149,6 +149,7 @@ def gradient_distance(**settings: Any) -> dict[str, float]:
 def gradients(step: Step, chunk: int, dtype: torch.dtype) -> Tensor:
     other = copy.copy(step)
     other.method, other.chunk, other.dtype = copy.deepcopy(step.method).to(dtype), chunk, dtype
+    other.bf16 = step.bf16 and dtype == torch.float32
     other.backward(0)
     return torch.cat([p.grad.double().flatten() for p in other.method.parameters() if p.grad is not None])
 
@@ -179,8 +180,8 @@ def main() -> None:
     )
     parser.add_argument("--small", type=int, default=256, help="the small batch, and the size of a part")
     parser.add_argument("--large", type=int, default=4096)
-    parser.add_argument("--precision", choices=("bf16", "float32"), default="float32")
-    parser.add_argument("--view-side", type=int, default=SIDE)
+    parser.add_argument("--precision", choices=("bf16", "float32"), default="bf16")
+    parser.add_argument("--view-side", type=int, default=24)
     parser.add_argument("--steps", type=int, default=3, help="timed, after one that is not")
     options = parser.parse_args()
     small, large = options.small, options.large
@@ -194,9 +195,10 @@ def main() -> None:
         ratio = {"memory over the small batch": round(found["MB"] / first["MB"], 3)}
         row = {"case": f"step, {name}", "batch": batch, "chunk": chunk, **found, **ratio, **same}
         print(json.dumps(row | {"machine": machine}), flush=True)
-    some = 4 * small  # in float64 too
-    off = alone("gradient", 0, batch=some, chunk=small, splits=4, precision="float32", view_side=SIDE)
-    print(json.dumps({"case": "gradient in parts", "batch": some, "chunk": small, **off}), flush=True)
+    for precision in ("float32", "bf16"):
+        some = {"batch": 4 * small, "chunk": small}  # in float64 too
+        off = alone("gradient", 0, **some, splits=4, precision=precision, view_side=options.view_side)
+        print(json.dumps({"case": "gradient in parts", **some, "precision": precision, **off}), flush=True)
     for batch in (small, 4 * small, large):
         for whole in (False, True):
             found = alone("loss", max(5, options.steps), batch=batch, whole=whole)

@@ -153,8 +153,10 @@ def test_parameters_of_the_loss_get_their_gradient():
     assert factor.grad.abs() > 1e-6
 
 
-def test_a_loss_without_z_is_refused():
+def test_no_parts_and_a_loss_without_z_are_refused():
     network = Network(norm=False).double()
+    with pytest.raises(InputError, match=r"got no parts of a batch"):
+        chunked_backward(embedder(network), lambda z, _: contrast(z), [], network=network)
     free = torch.zeros((), dtype=torch.float64, requires_grad=True)
     with pytest.raises(InputError, match="the loss does not depend on z"):
         chunked_backward(

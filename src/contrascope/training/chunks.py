@@ -134,6 +134,8 @@ def chunked_backward(
     True
     """
     sizes = [part.images for part in parts]
+    if not sizes:
+        raise InputError("got no parts of a batch; expected one or more.")
     check_chunk(network, sizes)
     first = _first_pass(embed, targets, parts, network=network, arithmetic=arithmetic)
     z = first.z.requires_grad_()
@@ -176,23 +178,37 @@ def _first_pass(
     network: nn.Module,
     arithmetic: Context,
 ) -> _FirstPass:
-    statistics = _SplitStatistics(network, batch=sum(part.images for part in parts))
-    embedded: list[tuple[Tensor, Tensor]] = []
-    compared: list[Tensor] = []
+    batch = sum(part.images for part in parts)
+    statistics = _SplitStatistics(network, batch=batch)
+    h = z = target = None
     states: list[_Randomness] = []
+    first = 0
     for part in parts:
         states.append(_Randomness.now(network))
         views = part.views()
         with statistics.splits_of(part), _kept(network), arithmetic():
-            embedded.append(embed(views))
+            some_h, some_z = embed(views)
+        h, z = _placed(h, some_h, first, batch), _placed(z, some_z, first, batch)
         if targets is not None:
             with statistics.of(part), arithmetic():
-                compared.append(targets(views))
-        del views
+                target = _placed(target, targets(views), first, batch)
+        first += part.images
+        del views, some_h, some_z
     statistics.settle()
     torch.clear_autocast_cache()  # torch 2.10 would use weights again that were cast here, without graph
-    h, z = (torch.cat(list(each), dim=1) for each in zip(*embedded, strict=True))
-    return _FirstPass(h=h, z=z, target=torch.cat(compared, dim=1) if compared else None, states=states)
+    assert h is not None and z is not None  # noqa: PT018
+    return _FirstPass(h=h, z=z, target=target, states=states)
+
+
+def _placed(whole: Tensor | None, rows: Tensor, first: int, batch: int) -> Tensor:
+    """The whole batch with these rows from image `first` on.
+
+    Kept piece by piece, they would lie among the freed activations and keep memory from being used again.
+    """
+    if whole is None:
+        whole = rows.new_empty((len(rows), batch, *rows.shape[2:]))
+    whole[:, first : first + rows.shape[1]] = rows
+    return whole
 
 
 @contextlib.contextmanager
