@@ -24,6 +24,7 @@ EXIT_CODES: Mapping[int, str] = MappingProxyType(
         BROKEN: "a broken run: diagnose found a fault, or train stopped on an alarm (--monitor.stop)",
         SIGNALLED + 2: "stopped by Ctrl-C",
         SIGNALLED + 15: "stopped by SIGTERM",
+        SIGNALLED + 13: "whoever read the output went away, as `head` does",
     }
 )
 """What each exit code says."""

@@ -96,7 +96,8 @@ def run(parsed: TrainArguments, progress: CommandProgress) -> int:
         sys.stderr.write(show_settings(settings, brief=True))
     out = parsed.out or new_folder(parsed.name)
     try:
-        rows = train(settings, out, resume=parsed.resume, device=device)
+        count = progress.counter("images embedded")
+        rows = train(settings, out, resume=parsed.resume, device=device, progress=count)
     except StoppedError as alarmed:
         raise EndedError(BROKEN, f"{alarmed} Look at it: contrascope diagnose {out}") from None
     except NonFiniteLossError as diverged:
