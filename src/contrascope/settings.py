@@ -23,6 +23,16 @@ class Open:
         """The subclass of this name; raises `InputError` with the nearest known one."""
         raise NotImplementedError
 
+    @classmethod
+    def kind_name(cls) -> str:
+        """What files call this class: its name, unless it says otherwise."""
+        return cls.__name__
+
+
+def kind_name(kind: type) -> str:
+    """What stands under `kind` in files for a class of settings."""
+    return kind.kind_name() if issubclass(kind, Open) else kind.__name__
+
 
 def to_json(value: Any) -> Any:
     """Plain JSON of nested settings; each dataclass carries its class name under `kind`.
@@ -34,7 +44,7 @@ def to_json(value: Any) -> Any:
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {KIND: type(value).__name__, **fields}
+        return {KIND: kind_name(type(value)), **fields}
     if isinstance(value, dict):
         return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -158,8 +168,8 @@ def _read_open(kind: type[Open], data: Any, path: str) -> Any:
 def _read_dataclass(kind: Any, data: Any, path: str) -> Any:
     if not isinstance(data, dict):
         raise InputError(f"{path} is {data!r}; expected the fields of {kind.__name__}.")
-    if data.get(KIND, kind.__name__) != kind.__name__:
-        raise InputError(f"{path}.kind is {data[KIND]!r}; expected {kind.__name__!r}.")
+    if data.get(KIND, kind_name(kind)) != kind_name(kind):
+        raise InputError(f"{path}.kind is {data[KIND]!r}; expected {kind_name(kind)!r}.")
     fields = {f.name: f for f in dataclasses.fields(kind)}
     hints = typing.get_type_hints(kind, include_extras=True)
     given = {key: item for key, item in data.items() if key != KIND}

@@ -14,6 +14,7 @@ from contrascope import distributed
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.methods.build import build_method
 from contrascope.methods.registry import METHODS
+from contrascope.methods.settings import discover
 
 PROJECTOR = ProjectorSettings(hidden=(12,), out=6, batch_norm=True)
 JOINED = 16
@@ -33,10 +34,12 @@ class SmallEncoder(nn.Module):
 
 
 def small_settings(name, **changes):
-    kind = METHODS[name]
-    fields = {field.name for field in dataclasses.fields(kind)}
-    small = {"projector": PROJECTOR, "predictor": PROJECTOR, "queue_size": 40, "splits": 4} | changes
-    return kind(**{key: value for key, value in small.items() if key in fields})
+    """The method's defaults with projectors of a few units and what its registration calls small."""
+    info = discover()[name]
+    fields = {field.name: field.default for field in dataclasses.fields(info.settings)}
+    heads = {key: PROJECTOR for key, value in fields.items() if isinstance(value, ProjectorSettings)}
+    small = {**heads, **info.small, **changes}
+    return info.settings(**{key: value for key, value in small.items() if key in fields})
 
 
 def small_method(name, *, seed=0, **changes):
@@ -60,13 +63,15 @@ CHOICES = {
 """Every word of `positives`, with what it needs."""
 CASES = {name: {} for name in METHODS} | {
     "moco without splits": {"splits": 0},
+    "simclr with splits": {"splits": 4},
+    "byol with splits": {"splits": 4},
     "byol in a joint pass": {"joint_pass": True},
 }
 CASES |= {
     f"{name} of three views, {word}": {"views": 3} | changes
     for name in METHODS
     for word, changes in CHOICES.items()
-    if (name, word) != ("barlow_twins", "soft-worst")
+    if word in discover()[name].positives
 }
 """What W processes compute as one does; the first word is the method."""
 

@@ -20,6 +20,7 @@ from contrascope.settings import to_json
 from contrascope.training.loop import fit
 from contrascope.training.probe import Probe
 from contrascope.training.track import check_trackers
+from contrascope.training.views import image_views
 
 
 def train(settings: RunSettings, out: Path, *, resume: bool = False) -> Rows:
@@ -47,7 +48,7 @@ def _train(settings: RunSettings, out: Path, accelerator: Accelerator) -> Rows:
     fit(
         method,
         images.to(accelerator.device),
-        policies,
+        image_views(method, policies, images, settings.training),
         run=out,
         training=settings.training,
         optim=settings.optim,
