@@ -22,6 +22,8 @@ from contrascope.training.views import image_views
 
 sys.path.append(str(Path(__file__).parent))  # for kinds
 
+sys.path.append(str(Path(__file__).parent))  # for chunk_cases, which worker processes run as a script
+
 HEAD = ProjectorSettings(hidden=(8,), out=8)
 METHODS = {
     "simclr": SimCLRSettings(projector=HEAD),
