@@ -117,14 +117,19 @@ def test_the_second_optimiser_has_its_own_rate(run_kind, tmp_path, monkeypatch):
     torch.testing.assert_close(moved(0.1, "slow") * 10, moved(1.0, "fast"), rtol=0.02, atol=0)
 
 
+def everything_twice(method):
+    return {name: Optimised(parameters=tuple(method.parameters())) for name in ("encoder", "critic")}
+
+
 def test_a_method_of_unknown_turns_or_shared_parameters_is_refused(run_kind, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(kinds.Adversarial, "turns", ("decoder",))
-        with pytest.raises(InputError, match=r"has turns \('decoder',\); expected names .* 'encoder', 'critic'"):
+        with pytest.raises(
+            InputError, match=r"has turns \('decoder',\); expected names .* 'encoder', 'critic'"
+        ):
             run_kind("Adversarial", tmp_path)
     with monkeypatch.context() as patch:
-        twice = lambda self: {n: Optimised(parameters=tuple(self.parameters())) for n in ("encoder", "critic")}  # noqa: E731
-        patch.setattr(kinds.Adversarial, "optimised", twice)
+        patch.setattr(kinds.Adversarial, "optimised", everything_twice)
         with pytest.raises(InputError, match="gives a parameter to two optimisers"):
             run_kind("Adversarial", tmp_path)
 
@@ -167,7 +172,9 @@ def test_labels_reach_the_method_by_the_ids_of_the_batch(labelled, policies):
 
 def test_one_group_is_what_the_image_pipeline_makes(labelled, policies):
     ids = torch.arange(20, 30)
-    made = ImageViews(policies, ViewPlan(groups=(Group(count=3),)), seed=4)(labelled.gather(ids), ids=ids, epoch=2)
+    made = ImageViews(policies, ViewPlan(groups=(Group(count=3),)), seed=4)(
+        labelled.gather(ids), ids=ids, epoch=2
+    )
     views, _ = make_views(labelled.gather(ids), policies, ids=ids, seed=4, epoch=2, num_views=3)
     assert torch.equal(made.only, views)
 

@@ -152,7 +152,9 @@ class LightningMethod(LightningModule):
         return None
 
     def _terms(self, views: ViewBatch) -> LossTerms:
-        with arithmetic(self.training_settings, self.device):  # Lightning's own casts a weight anew for every view
+        with arithmetic(
+            self.training_settings, self.device
+        ):  # Lightning's own casts a weight anew for every view
             return self.method(views).terms
 
     def _take_turn(self, turn: str, views: ViewBatch) -> Tensor:
@@ -162,8 +164,9 @@ class LightningMethod(LightningModule):
         if self.training_settings.clip_norm > 0:
             parameters = self.optimisers.parameters(turn)
             torch.nn.utils.clip_grad_norm_(parameters, self.training_settings.clip_norm)
-        moved = self.optimizers()
-        moved[list(self.optimisers.by_name).index(turn)].step()  # Lightning's, which counts
+        wrapped = self.optimizers()  # Lightning's, which count
+        moved = wrapped if isinstance(wrapped, list) else [wrapped]
+        moved[list(self.optimisers.by_name).index(turn)].step()
         self.method.zero_grad(set_to_none=True)
         return halves_of(terms)
 
@@ -171,7 +174,7 @@ class LightningMethod(LightningModule):
         align, spread = halves.mean(dim=0)
         found = {"loss": align + spread, "align": align, "spread": spread}
         if not self.automatic_optimization:
-            found |= named_losses(self.turns, list(halves))
+            found |= named_losses(self.turns, halves.tolist())
         self.log_dict(found, prog_bar=True)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:

@@ -6,8 +6,8 @@ from contrascope.lazy import attach
 
 if TYPE_CHECKING:
     from contrascope.methods.base import Method as Method
-    from contrascope.methods.base import StepOutput as StepOutput
     from contrascope.methods.base import Optimised as Optimised
+    from contrascope.methods.base import StepOutput as StepOutput
     from contrascope.methods.build import build_method as build_method
     from contrascope.methods.embedding import JointEmbedding as JointEmbedding
     from contrascope.methods.joint.barlow_twins_settings import BarlowTwinsSettings as BarlowTwinsSettings
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from contrascope.methods.settings import MethodSettings as MethodSettings
     from contrascope.methods.settings import method_settings as method_settings
     from contrascope.methods.views import Group as Group
-    from contrascope.methods.views import ViewPlan as ViewPlan
     from contrascope.methods.views import ViewBatch as ViewBatch
+    from contrascope.methods.views import ViewPlan as ViewPlan
 
 __getattr__ = attach(
     __name__,

@@ -63,6 +63,7 @@ def find_loss(name: str, told: Mapping[str, Any], *, positives: Positives) -> An
     Traceback (most recent call last):
     contrascope.errors.InputError: modified_info_nce needs repulsion: ...
     """
+    fn: Callable[..., Any]
     if is_path(name):
         fn, own = import_allowed(name, what="loss"), True
         if not callable(fn):

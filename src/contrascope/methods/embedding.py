@@ -1,7 +1,6 @@
 """Methods that embed views of the same images and compare them: encoder, projector, a loss of z."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
@@ -57,7 +56,8 @@ class JointEmbedding(Method):
 
     loss_name: ClassVar[str]
     """The loss in `contrascope.losses.registry.LOSSES`."""
-    projector: Projector
+    of_the_whole: ClassVar[tuple[str, ...]] = ()
+    """Networks that `terms` runs on the whole batch; all others see images one by one, batch norm aside."""
 
     def __init__(self, encoder: nn.Module, settings: JointSettings) -> None:
         super().__init__(encoder)
@@ -65,7 +65,7 @@ class JointEmbedding(Method):
             raise InputError("splits are parts of one view's batch; set joint_pass=False, or splits=0.")
         if settings.splits < 0:
             raise InputError(f"splits must be at least 0; got {settings.splits}.")
-        self.projector = build_projector(settings.projector, self.dim)
+        self.projector: Projector = build_projector(settings.projector, self.dim)  # pyright: ignore[reportIncompatibleVariableOverride]
         self.positives: Positives = named_positives(settings.positives, settings.positives_temperature)
         settings.refuse_positives()
         self.joint_pass, self.splits = settings.joint_pass, settings.splits
@@ -81,7 +81,7 @@ class JointEmbedding(Method):
     def embed(
         self, views: ViewBatch
     ) -> tuple[Float[Tensor, "views batch dim"], Float[Tensor, "views batch out"]]:
-        """h and z of these images."""
+        """H and z of these images."""
         h = over_views(self.encoder, self.seen(views), joint=self.joint_pass)
         return h, over_views(self.projector, h, joint=self.joint_pass)
 
@@ -108,7 +108,11 @@ class JointEmbedding(Method):
             return f"the loss {self.loss_name} compares the images of a batch with each other"
         return None
 
+    def in_parts(self) -> nn.ModuleDict:
+        """The networks that `embed` and `targets` run."""
+        children = {name: child for name, child in self.named_children() if name not in self.of_the_whole}
+        return nn.ModuleDict(children)
+
     def parts_problem(self) -> str | None:
         """Why the images of a batch cannot be embedded in parts, batch norm aside; None: they can."""
         return None
-

@@ -45,9 +45,7 @@ def softmax_hint(word: str, signals: Mapping[str, float], *, temperature: float)
         return Hint(cause=cause) if cause else None
     narrow = signals.get("z.dim", NARROW) < NARROW
     if not cause and narrow:
-        cause = (
-            f"The projector puts out {signals['z.dim']:g} numbers: there is no room to keep images apart."
-        )
+        cause = f"The projector puts out {signals['z.dim']:g} numbers: there is no room to keep images apart."
     return Hint(
         cause=cause
         or "The negatives do not push: the batch is too small, the learning rate too large, or the loss "

@@ -155,7 +155,9 @@ ARCL_VIEWS = 4
 def _recipes() -> dict[str, Recipe]:
     recipes = {
         "digits-simclr": Recipe(make=digits_simclr, summary="SimCLR on 1,297 real 8x8 scans; the demo"),
-        "digits-plain": Recipe(make=digits_plain, summary="any loss on the demo's scans: add --method.loss NAME"),
+        "digits-plain": Recipe(
+            make=digits_plain, summary="any loss on the demo's scans: add --method.loss NAME"
+        ),
         "folder-simclr": Recipe(
             make=folder_simclr, summary="SimCLR on your images: add --data.source FOLDER", adapt=fit_to_folder
         ),

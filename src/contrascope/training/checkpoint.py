@@ -98,7 +98,11 @@ def _flatten(optimizer: Optimizers) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def _unflatten(optimizer: Optimizers, moments: dict[str, Tensor], scalars: dict[str, Any]) -> None:
     for prefix, one in _by_prefix(optimizer).items():
-        own = {key: value for key, value in {**moments, **scalars}.items() if key.rpartition("/")[0] == prefix[:-1]}
+        own = {
+            key: value
+            for key, value in {**moments, **scalars}.items()
+            if key.rpartition("/")[0] == prefix[:-1]
+        }
         _unflatten_one(one, {key.removeprefix(prefix): value for key, value in own.items()})
 
 

@@ -27,6 +27,7 @@ from contrascope.training.track import Trackers, check_trackers
 from contrascope.training.views import Items, ViewMaker
 from contrascope.training.watch import LossWatch
 
+
 def fit(
     method: Method,
     items: Items,
@@ -184,7 +185,11 @@ class Loop:
         if self.accelerator.is_main_process:
             state = {"epochs": self.training.epochs, "steps": self.steps, "steps_per_epoch": self.per_epoch}
             save_checkpoint(
-                self.run, step=self.step, method=self.method, optimizer=self.take_step.optimisers.by_name, state=state
+                self.run,
+                step=self.step,
+                method=self.method,
+                optimizer=self.take_step.optimisers.by_name,
+                state=state,
             )
             self.best.save()
             prune_checkpoints(

@@ -66,7 +66,9 @@ class Optimisers:
             )
         shared = [p for part in self.parts.values() for p in part.parameters]
         if len({id(p) for p in shared}) != len(shared):
-            raise InputError(f"{type(method).__name__} gives a parameter to two optimisers; expected one for each.")
+            raise InputError(
+                f"{type(method).__name__} gives a parameter to two optimisers; expected one for each."
+            )
         self.by_name = {name: build_optimizer(settings, part.parameters) for name, part in self.parts.items()}
 
     def set_rate(self, rate: float) -> None:

@@ -50,7 +50,9 @@ class TrainingSettings:
             if getattr(self, name) < 1:
                 raise InputError(f"training.{name} is {getattr(self, name)}; expected 1 or more.")
         if self.chunk < 0:
-            raise InputError(f"training.chunk is {self.chunk}; expected 1 image or more, or 0 for the whole batch.")
+            raise InputError(
+                f"training.chunk is {self.chunk}; expected 1 image or more, or 0 for the whole batch."
+            )
         if self.chunk and self.accumulate > 1:
             raise InputError(
                 "training.chunk and training.accumulate both cut the batch; leave accumulate at 1: chunk alone is exact."

@@ -1,26 +1,26 @@
 """One step of training: views, the loss of each turn backwards, and the optimiser that moves in it."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate import Accelerator
 from jaxtyping import Float
 from torch import Tensor
 
-from contrascope.distributed import average_gradients, broadcast_module
+from contrascope.distributed import average_gradients, broadcast_module, refuse_unequal
+from contrascope.errors import InputError
 from contrascope.losses.terms import LossTerms
 from contrascope.methods.base import Method
+from contrascope.methods.embedding import JointEmbedding
 from contrascope.methods.views import ViewBatch
 from contrascope.training.arithmetic import arithmetic
+from contrascope.training.chunks import Part, check_chunk, chunked_backward, part_sizes
 from contrascope.training.optim import Optimisers
 from contrascope.training.settings import OptimSettings, TrainingSettings
 from contrascope.training.views import ViewMaker, parts_of
-
-Made = Callable[[], ViewBatch]
-"""Makes the views of a part of the batch."""
 
 
 class Stepper:
@@ -43,7 +43,11 @@ class Stepper:
         self.training, self.accelerator = training, accelerator
         self.turns = method.turns
         self.optimisers = Optimisers(optim, method)
-        self.wrapped = len(self.turns) == 1
+        ranks = accelerator.num_processes
+        self.chunk = training.chunk if training.chunk < training.batch_size // ranks else 0
+        self.wrapped = len(self.turns) == 1 and not self.chunk
+        if self.chunk:
+            check_parts(method, training, world_size=ranks)
         self.network: torch.nn.Module = method
 
     def wrap(self) -> None:
@@ -56,14 +60,12 @@ class Stepper:
     def __call__(self, ids: Tensor, items: Any, *, epoch: int, rate: float) -> Float[Tensor, "turns halves"]:
         """Moves every optimiser in its turn; returns alignment and spread of each turn."""
         self.optimisers.set_rate(rate)
-        parts = self._parts(ids, items, epoch)
+        each = self.chunk or len(ids) // self.training.accumulate
+        cut = parts_of((ids, items), len(ids), each)
+        parts = [Part(images=len(some), views=self._maker(some, them, epoch=epoch)) for some, them in cut]
         return torch.stack([self._take_turn(turn, parts) for turn in self.turns])
 
-    def _parts(self, ids: Tensor, items: Any, epoch: int) -> list[Made]:
-        each = len(ids) // self.training.accumulate
-        return [self._maker(*part, epoch=epoch) for part in parts_of((ids, items), len(ids), each)]
-
-    def _maker(self, ids: Tensor, items: Any, *, epoch: int) -> Made:
+    def _maker(self, ids: Tensor, items: Any, *, epoch: int) -> Callable[[], ViewBatch]:
         """Makes the views of these items, once where the whole batch is one part."""
         kept: list[ViewBatch] = []
 
@@ -72,17 +74,20 @@ class Stepper:
                 return kept[0]
             with torch.no_grad():
                 made = self.view_maker(items, ids=ids, epoch=epoch)
-            if self.training.accumulate == 1 and len(self.turns) > 1:
+            if self.training.accumulate == 1 and not self.chunk and len(self.turns) > 1:
                 kept.append(made)
             return made
 
         return make
 
-    def _take_turn(self, turn: str, parts: list[Made]) -> Float[Tensor, " halves"]:
-        halves = [
-            self._backward(replace(make(), turn=turn), last=number + 1 == len(parts))
-            for number, make in enumerate(parts)
-        ]
+    def _take_turn(self, turn: str, parts: list[Part]) -> Float[Tensor, " halves"]:
+        if isinstance(self.method, JointEmbedding) and self.chunk:
+            halves = [self._backward_in_parts(self.method, parts)]
+        else:
+            halves = [
+                self._backward(replace(part.views(), turn=turn), last=number + 1 == len(parts))
+                for number, part in enumerate(parts)
+            ]
         if not self.wrapped:
             average_gradients(self.optimisers.parameters(turn))
         self.optimisers.step(turn, clip_norm=self.training.clip_norm)
@@ -97,8 +102,35 @@ class Stepper:
             self.accelerator.backward(terms.total / self.training.accumulate)
         return halves_of(terms)
 
+    def _backward_in_parts(self, method: JointEmbedding, parts: list[Part]) -> Float[Tensor, " halves"]:
+        device = self.accelerator.device
+        refuse_unequal(sum(part.images for part in parts), device)
+        compared = type(method).targets is not JointEmbedding.targets
+        done = chunked_backward(
+            method.embed,
+            method.terms,
+            parts,
+            network=method.in_parts(),
+            targets=cast(Callable[[Any], Tensor], method.targets) if compared else None,
+            arithmetic=lambda: arithmetic(self.training, device),
+        )
+        return halves_of(done.terms)
 
-def named_losses(turns: tuple[str, ...], halves: list[list[float]]) -> dict[str, float]:
+
+def check_parts(method: Method, training: TrainingSettings, *, world_size: int) -> None:
+    """Refuses `training.chunk` where the gradient would not be the whole batch's, with what differs."""
+    if not isinstance(method, JointEmbedding):
+        raise InputError(
+            f"training.chunk is {training.chunk}, but {type(method).__name__} is no joint embedding: its loss is not "
+            "one of embeddings. Set it to 0; training.accumulate may do."
+        )
+    problem = method.parts_problem()
+    if problem is not None:
+        raise InputError(f"training.chunk is {training.chunk}, but {problem}.")
+    check_chunk(method.in_parts(), part_sizes(training.batch_size // world_size, training.chunk))
+
+
+def named_losses(turns: tuple[str, ...], halves: Sequence[Sequence[float]]) -> dict[str, float]:
     """The loss of each turn by its optimiser's name, for the log; of a turn that came twice the last.
 
     >>> named_losses(("critic", "encoder"), [[1.0, 0.5], [2.0, 0.0]])

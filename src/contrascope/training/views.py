@@ -14,7 +14,7 @@ from contrascope.data.imageset import ImageSet
 from contrascope.draws import DrawKey
 from contrascope.errors import InputError
 from contrascope.methods.base import Method
-from contrascope.methods.views import Group, ViewPlan, ViewBatch
+from contrascope.methods.views import Group, ViewBatch, ViewPlan
 from contrascope.training.settings import TrainingSettings
 
 MASK, PAIR = 254, 255
@@ -34,6 +34,7 @@ class Items(Protocol):
         self, order: Tensor, batch_size: int, *, device: torch.device | str = "cpu", start: int = 0
     ) -> Iterator[tuple[Tensor, Any]]:
         """Ids and items in the given order, on the device, from batch `start` on."""
+        ...
 
 
 @runtime_checkable
@@ -49,7 +50,9 @@ def parts_of(items: Any, count: int, each: int) -> list[Any]:
     >>> parts_of({"tokens": torch.arange(3), "names": ["a", "b", "c"]}, 3, 2)[1]
     {'tokens': tensor([2]), 'names': ['c']}
     """
-    return [items] if each >= count else [_part(items, first, first + each) for first in range(0, count, each)]
+    return (
+        [items] if each >= count else [_part(items, first, first + each) for first in range(0, count, each)]
+    )
 
 
 def _part(items: Any, first: int, last: int) -> Any:
@@ -78,7 +81,9 @@ class ImageViews:
         labels: Int[Tensor, " n"] | None = None,
     ) -> None:
         if plan.labels and labels is None:
-            raise InputError("the method asks for labels and the images have none; name their column: data.labels.")
+            raise InputError(
+                "the method asks for labels and the images have none; name their column: data.labels."
+            )
         self.policies, self.plan, self.seed = policies, plan, seed
         self.labels = labels if plan.labels else None
 
@@ -117,7 +122,9 @@ class ImageViews:
             pairs = [group.pair(view, key.at(PAIR)) for view, key in zip(views, keys, strict=True)]
             views, target = (torch.stack(list(each)) for each in zip(*pairs, strict=True))
         if group.mask is not None:
-            mask = torch.stack([group.mask(view, key.at(MASK)) for view, key in zip(views, keys, strict=True)])
+            mask = torch.stack(
+                [group.mask(view, key.at(MASK)) for view, key in zip(views, keys, strict=True)]
+            )
         return views, mask, target
 
 

@@ -19,6 +19,7 @@ class BYOL(JointEmbedding):
     """
 
     loss_name = "byol"
+    of_the_whole = ("predictor",)
 
     def __init__(self, encoder: nn.Module, settings: BYOLSettings) -> None:
         super().__init__(encoder, settings)

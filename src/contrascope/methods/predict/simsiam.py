@@ -16,6 +16,7 @@ class SimSiam(JointEmbedding):
     """
 
     loss_name = "negative_cosine"
+    of_the_whole = ("predictor",)
 
     def __init__(self, encoder: nn.Module, settings: SimSiamSettings) -> None:
         super().__init__(encoder, settings)
