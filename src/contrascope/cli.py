@@ -24,6 +24,7 @@ from contrascope.cli_arguments import (
     TrainArguments,
 )
 from contrascope.errors import InputError, did_you_mean
+from contrascope.methods.allowed import allow_typed
 from contrascope.runs.recipes import RECIPES, find_recipe
 from contrascope.runs.settings import RunSettings
 from contrascope.settings import from_json
@@ -69,6 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             sys.stdout.write(f"contrascope {__version__}\n")
         elif words[0] in commands:
+            allow_typed(words)
             return commands[words[0]](words[1:]) or 0
         else:
             raise InputError(f"there is no command {words[0]!r}. {did_you_mean(words[0], commands)}")

@@ -31,7 +31,7 @@ class Network(nn.Module):
         self.conv, self.norm = nn.Conv2d(1, 6, 3, padding=1), nn.BatchNorm2d(6)
 
     def forward(self, images):
-        return torch.tanh(self.norm(self.conv(images))).mean((2, 3))
+        return torch.tanh(self.norm(self.conv(images.to(self.conv.weight.dtype)))).mean((2, 3))
 
 
 class MultiCrop(Method):

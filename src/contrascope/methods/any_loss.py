@@ -67,7 +67,7 @@ def find_loss(name: str, told: Mapping[str, Any], *, positives: Positives) -> An
     if is_path(name):
         fn, own = import_allowed(name, what="loss"), True
         if not callable(fn):
-            raise InputError(f"the loss {name!r} is a {type(fn).__name__}; expected a function of z.")
+            raise InputError(f"the loss {name!r} is {fn!r}; expected a function of z.")
         gathers = bool(getattr(fn, "gathers", True))
     elif name in LOSSES:
         fn, own, gathers = LOSSES[name].fn, False, LOSSES[name].gathers

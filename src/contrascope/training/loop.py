@@ -41,7 +41,7 @@ def fit(
     probes: Sequence[Probe] = (),
     config: Mapping[str, Any] | None = None,
 ) -> Method:
-    """Train `method` on `items`, of which `view_maker` makes the views, going on from the newest checkpoint in `run` if there is one.
+    """Train `method` on views of `items`, going on from the newest checkpoint in `run` if there is one.
 
     `config` is what `training.trackers` show as the run's settings; unset: those of this function.
     Raises `Interrupted` after saving when a stop was asked for (SIGTERM, Ctrl-C), `StoppedError` when a probe asked

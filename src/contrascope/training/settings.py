@@ -55,7 +55,8 @@ class TrainingSettings:
             )
         if self.chunk and self.accumulate > 1:
             raise InputError(
-                "training.chunk and training.accumulate both cut the batch; leave accumulate at 1: chunk alone is exact."
+                "training.chunk and training.accumulate both cut the batch; leave accumulate at 1: chunk alone is "
+                "exact."
             )
         if self.num_views < 2:
             raise InputError(f"training.num_views is {self.num_views}; a positive pair needs 2 or more.")
