@@ -12,6 +12,8 @@ from torch import nn
 
 from contrascope import distributed
 from contrascope.encoders.settings import ProjectorSettings
+from contrascope.errors import InputError
+from contrascope.methods.allowed import allow
 from contrascope.methods.build import build_method
 from contrascope.methods.registry import METHODS
 from contrascope.methods.settings import discover
@@ -65,6 +67,8 @@ CASES = {name: {} for name in METHODS} | {
     "moco without splits": {"splits": 0},
     "simclr with splits": {"splits": 4},
     "byol with splits": {"splits": 4},
+    "plain with a loss of one's own": {"loss": "own_methods:pulled", "loss_settings": ("margin=0.1",)},
+    "plain with one's own that gathers nothing": {"loss": "own_methods:alone"},
     "byol in a joint pass": {"joint_pass": True},
 }
 CASES |= {
@@ -79,6 +83,8 @@ CASES |= {
 def trained(case, dtype):
     """Gradients of every step after averaging, and the state after the last."""
     changes = dict(CASES[case])
+    if "loss" in changes:
+        allow(changes["loss"])
     views = changes.pop("views", 2)
     rank, world = distributed.rank(), distributed.world_size()
     method = small_method(case.split()[0], **changes).to(dtype)
@@ -97,6 +103,19 @@ def trained(case, dtype):
     return found | {f"state.{name}": value for name, value in method.state_dict().items()}
 
 
+def unequal(rank):
+    """What each method says of a process that holds an image more than the other."""
+    said = {}
+    for name in METHODS:
+        method = small_method(name, splits=0)
+        try:
+            method(clustered_views(batch=8 + rank))
+            said[name] = "nothing"
+        except InputError as error:
+            said[name] = str(error)
+    return said
+
+
 def all_trained():
     return {
         f"{case}/{dtype}/{key}": value.detach().numpy()
@@ -111,7 +130,8 @@ def process(rank, world, folder):
     dist.init_process_group(
         "gloo", init_method=(Path(folder) / "store").as_uri(), rank=rank, world_size=world
     )
-    np.savez(Path(folder) / f"rank{rank}.npz", **all_trained())
+    said = {f"unequal/{name}": text for name, text in unequal(rank).items()}
+    np.savez(Path(folder) / f"rank{rank}.npz", **all_trained(), **said)
     dist.destroy_process_group()
 
 

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from contrascope.augment.settings import PolicySettings
+from contrascope.distributed import gather_batch
 from contrascope.draws import DrawKey, normal, uniform
 from contrascope.losses.terms import LossTerms
 from contrascope.losses.vicreg import vicreg
@@ -51,7 +52,7 @@ class MultiCrop(Method):
         h = torch.stack([self.encoder(view) for view in large])
         z, other = self.projector(h), torch.stack([self.projector(self.encoder(view)) for view in small])
         loss = (other[:, None] - z.detach()[None]).square().mean((0, 1, 3))
-        spread = (1 - z.flatten(0, 1).std(0)).relu().mean()
+        spread = (1 - gather_batch(z).flatten(0, 1).std(0)).relu().mean()
         return StepOutput(terms=LossTerms(align=loss, spread=spread), h=h.detach(), z=z.detach())
 
 
@@ -136,7 +137,7 @@ class Adversarial(Method):
 
     def step(self, views):
         h = self.encoder(views.only[0])
-        noise = normal(DrawKey(seed=0, epoch=int(self.steps), ids=views.ids), 6)
+        noise = normal(DrawKey(seed=0, epoch=int(self.steps), ids=views.ids), 6).to(h.dtype)
         if views.turn == "critic":
             loss = F.softplus(self.critic(h.detach())) + F.softplus(-self.critic(noise))
         else:

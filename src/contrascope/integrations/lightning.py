@@ -159,6 +159,7 @@ class LightningMethod(LightningModule):
 
     def _take_turn(self, turn: str, views: ViewBatch) -> Tensor:
         """One optimiser's move; returns alignment and spread."""
+        torch.clear_autocast_cache()  # the Trainer's own context keeps weights that the turn before has moved
         terms = self._terms(replace(views, turn=turn))
         self.manual_backward(terms.total)
         if self.training_settings.clip_norm > 0:
