@@ -85,8 +85,9 @@ class Step:
         return lambda: make_views(pixels, self.policies, ids=ids, seed=0, epoch=number)[0].to(self.dtype)
 
     def embed(self, views: Tensor) -> tuple[Tensor, Tensor]:
-        h = torch.stack([self.method.encoder(view) for view in views])
-        return h, torch.stack([self.method.projector(one) for one in h])
+        h, projector = torch.stack([self.method.encoder(view) for view in views]), self.method.projector
+        assert projector is not None
+        return h, torch.stack([projector(one) for one in h])
 
     def arithmetic(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16)

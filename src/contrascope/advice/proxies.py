@@ -27,7 +27,7 @@ from contrascope.linalg import nearest
 from contrascope.methods.base import Method
 from contrascope.runs.build import build
 from contrascope.runs.load import default_device, policies_for
-from contrascope.runs.recipes import CPU_METHODS
+from contrascope.runs.recipes import CPU_METHODS, cifar_cpu
 from contrascope.runs.settings import RunSettings
 from contrascope.theory.factors.lidar import lidar
 from contrascope.theory.factors.retrieval import instance_retrieval
@@ -36,6 +36,7 @@ from contrascope.training.device import accelerator_on
 from contrascope.training.loop import fit
 from contrascope.training.order import steps_per_epoch
 from contrascope.training.settings import ScheduleSettings, TrainingSettings
+from contrascope.training.views import image_views
 
 LEAST_IMAGES = 16
 TIMED_STEPS = 4
@@ -106,8 +107,8 @@ def base_settings(base: str, candidate: Candidate, count: int, settings: AdviseS
     """The run of a candidate: the method's CPU recipe around a small convolutional network."""
     if base not in CPU_METHODS:
         raise InputError(f"there is no method {base!r} to train with. {did_you_mean(base, CPU_METHODS)}")
-    chosen = CPU_METHODS[base]
-    batch = min(chosen.batch, max(LEAST_IMAGES, 2 ** (max(1, count // 4).bit_length() - 1)))
+    chosen = cifar_cpu(CPU_METHODS[base])
+    batch = min(chosen.training.batch_size, max(LEAST_IMAGES, 2 ** (max(1, count // 4).bit_length() - 1)))
     return RunSettings(
         policy=candidate.settings,
         encoder=EncoderSettings(name="convnet", width=settings.width),
@@ -196,10 +197,11 @@ class Proxies:
             keep_last=1,
             log_every=10**6,
         )
+        method = build(run, images.shape)
         return fit(
-            build(run, images.shape),
+            method,
             images.to(self._accelerator.device),
-            self._policies(candidate.settings),
+            image_views(method, self._policies(candidate.settings), images, training),
             run=folder,
             training=training,
             optim=run.optim,

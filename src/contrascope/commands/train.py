@@ -15,8 +15,7 @@ from contrascope.commands.command import BROKEN, CONFIG, DIVERGED, DONE, Command
 from contrascope.commands.ended import EndedError
 from contrascope.commands.settings_file import is_settings_file, name_of, read_settings
 from contrascope.errors import InputError, did_you_mean
-from contrascope.methods.registry import METHODS
-from contrascope.methods.settings import MethodSettings
+from contrascope.methods.settings import method_settings
 from contrascope.runs.recipes import RECIPES, Recipe
 from contrascope.runs.settings import RunSettings
 from contrascope.terminal.help import shown
@@ -47,18 +46,6 @@ class TrainArguments(Computing):
     """Measured while training: `geometry` stands for `--geometry.times 10`, unless the times are given."""
     print_settings: bool = False
     """Print every resolved setting as JSON and stop; `contrascope train FILE` runs what was printed."""
-
-
-def method_settings(name: str) -> MethodSettings:
-    """The default settings of the method of this name.
-
-    >>> type(method_settings("barlow-twins")).__name__
-    'BarlowTwinsSettings'
-    """
-    found = METHODS.get(name.replace("-", "_"))
-    if found is None:
-        raise InputError(f"there is no method {name!r}. {did_you_mean(name.replace('-', '_'), METHODS)}")
-    return found()
 
 
 def start(words: list[str], *, helping: bool) -> Start:

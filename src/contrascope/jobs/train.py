@@ -24,6 +24,7 @@ from contrascope.training.device import accelerator_on
 from contrascope.training.loop import fit
 from contrascope.training.probe import Probe
 from contrascope.training.track import check_trackers
+from contrascope.training.views import image_views
 
 
 def train(
@@ -59,7 +60,7 @@ def _train(settings: RunSettings, out: Path, accelerator: Accelerator, progress:
     fit(
         method,
         images.to(accelerator.device),
-        policies,
+        image_views(method, policies, images, settings.training),
         run=out,
         training=settings.training,
         optim=settings.optim,
