@@ -30,6 +30,7 @@ def train(settings: RunSettings, out: Path, *, resume: bool = False) -> Rows:
     or if it was started with other settings.
     """
     check_trackers(settings.training.trackers)
+    settings.method.check()
     accelerator = Accelerator(mixed_precision="no")
     if not accelerator.is_main_process:
         return _train(settings, out, accelerator)
