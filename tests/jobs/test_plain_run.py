@@ -16,14 +16,8 @@ from contrascope.runs.load import load_run
 
 README = Path(__file__).parents[2] / "README.md"
 SMALL = [
-    "--training.epochs",
-    "2",
-    "--training.batch-size",
-    "512",
-    "--monitor.times",
-    "0",
-    "--protocol.probes",
-    "knn",
+    *("--training.epochs", "2", "--training.batch-size", "512", "--training.log-every", "1"),
+    *("--monitor.times", "0", "--protocol.probes", "knn"),
 ]
 
 
