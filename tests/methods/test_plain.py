@@ -107,10 +107,10 @@ def test_settings_of_ones_own_loss_are_checked_before_training():
     for name in ("pulled", "halves", "alone", "number", "not_one"):
         allow(f"own_methods:{name}")
     with pytest.raises(
-        InputError, match=r"own_methods:pulled needs margin: --method.loss-settings margin=VALUE"
+        InputError, match=r"own_methods:pulled needs margin: --method\.loss-settings margin=VALUE"
     ):
         plain("own_methods:pulled").check_before_training()
-    with pytest.raises(InputError, match=r"no setting 'wight'. Did you mean 'weight'"):
+    with pytest.raises(InputError, match=r"no setting 'wight'\. Did you mean 'weight'"):
         plain("own_methods:pulled", "margin=1", "wight=1").check_before_training()
     with pytest.raises(InputError, match="takes no `positives`"):
         plain("own_methods:pulled", "margin=1", positives="worst").check_before_training()

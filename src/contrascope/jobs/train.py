@@ -42,6 +42,7 @@ def train(
     or if it was started with other settings.
     """
     check_trackers(settings.training.trackers)
+    settings.method.check()
     accelerator = accelerator_on(device)
     if not accelerator.is_main_process:
         return _train(settings, out, accelerator, progress)

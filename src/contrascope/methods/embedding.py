@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from contrascope.encoders.projector import Projector, build_projector
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.errors import InputError
-from contrascope.losses.pairs import Positives, named_positives, views_that_count
+from contrascope.losses.pairs import Positives, views_that_count
 from contrascope.losses.registry import LOSSES
 from contrascope.losses.terms import LossTerms
 from contrascope.methods.base import Method, StepOutput
@@ -66,7 +66,7 @@ class JointEmbedding(Method):
         if settings.splits < 0:
             raise InputError(f"splits must be at least 0; got {settings.splits}.")
         self.projector: Projector = build_projector(settings.projector, self.dim)  # pyright: ignore[reportIncompatibleVariableOverride]
-        self.positives: Positives = named_positives(settings.positives, settings.positives_temperature)
+        self.positives: Positives = settings.positives_chosen
         settings.refuse_positives()
         self.joint_pass, self.splits = settings.joint_pass, settings.splits
         if settings.splits:

@@ -4,13 +4,16 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.errors import InputError, did_you_mean
 from contrascope.methods.allowed import import_allowed, is_path
 from contrascope.methods.hints import Hint
 from contrascope.settings import Open, kind_of, written_as
+
+if TYPE_CHECKING:
+    from contrascope.losses.pairs import Positives
 
 PositivesName = Literal["first", "average", "worst", "worst-symmetric", "soft-worst"]
 """The words of the setting `positives`; docs/arcl.md has a table of what each means for each loss."""
@@ -29,6 +32,9 @@ class MethodSettings(Open):
         `signals` are plain numbers of the diagnosis by their names, such as `z.dim`.
         """
         return None
+
+    def check(self) -> None:
+        """Refuses what can be known to be wrong before a run's folder is begun; it may import torch."""
 
     @classmethod
     def kind_name(cls) -> str:
@@ -61,6 +67,16 @@ class JointSettings(MethodSettings):
     """One pass for all views: faster for small batches, but batch norm mixes the views' statistics."""
     splits: int = 0
     """Parts of the joined batch that batch norm of encoder and projector sees apart; 0: the whole batch."""
+
+    def check(self) -> None:
+        self.refuse_positives()
+
+    @property
+    def positives_chosen(self) -> "Positives":
+        """What a loss takes for the two settings of positives; imports torch."""
+        from contrascope.losses.pairs import named_positives
+
+        return named_positives(self.positives, self.positives_temperature)
 
     def refuse_positives(self) -> None:
         """Refuses a choice of pairs that the method, as it is registered, cannot take."""

@@ -37,6 +37,12 @@ class PlainSettings(JointSettings):
             raise InputError(f"method.loss_settings gives {twice[0]} twice; give it once.")
         return {name: _value(text) for name, _, text in pairs}
 
+    def check(self) -> None:
+        from contrascope.methods.any_loss import find_loss
+
+        super().check()
+        find_loss(self.loss, self.told, positives=self.positives_chosen)
+
     def hint(self, word: str, signals: Mapping[str, float]) -> Hint | None:
         temperature = self.told.get("temperature")
         if ":" in self.loss or not isinstance(temperature, float):
