@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.methods.momentum.moco_settings import MoCoSettings
 from contrascope.training.loop import fit
 from contrascope.training.settings import OptimSettings, ScheduleSettings, TrainingSettings
+
+sys.path.append(str(Path(__file__).parent))  # for chunk_cases, which worker processes run as a script
 
 HEAD = ProjectorSettings(hidden=(8,), out=8)
 METHODS = {

@@ -4,11 +4,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from contrascope.losses.others import HALF_SQUARES, over_others
 from contrascope.losses.pairs import (
     Positives,
     both_branches,
     flatten_pairs,
-    off_diagonal,
     pair_products,
     reduce_pairs,
     spread_pairs,
@@ -40,9 +40,7 @@ def spectral(
     other = z if target is None else _clip(target, mu)
     align = reduce_pairs(-2 * pair_products(z, other) / mu, positives)
     z, other = spread_views(z, positives), spread_views(other, positives)
-    views, batch, _ = z.shape
-    products = (z.flatten(0, 1) @ other.flatten(0, 1).T).view(views, batch, views, batch).transpose(1, 2)
-    across = off_diagonal(products).square().mean((-2, -1))  # views views
+    across = 2 * over_others(z, other, HALF_SQUARES).mean(1) / (z.shape[1] - 1)  # views views
     return LossTerms(align=align, spread=spread_pairs(flatten_pairs(across[None]), positives).mean() / mu)
 
 

@@ -48,6 +48,8 @@ class DerivativeEntry(Entry):
     """Mean cosine with the displacement."""
     removed: float | None
     """Share of it that the projector does not see."""
+    variance_share: float | None = None
+    """Share of the encoder's variance along it; nobody reads it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,8 @@ from typing import Literal
 
 Better = Literal["higher", "lower", ""]
 """Which direction is better; empty: neither, or it depends."""
+ARROWS: dict[Better, str] = {"higher": "↑", "lower": "↓", "": ""}
+"""A sign for the better direction, where there is little room."""
 Tone = Literal["good", "open", "bad"]
 """How a word is shown."""
 MARKS: dict[Tone, str] = {"good": "✓", "open": "?", "bad": "✗"}
@@ -43,9 +45,9 @@ class Measure:
 
     @property
     def brief(self) -> str:
-        """Short title and, where one direction is better, which."""
+        """Short title and, where one direction is better, an arrow."""
         words = self.short or self.title
-        return f"{words} ({self.better} is better)" if self.better else words
+        return f"{words} {ARROWS[self.better]}" if self.better else words
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -69,7 +69,9 @@ def _print_verdict(console: Console, verdict: Verdict) -> None:
 def _signal_table(found: Diagnosed) -> Table:
     signals = found.diagnosis.signals
     shown = {title: layer for name, title in LAYERS.items() if (layer := getattr(signals, name)) is not None}
-    table = Table(title="label-free signals, with 95 % intervals over images")
+    table = Table(
+        title="label-free signals, with 95 % intervals over images (↑ higher is better, ↓ lower is better)"
+    )
     table.add_column("")
     for title in shown:
         table.add_column(title, justify="right")
