@@ -12,6 +12,7 @@ from contrascope.records.entry import Tree
 from contrascope.records.lookup import value_at
 from contrascope.records.metrics import MetricsRow, row_of
 from contrascope.records.row_words import row_word
+from contrascope.records.vocabulary import LAYERS
 from contrascope.reports import curves, curves_of_views, geometry, geometry_facts, imagery
 from contrascope.reports.blocks import Figure, Map
 from contrascope.reports.compare import unique_names
@@ -191,7 +192,8 @@ def _factor(runs: Sequence[RunRecords], title: str, key: str, other: str) -> Pan
     y = "" if word is None else f"{word.title} ({word.unit})"
     drawn, several = [], len(runs) > 1
     for place, (label, run) in enumerate(zip(unique_names(runs), runs, strict=True)):
-        for dash, (layer, words) in enumerate((("h", "encoder h"), ("z", "projector z"))):
+        for dash, layer in enumerate("hz"):
+            words = LAYERS[layer]
             names = (key, other) if key == "knn_held_out" else (f"{layer}_{key}", f"{layer} {other}")
             points = _epochs(run.probes, names)
             if not points or (key == "knn_held_out" and layer == "z"):
