@@ -5,7 +5,6 @@ Every file of this folder is imported here, so that a loss is in `LOSSES` as soo
 
 import importlib
 import pkgutil
-from typing import Any
 
 from contrascope.losses.barlow_twins import barlow_twins as barlow_twins
 from contrascope.losses.contrastive import decoupled as decoupled
@@ -28,10 +27,5 @@ from contrascope.losses.vicreg import vicreg_paper as vicreg_paper
 
 for _found in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_found.name}")
-
-
-def __getattr__(name: str) -> Any:
-    """A registered loss that no line above names."""
-    if name in LOSSES:
-        return LOSSES[name].fn
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+for _name, _info in LOSSES.items():  # also a loss that no line above names
+    globals()[_name] = _info.fn
