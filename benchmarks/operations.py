@@ -2,7 +2,7 @@
 
     python benchmarks/operations.py --method SimCLR runs/a runs/b --method "Barlow Twins" runs/c --out OUT
 
-A run without geometry.json is measured first, as `contrascope diagnose RUN --geometry` does, in minutes. Prints a
+A run without geometry.json is measured first, as `contrascope geometry RUN` does, in minutes. Prints a
 Markdown table a method: share of the layer's variance along the operation's directions / how far it moves an image,
 mean over the runs; the largest standard deviation stands below. Writes OUT.svg (needs matplotlib: `make bench`), the
 first run of each.

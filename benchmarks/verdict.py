@@ -40,6 +40,7 @@ from contrascope.settings import from_json, to_json
 from contrascope.subjects.diagnose import diagnose_anything
 from contrascope.training.loop import fit
 from contrascope.training.settings import ScheduleSettings, TrainingSettings
+from contrascope.training.views import image_views
 from contrascope.training.watch import NonFiniteLossError
 
 HEALTHY = {"healthy", "undecided"}
@@ -65,7 +66,7 @@ def train(case: Case, images: ImageSet, seed: int, run: Path) -> tuple[Method, s
         fit(
             method,
             images,
-            case.policies(images.shape[0], images.shape[1]),
+            image_views(method, case.policies(images.shape[0], images.shape[1]), images, training),
             run=run,
             training=training,
             optim=case.optim,

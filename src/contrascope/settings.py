@@ -25,6 +25,11 @@ class Open:
         """The subclass of this name; raises `InputError` with the nearest known one."""
         raise NotImplementedError
 
+    @classmethod
+    def kind_name(cls) -> str:
+        """What files call this class: the word that it was given, unless it says otherwise."""
+        return _KINDS.get(cls, cls.__name__)
+
 
 _KINDS: dict[type, str] = {}
 
@@ -48,7 +53,7 @@ def kind_of(cls: type) -> str:
     >>> kind_of(written_as("Dot")(type("Point", (), {}))), kind_of(type("Line", (), {}))
     ('Dot', 'Line')
     """
-    return _KINDS.get(cls, cls.__name__)
+    return cls.kind_name() if issubclass(cls, Open) else _KINDS.get(cls, cls.__name__)
 
 
 def has_kind(cls: type) -> bool:

@@ -254,28 +254,12 @@ def test_one_changed_weight_changes_the_hash(suite_run):
 
 
 def test_the_command_line_runs_both_suites(suite_run, sets, tmp_path, capsys):
-    quick = ["--protocol.bootstrap", "9", "--protocol.probe-grid", "0.1", "--augmented.no-references"]
-    quick += ["--augmented.corruptions", "blur", "--augmented.severities", "3"]
-    assert main(["evaluate", str(suite_run), "--suite", "augmented", "--out", str(tmp_path), *quick]) == 0
+    quick = ["--protocol.bootstrap", "9", "--protocol.probe-grid", "0.1", "--no-references"]
+    quick += ["--corruptions", "blur", "--severities", "3"]
+    assert main(["robustness", str(suite_run), "--out", str(tmp_path), *quick]) == 0
     assert "published" in capsys.readouterr().out
-    few = ["--transfer.penalties", "2", "--transfer.bootstrap", "9", "--transfer.modes", "linear"]
-    assert (
-        main(
-            [
-                "evaluate",
-                str(suite_run),
-                "--suite",
-                "transfer",
-                "--sets",
-                sets[0],
-                *few,
-                "--out",
-                str(tmp_path),
-                "--json",
-            ]
-        )
-        == 0
-    )
+    few = ["--penalties", "2", "--bootstrap", "9", "--modes", "linear", "--json"]
+    assert main(["transfer", str(suite_run), "--sets", sets[0], *few, "--out", str(tmp_path)]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["summary"]["linear"]["networks"]["trained encoder"]["mean_is"] == "mean of all 1"
 
@@ -284,12 +268,12 @@ def test_the_command_line_runs_both_suites(suite_run, sets, tmp_path, capsys):
     ("words", "message"),
     [
         (["evaluate", "resnet18"], "evaluate needs the images"),
-        (["evaluate", "resnet18", "--suite", "augmented"], "is no run and has no images of its own"),
+        (["robustness", "resnet18"], "is no run and has no images of its own"),
         (
             ["evaluate", "resnet18", "--suite", "augmented", "--sets", "pets"],
-            "--sets belongs to --suite transfer",
+            "--sets belongs to contrascope transfer",
         ),
-        (["evaluate", "resnet18", "--suite", "transfer", "--sets", "a@b@c"], "no metric 'c'"),
+        (["transfer", "resnet18", "--sets", "a@b@c"], "no metric 'c'"),
     ],
 )
 def test_a_wrong_command_is_refused(words, message, capsys, tmp_path, monkeypatch):

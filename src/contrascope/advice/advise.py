@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from contrascope import records
 from contrascope.advice.advisor import OperationFacts, OperationVerdict, Ranked, Scored, ranking
 from contrascope.advice.curves import Curve, best_first
@@ -82,8 +84,11 @@ def advise(
     base: str = "simclr",
     out: Path,
     settings: AdviseSettings,
+    device: torch.device | str | None = None,
 ) -> Advice:
     """Survey, verdicts, concentration, short trainings within `budget` seconds, ranking; writes the best policy.
+
+    The short trainings run on `device`, the rest on the CPU.
 
     Beside `out`, a folder `OUT.advice` keeps every measurement as JSON: the same call again goes on where an
     earlier one stopped, also with another budget. advice.json and gallery.json in it are for a report.
@@ -114,7 +119,9 @@ def advise(
         policy=str(out),
     )
     if budget > 0:
-        advice = _with_training(advice, sample, state, base, settings, end=start + budget, budget=budget)
+        common = Candidate(name="common views", ops=compose(kept_strengths(verdicts)))
+        proxies = Proxies(sample.images, common, state, base=base, settings=settings, device=device)
+        advice = _with_training(advice, sample, state, proxies, settings, end=start + budget, budget=budget)
     return _written(advice, sample, state, settings)
 
 
@@ -122,7 +129,7 @@ def _with_training(
     advice: Advice,
     sample: Sample,
     state: State,
-    base: str,
+    proxies: Proxies,
     settings: AdviseSettings,
     *,
     end: float,
@@ -131,8 +138,6 @@ def _with_training(
     """The advice with short trainings; what is done by an interrupt is ranked and written before it goes on."""
     labelled = advice.labels is not None
     order = best_first(advice.policies, advice.curves.candidates)
-    common = Candidate(name="common views", ops=compose(kept_strengths(advice.verdicts)))
-    proxies = Proxies(sample.images, common, state, base=base, settings=settings)
     plan, done = Plan(rounds=()), {}
     try:
         timing = proxies.timing(order[0])
@@ -148,7 +153,6 @@ def _with_training(
         run_halving(proxies, order, plan, done, labelled=labelled)
     except Interrupted:
         _written(_ranked(advice, plan, done, complete=False), sample, state, settings)
-        say(f"stopped; everything finished is kept in {state.folder}. The same command goes on.")
         raise
     return _ranked(advice, plan, done, complete=True)
 

@@ -8,7 +8,7 @@ from contrascope.advice.policies import Candidate, words_of
 from contrascope.augment.policy import to_float
 from contrascope.augment.views import make_views
 from contrascope.data.imageset import InMemoryImages
-from contrascope.diagnosis.networks import PROBE_EPOCH
+from contrascope.draws import PROBE_EPOCH
 from contrascope.gallery.thumbnails import Thumbnails
 from contrascope.intervals import generator
 from contrascope.records.gallery import PolicyGalleryRecord

@@ -14,8 +14,10 @@ from contrascope.augment.policy import Policy
 from contrascope.augment.views import make_views
 from contrascope.diagnosis.signals import LayerSignals, Signals, finite_signals, value_faults
 from contrascope.diagnosis.statistics import image_statistics
+from contrascope.draws import PROBE_EPOCH
 from contrascope.features.embed import ImageSource, evaluating
 from contrascope.linalg import unit_rows
+from contrascope.progress import Progress, silent
 from contrascope.theory.bounds.lipschitz import LipschitzEstimate, local_lipschitz
 
 NO_FORWARD_MODE = (NotImplementedError, RuntimeError)
@@ -67,10 +69,6 @@ def fixed_views(
         for ids, pixels in images.batches(torch.arange(len(images)), batch_size, device=device)
     ]
     return FixedViews(images=torch.cat(parts, dim=1))
-
-
-PROBE_EPOCH = 2**20
-"""The epoch whose draws are kept for measuring; no training reaches it."""
 
 
 def measure_networks(
@@ -127,10 +125,17 @@ def signals_on(
 
 
 def measure_layers(
-    subject: Subject, views: FixedViews, *, draws: int, seed: int, device: torch.device | str = "cpu"
+    subject: Subject,
+    views: FixedViews,
+    *,
+    draws: int,
+    seed: int,
+    device: torch.device | str = "cpu",
+    progress: Progress = silent,
 ) -> Layers:
     """Signals of encoder and projector."""
-    return _layers(embed_views(subject, views, device=device), views, draws=draws, seed=seed)
+    embedded = embed_views(subject, views, device=device, progress=progress)
+    return _layers(embedded, views, draws=draws, seed=seed)
 
 
 def _layers(embedded: Embedded, views: FixedViews, *, draws: int, seed: int) -> Layers:
@@ -139,7 +144,12 @@ def _layers(embedded: Embedded, views: FixedViews, *, draws: int, seed: int) -> 
 
 
 def embed_views(
-    subject: Subject, views: FixedViews, *, batch_size: int = 512, device: torch.device | str = "cpu"
+    subject: Subject,
+    views: FixedViews,
+    *,
+    batch_size: int = 512,
+    device: torch.device | str = "cpu",
+    progress: Progress = silent,
 ) -> Embedded:
     """Encoder and projector outputs of fixed views, in evaluation mode, float32 on the CPU."""
     count, n = views.images.shape[:2]
@@ -151,6 +161,7 @@ def embed_views(
             parts_h.append(h.float().cpu())
             if projector is not None:
                 parts_z.append(projector(h).float().cpu())
+            progress(sum(map(len, parts_h)), count * n)
     z = torch.cat(parts_z).view(count, n, -1) if parts_z else None
     return torch.cat(parts_h).view(count, n, -1), z
 

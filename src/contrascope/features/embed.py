@@ -13,6 +13,7 @@ from contrascope.augment.policy import Policy
 from contrascope.augment.views import make_views
 from contrascope.errors import InputError
 from contrascope.features.features import Features
+from contrascope.progress import Progress, silent
 
 
 @runtime_checkable
@@ -52,6 +53,7 @@ def embed(
     epoch: int = 0,
     device: torch.device | str | None = None,
     batch_size: int = 512,
+    progress: Progress = silent,
 ) -> Features:
     """Features of all images, float32 on the CPU; the networks in evaluation mode (stored batch norm).
 
@@ -74,6 +76,7 @@ def embed(
                 z = _rows(projector(h), len(h), "projector")
                 parts_z.append(z.view(len(views), len(ids), -1).float().cpu())
             parts_ids.append(ids.cpu())
+            progress(sum(map(len, parts_ids)), count)
     ids = torch.cat(parts_ids)
     return Features(
         h=torch.cat(parts_h, dim=1),

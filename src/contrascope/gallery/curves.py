@@ -7,11 +7,11 @@ from jaxtyping import Int
 from torch import Tensor
 
 from contrascope.augment.policy import Policy
-from contrascope.diagnosis.networks import PROBE_EPOCH
+from contrascope.draws import PROBE_EPOCH
 from contrascope.features.embed import embed
 from contrascope.gallery.part import GallerySettings, Part
 from contrascope.linalg import unit_rows
-from contrascope.runs.load import Run, default_device, random_twin_of
+from contrascope.runs.load import Run, random_twin_of
 from contrascope.theory.concentration.cliques import closest_view_distances, greedy_clique
 from contrascope.theory.factors.alignment import r_epsilon_curve, unit_views
 from contrascope.theory.factors.spectrum import spectrum
@@ -25,7 +25,12 @@ MOST_CLASSES = 20
 
 
 def factor_curves(
-    run: Run, part: Part, policies: tuple[Policy, ...], settings: GallerySettings
+    run: Run,
+    part: Part,
+    policies: tuple[Policy, ...],
+    settings: GallerySettings,
+    *,
+    device: torch.device | str = "cpu",
 ) -> dict[str, Any]:
     """Spectra, R_eps and concentration of the run beside its random twin's, on the same views of the same images."""
     twin = random_twin_of(run)
@@ -38,7 +43,7 @@ def factor_curves(
         num_views=settings.measured_views,
         seed=settings.seed,
         epoch=PROBE_EPOCH,
-        device=default_device(),
+        device=device,
     )
     layers = {"h": part.views[:, few], "reference_h": known.h}
     if part.z is not None and known.z is not None:

@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from contrascope import records
 from contrascope.data.imageset import ImageSet
 from contrascope.data.open import open_images
@@ -15,32 +17,38 @@ from contrascope.gallery.rows import Rows
 from contrascope.gallery.thumbnails import Thumbnails
 from contrascope.records.gallery import GalleryRecord
 from contrascope.records.typed import as_record
-from contrascope.runs.load import Run, load_run, policies_for
+from contrascope.runs.load import Run, default_device, load_run, policies_for
 
 TEST_SHARE = 0.2
 """Of the points of the map, where there is a test split."""
 
 
-def write_gallery(path: Path, settings: GallerySettings | None = None) -> Path:
+def write_gallery(
+    path: Path, settings: GallerySettings | None = None, *, device: torch.device | str | None = None
+) -> Path:
     """Measures a run on its own images and writes gallery.json in its folder; returns the file.
 
     Raises `InputError` where the run has no checkpoint or its images are not at hand.
     """
     file = path / records.GALLERY
-    records.write_record(file, gallery(load_run(path), settings or GallerySettings()))
+    records.write_record(file, gallery(load_run(path), settings or GallerySettings(), device=device))
     return file
 
 
-def gallery(run: Run, settings: GallerySettings) -> GalleryRecord:
+def gallery(
+    run: Run, settings: GallerySettings, *, device: torch.device | str | None = None
+) -> GalleryRecord:
     """The record of a run: thumbnails, rows of images, the map, spectra and the R_eps curve."""
-    images = open_images(run.settings.data)
+    images, device = open_images(run.settings.data), device or default_device()
     policies = policies_for(run.settings.policy, images)
     test = _test_split(run)
     kept = 0 if test is None else min(len(test), round(TEST_SHARE * settings.points))
-    whole = measure_part(run, images, policies, settings.points - kept, settings)
+    whole = measure_part(run, images, policies, settings.points - kept, settings, device=device)
     parts = {run.settings.data.split or "all": whole}
     if test is not None:
-        parts[run.settings.protocol.test_split] = measure_part(run, test, policies, kept, settings)
+        parts[run.settings.protocol.test_split] = measure_part(
+            run, test, policies, kept, settings, device=device
+        )
     thumbnails = Thumbnails(min(max(min(images.shape[1:]), 32), 96))
     rows = Rows(whole, policies, thumbnails, settings)
     record: dict[str, Any] = {
@@ -52,7 +60,7 @@ def gallery(run: Run, settings: GallerySettings) -> GalleryRecord:
         "worst": rows.extremes(whole.alignment.argsort(descending=True)),
         "best": rows.extremes(whole.alignment.argsort()),
         "neighbours": rows.neighbours(),
-        **factor_curves(run, whole, policies, settings),
+        **factor_curves(run, whole, policies, settings, device=device),
     }
     tile, small = map_tiles(list(parts.values()), len(thumbnails))
     record["map"] = {**embedding_map(parts, settings), "tile": tile}

@@ -7,11 +7,11 @@ from torch import Tensor
 
 from contrascope.augment.policy import Policy
 from contrascope.data.imageset import ImageSet
-from contrascope.diagnosis.networks import PROBE_EPOCH
+from contrascope.draws import PROBE_EPOCH
 from contrascope.errors import InputError
 from contrascope.features.embed import embed
 from contrascope.intervals import generator
-from contrascope.runs.load import Run, default_device
+from contrascope.runs.load import Run
 from contrascope.theory.factors.alignment import image_alignment, unit_views
 
 MOST_POINTS = 20_000
@@ -61,12 +61,18 @@ class Part:
 
 
 def measure_part(
-    run: Run, images: ImageSet, policies: tuple[Policy, ...], most: int, settings: GallerySettings
+    run: Run,
+    images: ImageSet,
+    policies: tuple[Policy, ...],
+    most: int,
+    settings: GallerySettings,
+    *,
+    device: torch.device | str = "cpu",
 ) -> Part:
     """At most `most` images of a split, chosen by the seed, with their features and alignment."""
     order = torch.randperm(len(images), generator=generator(settings.seed, "gallery"))
     ids = order[:most].sort().values
-    some, device = images.select(ids), default_device()
+    some = images.select(ids)
     clean = embed(run.method.encoder, None, some, device=device)
     viewed = embed(
         run.method.encoder,

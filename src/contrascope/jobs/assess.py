@@ -18,6 +18,7 @@ from contrascope.evaluation.protocol import Protocol
 from contrascope.features.embed import embed, raw_pixels
 from contrascope.features.features import Features
 from contrascope.methods.base import Method
+from contrascope.progress import Passes, Progress, silent
 from contrascope.runs.load import Run, random_twin_of
 from contrascope.training.probe import Finding, Probe
 
@@ -35,8 +36,10 @@ def assess(
     *,
     random_encoder: nn.Module | None = None,
     device: torch.device | str = "cpu",
+    progress: Progress = silent,
+    probing: Progress = silent,
 ) -> Rows:
-    """The table of scores: one row a representation and probe.
+    """The table of scores: one row a representation and probe; `progress` counts images, `probing` probes.
 
     Learns from `protocol.train_split`, tests on `protocol.test_split`; where the data has no such split, its
     validation split stands in, or else a fifth of the training images that the probes' labels never come from
@@ -46,28 +49,41 @@ def assess(
     if train.y is None:
         raise InputError(f"{data.source!r} has no labels; kNN, linear and nearest-centre scores need some.")
     protocol = fitted_protocol(protocol, num_train=len(train), test_split=split)
-    pairs: dict[str, tuple[Features, Features]] = {
-        "trained encoder": (
-            embed(encoder, projector, train, device=device),
-            embed(encoder, projector, test, device=device),
-        )
-    }
+    networks: dict[str, tuple[nn.Module, nn.Module | None]] = {"trained encoder": (encoder, projector)}
     if random_encoder is not None:
-        pairs["random encoder"] = (
-            embed(random_encoder, None, train, device=device),
-            embed(random_encoder, None, test, device=device),
-        )
+        networks["random encoder"] = (random_encoder, None)
+    passes = Passes(progress, total=len(networks) * (len(train) + len(test)))
+
+    def embedded(networks: tuple[nn.Module, nn.Module | None], images: ImageSet) -> Features:
+        return embed(*networks, images, device=device, progress=passes.next(len(images)))
+
+    pairs = {name: (embedded(both, train), embedded(both, test)) for name, both in networks.items()}
     pairs["raw pixels"] = (raw_pixels(train), raw_pixels(test))
-    return [{**row, "split": split} for row in compare(pairs, protocol)]
+    return [{**row, "split": split} for row in compare(pairs, protocol, progress=probing)]
 
 
 def assess_run(
-    run: Run, data: DataSettings, protocol: Protocol, *, device: torch.device | str = "cpu"
+    run: Run,
+    data: DataSettings,
+    protocol: Protocol,
+    *,
+    device: torch.device | str = "cpu",
+    progress: Progress = silent,
+    probing: Progress = silent,
 ) -> Rows:
     """Scores of a run's encoder on any data, beside a random encoder of the same architecture and raw pixels."""
     twin = random_twin_of(run).encoder
     projector = run.method.projector if protocol.features == "z" else None
-    return assess(run.encoder, projector, data, protocol, random_encoder=twin, device=device)
+    return assess(
+        run.encoder,
+        projector,
+        data,
+        protocol,
+        random_encoder=twin,
+        device=device,
+        progress=progress,
+        probing=probing,
+    )
 
 
 def evaluation_sets(data: DataSettings, protocol: Protocol) -> tuple[ImageSet, ImageSet, str]:

@@ -13,18 +13,19 @@ from rich.progress import Progress as Bar
 
 from contrascope import records
 from contrascope.data.open import open_images
-from contrascope.diagnosis.networks import PROBE_EPOCH
+from contrascope.draws import PROBE_EPOCH
 from contrascope.encoders.encoder import Encoder
 from contrascope.errors import InputError, did_you_mean
 from contrascope.exports.blueprint import Blueprint, blueprint
 from contrascope.exports.csv_table import write_csv
-from contrascope.exports.measure import Progress, image_table, measure_images
+from contrascope.exports.measure import image_table, measure_images
 from contrascope.exports.onnx_model import FILE, write_onnx
 from contrascope.exports.parquet import write_parquet
 from contrascope.exports.weights import Written, write_weights
 from contrascope.exports.whole import whole_folder
 from contrascope.intervals import generator
 from contrascope.linalg import principal, unit_rows
+from contrascope.progress import Progress
 from contrascope.reports.card import ExportedEncoder, model_card
 from contrascope.reports.load import load
 from contrascope.runs.load import Run, default_device, image_shape, load_run, policies_for
@@ -78,15 +79,21 @@ class Exported:
     """What the user should know of it."""
 
 
-def export_run(run: Path, settings: ExportSettings, *, out: Path | None = None) -> Exported:
-    """Exports a run; without `out` into its folder, under exports.
+def export_run(
+    run: Path,
+    settings: ExportSettings,
+    *,
+    out: Path | None = None,
+    device: torch.device | str | None = None,
+) -> Exported:
+    """Exports a run; without `out` into its folder, under exports; `device` unset: the first GPU, or the CPU.
 
     Raises `InputError` where there is no checkpoint, where a table's images are not at hand, where a library has
     no such network, or where what was written does not give the encoder's outputs.
     """
     opened = load_run(run, step=settings.step)
     if settings.to in TABLES:
-        return _table(opened, settings, out)
+        return _table(opened, settings, out, device or default_device())
     if settings.split is not None:
         raise InputError(
             f"--split is for parquet and csv; --to {settings.to} exports the encoder. Leave it out."
@@ -94,7 +101,7 @@ def export_run(run: Path, settings: ExportSettings, *, out: Path | None = None) 
     return _encoder(opened, settings, out)
 
 
-def _table(run: Run, settings: ExportSettings, out: Path | None) -> Exported:
+def _table(run: Run, settings: ExportSettings, out: Path | None, device: torch.device | str) -> Exported:
     split = settings.split or run.settings.data.split
     step = "" if settings.step is None else f"-step-{run.step:08d}"
     file = out or run.path / FOLDER / f"{split.replace('/', '-')}{step}.{settings.to}"
@@ -109,7 +116,7 @@ def _table(run: Run, settings: ExportSettings, out: Path | None) -> Exported:
             epoch=PROBE_EPOCH,
             num_views=settings.views,
             seed=settings.seed,
-            device=default_device(),
+            device=device,
             progress=progress,
         )
     place, explained = principal(unit_rows(measured.h))

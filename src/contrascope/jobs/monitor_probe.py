@@ -98,8 +98,10 @@ class Monitor:
 
 
 def monitor_row(signals: Signals, verdict: Verdict) -> dict[str, str | float]:
-    """The verdict and the main signals of both layers, for metrics.jsonl."""
+    """The verdict, its first reason and the main signals of both layers, for metrics.jsonl."""
     row: dict[str, str | float] = {"verdict": verdict.word}
+    if verdict.evidence:
+        row["evidence"] = verdict.evidence[0]
     for name, layer in (("h", signals.h), ("z", signals.z)):
         if layer is not None:
             row |= {f"{name}_{key}": value for key, value in _numbers(layer).items()}

@@ -102,7 +102,7 @@ SECTIONS = (
             curves.followed("ranks"),
             measured.ranks,
         ),
-        empty="No spectra or ranks: they come with geometry.json (contrascope diagnose RUN --geometry), gallery.json, "
+        empty="No spectra or ranks: they come with geometry.json (contrascope geometry RUN), gallery.json, "
         "probe rows and diagnosis.json.",
     ),
     Section(

@@ -36,7 +36,7 @@ SINGLE: dict[str, Callable[[RunRecords], Any]] = {
 """Figures that the page draws too."""
 NAMES = ("alignment-divergence", *SINGLE, "map", "operations")
 """Every figure that can be drawn."""
-_WRITTEN = "It is in geometry.json, which contrascope diagnose RUN --geometry writes."
+_WRITTEN = "It is in geometry.json, which contrascope geometry RUN writes."
 _FOLLOWED = "It is followed in training with --probe geometry."
 MEASURED = {
     "operations": _WRITTEN,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from contrascope import records
@@ -28,6 +29,7 @@ from contrascope.encoders.settings import EncoderSettings, pretrained
 from contrascope.errors import InputError, did_you_mean
 from contrascope.features.files import load_arrays
 from contrascope.methods.settings import MethodSettings
+from contrascope.progress import Passes, Progress, silent
 from contrascope.records.diagnosis import DiagnosisRecord
 from contrascope.records.typed import as_record
 from contrascope.runs.load import as_trained, default_device, load_run, policies_for, random_twin_of
@@ -66,8 +68,12 @@ def diagnose_anything(
     labels: str | None = None,
     step: int | None = None,
     settings: DiagnosisSettings,
+    device: torch.device | str | None = None,
+    progress: Progress = silent,
 ) -> Diagnosed:
     """A run is diagnosed on its own images under its own policy, unless others are named.
+
+    `device` unset: the first GPU, or the CPU; `progress` counts embedded views.
 
     Raises `InputError` for an encoder without images, and for a file with images or a policy.
     """
@@ -78,7 +84,8 @@ def diagnose_anything(
                 f"{path} is a file of embeddings: it takes neither images nor a policy. Leave them out."
             )
         return _diagnose_file(path, labels, settings)
-    return _diagnose_case(name, open_case(name, data, policy=policy, labels=labels, step=step), settings)
+    case = open_case(name, data, policy=policy, labels=labels, step=step)
+    return _diagnose_case(name, case, settings, device=device or default_device(), progress=progress)
 
 
 def open_case(
@@ -148,13 +155,18 @@ def _foreign(name: str, data: DataSettings | None, policy: PolicySettings | None
     )
 
 
-def _diagnose_case(name: str, case: Case, settings: DiagnosisSettings) -> Diagnosed:
-    device = default_device()
+def _diagnose_case(
+    name: str, case: Case, settings: DiagnosisSettings, *, device: torch.device | str, progress: Progress
+) -> Diagnosed:
     some = some_images(case.images, settings.images, seed=settings.seed)
     draws, seed = settings.draws, settings.seed
     views = fixed_views(some, case.policies, num_views=settings.views, seed=seed, device=device)
-    reference = measure_layers(case.reference, views, draws=draws, seed=seed, device=device)
-    h, z = embed_views(case.subject, views, device=device)
+    size = len(some) * settings.views
+    passes = Passes(progress, total=2 * size)
+    reference = measure_layers(
+        case.reference, views, draws=draws, seed=seed, device=device, progress=passes.next(size)
+    )
+    h, z = embed_views(case.subject, views, device=device, progress=passes.next(size))
     signals = signals_on(case.subject, (h, z), reference, views, draws=draws, seed=seed, device=device)
     slope = None if signals.h is None else encoder_lipschitz(case.subject.encoder, views, device=device)
     found = diagnosis(signals, h, z, some.labels, method=case.method, lipschitz=slope, draws=draws, seed=seed)

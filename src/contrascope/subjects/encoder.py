@@ -79,7 +79,13 @@ class AnyChannels(nn.Module):
         )
 
 
-def open_subject(name: str, *, size: int | None = None, channels: int = 3) -> Subject:
+def open_subject(
+    name: str,
+    *,
+    size: int | None = None,
+    channels: int = 3,
+    device: torch.device | str | None = None,
+) -> Subject:
     """A run's newest encoder or an encoder by name, for images of side `size` (unset: its own, or 224)."""
     path = Path(name).expanduser()
     if path.is_file():
@@ -98,7 +104,9 @@ def open_subject(name: str, *, size: int | None = None, channels: int = 3) -> Su
             settings = EncoderSettings(name=name, pretrained=pretrained(name))
             trained = build_encoder(settings, channels=channels, size=side)
             both = trained, build_encoder(EncoderSettings(name=name), channels=channels, size=side)
-    encoder, random = (AnyChannels(one.eval(), channels=channels).to(default_device()) for one in both)
+    encoder, random = (
+        AnyChannels(one.eval(), channels=channels).to(device or default_device()) for one in both
+    )
     return Subject(name=name, encoder=encoder, random=random, side=side, folder=folder)
 
 

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from contrascope import records
 from contrascope.augment.settings import PolicySettings
 from contrascope.data.imageset import ImageSet
@@ -48,6 +50,7 @@ def measure_anything(
     step: int | None = None,
     settings: GeometrySettings,
     tell: Callable[[str], None] = say,
+    device: torch.device | str | None = None,
 ) -> MeasuredGeometry:
     """The geometry of a run on its own images under its own policy, unless others are named, or of an encoder.
 
@@ -59,7 +62,7 @@ def measure_anything(
         )
     case = open_case(name, data, policy=policy, labels=labels, step=step)
     some = some_images(case.images, settings.images, seed=settings.seed)
-    device = default_device()
+    device = device or default_device()
     views = fixed_views(some, case.policies, num_views=2, seed=settings.seed, device=device)
     tell("geometry of the trained networks")
     trained = measure_subject(case.subject, some, views, settings=settings, device=device, tell=tell)

@@ -42,13 +42,14 @@ def augmented_suite(
     protocol: Protocol,
     out: Path | None,
     say: Say,
+    device: torch.device | str | None = None,
 ) -> AugmentedRecord:
     """The record of the suite, written to `out` after each row; what is there already is kept.
 
     Rows are `Move`s with the name of their representation (`of`): six copies with their own probe, and with
     the original's probe the five other copies and every corruption at every severity.
     """
-    subject = open_subject(name, size=data.size)
+    subject = open_subject(name, size=data.size, device=device)
     if subject.folder is not None and data.size is None:
         data = replace(data, size=subject.side)
     train, test, split = evaluation_sets(data, protocol)

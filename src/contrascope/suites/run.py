@@ -1,4 +1,4 @@
-"""The suites behind `contrascope evaluate --suite`: where they write, and what they say meanwhile."""
+"""The suites behind `contrascope robustness` and `transfer`: where they write, and what they say meanwhile."""
 
 import sys
 import time
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
+
+import torch
 
 from contrascope import records
 from contrascope.data.settings import DataSettings
@@ -36,15 +38,20 @@ def evaluate_suite(
     augmented: AugmentedSettings | None = None,
     transfer: TransferProtocol | None = None,
     out: Path | None = None,
+    device: torch.device | str | None = None,
+    say: Say | None = None,
 ) -> AugmentedRecord | TransferRecord:
     """Run a suite on a run or an encoder, and return its record.
 
     The record is kept in the run's folder (an encoder by name: in `out`, or else in a folder here), and a second
     call goes on where the first one stopped. `source` are the images of the robustness suite; unset: the run's.
+    `say` hears of every part; unset: standard error, with the clock.
     """
-    folder, say = _folder(suite, name, out), _clock()
+    folder, say = _folder(suite, name, out), say or _clock()
     if suite == "augmented" and sets:
-        raise InputError("--sets belongs to --suite transfer; name the images of --suite augmented as DATA.")
+        raise InputError(
+            "sets belong to the transfer suite; name the images of the robustness suite as DATA."
+        )
     if suite == "transfer":
         return transfer_suite(
             name,
@@ -54,6 +61,7 @@ def evaluate_suite(
             out=folder / TRANSFER_RECORD,
             store=FeatureStore(folder=folder / STORE),
             say=say,
+            device=device,
         )
     return augmented_suite(
         name,
@@ -62,6 +70,7 @@ def evaluate_suite(
         protocol=_protocol(name, protocol or Protocol()),
         out=folder / AUGMENTED_RECORD,
         say=say,
+        device=device,
     )
 
 
@@ -88,7 +97,9 @@ def _images(name: str, source: str | None, data: DataSettings) -> DataSettings:
         size = data.size if trained is None or data.size is not None else trained.size
         return replace(data, source=source, size=size)
     if trained is None:
-        raise InputError(f"{name!r} is no run and has no images of its own; name them: evaluate {name} DATA.")
+        raise InputError(
+            f"{name!r} is no run and has no images of its own; name them: contrascope robustness {name} DATA"
+        )
     return replace(trained, split=DataSettings().split)
 
 

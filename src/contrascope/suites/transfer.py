@@ -60,6 +60,7 @@ def transfer_suite(
     out: Path | None,
     store: FeatureStore,
     say: Say,
+    device: torch.device | str | None = None,
 ) -> TransferRecord:
     """The record of the suite, written to `out` after each number; a stopped suite goes on behind the last one.
 
@@ -68,7 +69,7 @@ def transfer_suite(
     not available; what was not available is tried again by the next call.
     """
     wanted = {text: find_transfer_set(text) for text in (sets or TRANSFER_SETS)}
-    subject = open_subject(name, size=protocol.size)
+    subject = open_subject(name, size=protocol.size, device=device)
     marks = {"protocol": protocol.hash, "encoder": weights_hash(subject.encoder)}
     record = continued(TransferRecord, out, marks)
     record = record or as_record(TransferRecord, {**marks, "settings": to_json(protocol), "sets": {}})
