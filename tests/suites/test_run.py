@@ -12,8 +12,10 @@ from contrascope.errors import InputError
 from contrascope.evaluation.protocol import Protocol
 from contrascope.evaluation.published import PUBLISHED_AUGMENTED, PUBLISHED_TRANSFER
 from contrascope.evaluation.suites import AugmentedSettings, FinetuneSettings, TransferProtocol
+from contrascope.runs import feature_store
+from contrascope.runs.feature_store import FeatureStore, weights_hash
 from contrascope.subjects import encoder as suite_encoder
-from contrascope.subjects.encoder import FeatureStore, open_subject, weights_hash
+from contrascope.subjects.encoder import open_subject
 from contrascope.suites import robustness as suite_augmented
 from contrascope.suites import transfer as suite_transfer
 from contrascope.suites.run import evaluate_suite
@@ -111,7 +113,7 @@ def test_the_transfer_suite_names_what_is_not_available_and_measures_the_rest(su
 
 
 def test_a_transfer_suite_goes_on_where_it_was_stopped(suite_run, sets, tmp_path, monkeypatch):
-    out, embedded, real = tmp_path / "r.json", [], suite_encoder.embed
+    out, embedded, real = tmp_path / "r.json", [], feature_store.embed
 
     def counted(module, projector, images, **more):
         embedded.append(images.name)
@@ -121,7 +123,7 @@ def test_a_transfer_suite_goes_on_where_it_was_stopped(suite_run, sets, tmp_path
         if "colour.npz: random encoder" in text:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(suite_encoder, "embed", counted)
+    monkeypatch.setattr(feature_store, "embed", counted)
     with pytest.raises(KeyboardInterrupt):
         transfer(suite_run, sets, out, store=tmp_path / "f", say=stop)
     before = json.loads(out.read_text())
@@ -154,13 +156,13 @@ def test_other_images_under_the_same_name_void_what_was_measured(suite_run, sets
 
 
 def test_fewer_images_and_no_random_encoder_make_a_short_suite(suite_run, sets, tmp_path, monkeypatch):
-    embedded, real = [], suite_encoder.embed
+    embedded, real = [], feature_store.embed
 
     def counted(module, projector, images, **more):
         embedded.append(len(images))
         return real(module, projector, images, **more)
 
-    monkeypatch.setattr(suite_encoder, "embed", counted)
+    monkeypatch.setattr(feature_store, "embed", counted)
     short = replace(TRANSFER, modes=("linear",), train_images=24, test_images=12, references=False)
     record = transfer(suite_run, sets[1:2], tmp_path / "r.json", protocol=short)
     (row,) = record["sets"][sets[1]]["rows"]

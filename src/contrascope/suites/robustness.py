@@ -22,9 +22,11 @@ from contrascope.evaluation.suites import AugmentedSettings
 from contrascope.features.embed import embed
 from contrascope.features.features import Features
 from contrascope.jobs.assess import evaluation_sets
-from contrascope.runs.store import Parts, forget_parts
+from contrascope.runs.feature_store import weights_hash
+from contrascope.runs.store import continued
 from contrascope.settings import to_json
-from contrascope.subjects.encoder import Say, Subject, continued, open_subject, weights_hash
+from contrascope.subjects.encoder import Say, Subject, open_subject
+from contrascope.suites.parts import Parts, forget_parts
 from contrascope.theory.factors.alignment import augmentation_robust, unit_views
 
 RECORD = "evaluation-augmented.json"

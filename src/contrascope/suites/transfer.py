@@ -33,15 +33,10 @@ from contrascope.evaluation.transfer import (
     scored,
     validation_mask,
 )
+from contrascope.runs.feature_store import FeatureStore, weights_hash
+from contrascope.runs.store import continued
 from contrascope.settings import to_json
-from contrascope.subjects.encoder import (
-    FeatureStore,
-    Say,
-    Subject,
-    continued,
-    open_subject,
-    weights_hash,
-)
+from contrascope.subjects.encoder import Say, Subject, open_subject
 
 RECORD = "evaluation-transfer.json"
 REASON = "not available"

@@ -1,0 +1,95 @@
+"""What the robustness suite has finished of one representation: rows in the record, probes in files beside it."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+
+from contrascope import records
+from contrascope.errors import InputError
+from contrascope.evaluation.augmented import Fit, Move
+
+TENSORS = ("weight", "bias", "h", "y")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """Rows and probes of one representation, each kept as soon as it is there: a stop loses one copy at most."""
+
+    of: str
+    """The representation."""
+    record: dict[str, Any]
+    """The suite's record; rows are added in place."""
+    out: Path | None
+    """Its file; None: nothing is kept."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether every row of the representation is there."""
+        return any(row["of"] == self.of for row in self.record["robustness"])
+
+    def fit(self, copy: str, make: Callable[[], Fit]) -> Fit:
+        """The probe of a copy and the copy's test features: read, or made and written; a damaged file is made anew."""
+        if self.out is None:
+            return make()
+        path = self._folder / f"{copy}.safetensors"
+        if path.is_file():
+            try:
+                return _read(path, copy)
+            except InputError:
+                path.unlink()
+        fit = make()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        _write(fit, path)
+        return fit
+
+    def row(self, copy: str, severity: int | None, probe: str, make: Callable[[], Move]) -> None:
+        """Adds a row to the record unless it is there."""
+        key = (self.of, copy, severity, probe)
+        if any((row["of"], row["copy"], row["severity"], row["probe"]) == key for row in self.record["rows"]):
+            return
+        self.record["rows"].append({"of": self.of, **asdict(make())})
+        self._keep()
+
+    def finish(self, robust: dict[str, float]) -> None:
+        """Adds what holds for all copies together, and removes the files of the probes."""
+        self.record["robustness"].append({"of": self.of, **robust})
+        self._keep()
+        if self.out is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def _folder(self) -> Path:
+        assert self.out is not None
+        marks = f"{self.record['protocol']}-{self.record['encoder']}"
+        return self.out.with_suffix(".parts") / marks / self.of.replace(" ", "-")
+
+    def _keep(self) -> None:
+        if self.out is not None:
+            self.out.parent.mkdir(parents=True, exist_ok=True)
+            records.write_json(self.out, self.record)
+
+
+def forget_parts(out: Path | None) -> None:
+    """Removes the probes of a record that is begun anew or done."""
+    if out is not None:
+        shutil.rmtree(out.with_suffix(".parts"), ignore_errors=True)
+
+
+def _write(fit: Fit, path: Path) -> None:
+    tensors = {name: getattr(fit, name).contiguous() for name in TENSORS}
+    numbers = {"norm": repr(fit.norm), "chosen": repr(fit.chosen)}
+    records.write_atomic(path, safetensors.torch.save(tensors, metadata=numbers))
+
+
+def _read(path: Path, copy: str) -> Fit:
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            held: dict[str, Any] = {name: file.get_tensor(name) for name in TENSORS}
+            held |= {name: float(value) for name, value in file.metadata().items()}
+    except (OSError, ValueError, AttributeError, safetensors.SafetensorError) as error:
+        raise InputError(f"{path} is damaged: {error}") from error
+    return Fit(name=copy, **held)
