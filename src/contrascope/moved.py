@@ -46,7 +46,7 @@ EXPERIMENTS = {
     "advise_proxies": "advice.proxies",
     "advise_settings": "advice.settings",
     "advise_show": "terminal.advice",
-    "advise_state": "advice.state",
+    "advise_state": "runs.store advice.progress",
     "advise_survey": "advice.survey",
     "assess": "jobs.assess data.sampling",
     "augmented_parts": "suites.parts",
@@ -76,7 +76,7 @@ EXPERIMENTS = {
     "show_suites": "terminal.suites",
     "suite_augmented": "suites.robustness",
     "suite_encoder": "subjects.encoder runs.feature_store",
-    "suite_transfer": "suites.transfer",
+    "suite_transfer": "suites.transfer suites.transfer_set",
     "thumbnails": "gallery.thumbnails",
     "train": "jobs.train jobs.assess runs.load runs.build",
 }

@@ -14,7 +14,6 @@ from contrascope.advice import proxies as advise_proxies
 from contrascope.advice.advise import advise
 from contrascope.advice.policies import Candidate
 from contrascope.advice.settings import seconds_of
-from contrascope.advice.state import State
 from contrascope.augment.flip import HorizontalFlip
 from contrascope.augment.jitter import ColorJitter, Grayscale
 from contrascope.augment.policy_file import read_policy
@@ -22,6 +21,7 @@ from contrascope.cli import main
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError
+from contrascope.runs.store import Store
 from contrascope.terminal.advice import show_advice
 from contrascope.training.interrupt import Interrupted
 
@@ -104,7 +104,7 @@ def test_a_second_call_reads_what_is_kept_and_another_request_is_refused(digits,
     out = Path(digits.policy)
     again = advise(DIGITS, labels="digit", budget=0.0, out=out, settings=small())
     assert again == digits
-    with pytest.raises(InputError, match=r"(?s)measurements of another request.*labels: digit -> None"):
+    with pytest.raises(InputError, match=r"(?s)work of another request.*labels: digit -> None"):
         advise(DIGITS, budget=0.0, out=out, settings=small())
 
 
@@ -197,7 +197,7 @@ def test_what_an_epoch_costs_is_found_out_with_a_few_steps(tmp_path, monkeypatch
     seen, clock = [], itertools.count(0.0)
     images = open_images(DataSettings(source="digits", labels="none"))
     one = Candidate(name="flip", ops=(HorizontalFlip(),))
-    proxies = advise_proxies.Proxies(images, one, State(tmp_path, {}), base="simclr", settings=small())
+    proxies = advise_proxies.Proxies(images, one, Store(folder=tmp_path), base="simclr", settings=small())
     monkeypatch.setattr(advise_proxies.Proxies, "_measure", lambda *_: None)
     monkeypatch.setattr(advise_proxies.Proxies, "_fit", lambda *words: seen.append(len(words[-1])))
     monkeypatch.setattr(advise_proxies.time, "perf_counter", lambda: next(clock))

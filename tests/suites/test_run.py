@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -145,14 +146,77 @@ def test_a_transfer_suite_goes_on_where_it_was_stopped(suite_run, sets, tmp_path
     assert len(embedded) == first + 7
 
 
-def test_other_images_under_the_same_name_void_what_was_measured(suite_run, sets, tmp_path):
+def test_other_images_under_the_same_name_are_refused_after_the_other_sets_and_keep_the_rows(
+    suite_run, sets, tmp_path
+):
     out = tmp_path / "r.json"
-    before = transfer(suite_run, sets[:1], out)["sets"][sets[0]]["rows"]
+    before = transfer(suite_run, sets[:1], out)["sets"][sets[0]]
     held = dict(np.load(sets[0]))
     np.savez(sets[0], **{**held, "test_labels": (held["test_labels"] + 1) % 3})
-    after = transfer(suite_run, sets[:1], out)["sets"][sets[0]]["rows"]
-    assert len(after) == len(before) == 6
-    assert after[0]["value"] != before[0]["value"]
+    with pytest.raises(InputError, match=r"(?s)measured on other images:.*gray\.npz\.data: .* -> .*--out"):
+        transfer(suite_run, sets[:2], out)
+    after = json.loads(out.read_text())["sets"]
+    assert after[sets[0]]["rows"] == before["rows"]
+    assert len(after[sets[1]]["rows"]) == 6
+    anew = transfer(suite_run, sets[:1], tmp_path / "anew.json")["sets"][sets[0]]["rows"]
+    assert anew[0]["value"] != before["rows"][0]["value"]
+
+
+def test_another_protocol_is_refused_by_name_and_the_finished_record_stays(suite_run, sets, tmp_path):
+    out = tmp_path / "r.json"
+    transfer(suite_run, sets[:1], out)
+    before = out.read_bytes()
+    with pytest.raises(InputError, match=r"(?s)another request:.*settings.transfer.draws: 3 -> 4"):
+        transfer(suite_run, sets[:1], out, protocol=replace(TRANSFER, draws=4))
+    assert out.read_bytes() == before
+
+
+def test_more_sets_modes_and_references_add_to_a_finished_record(suite_run, sets, tmp_path, monkeypatch):
+    out, first = tmp_path / "r.json", replace(TRANSFER, modes=("linear",), references=False)
+    before = transfer(suite_run, sets[:1], out, protocol=first)["sets"][sets[0]]["rows"]
+    said = []
+    record = transfer(suite_run, sets[:2], out, say=said.append)
+    assert record["sets"][sets[0]]["rows"][:1] == before
+    assert not any("gray.npz: trained encoder, linear" in text for text in said)
+    assert [len(record["sets"][text]["rows"]) for text in sets[:2]] == [6, 6]
+    assert record["settings"]["modes"] == ["linear", "few_labels"]
+    assert record["settings"]["references"]
+    again = transfer(suite_run, sets[:1], out, protocol=first)
+    assert again["sets"] == record["sets"]
+    assert again["asked"] == sets[:1]
+
+
+@pytest.fixture
+def old_run(tmp_path):
+    return Path(
+        shutil.copytree(Path(__file__).parents[1] / "runs" / "format0" / "digits-simclr", tmp_path / "old")
+    )
+
+
+def test_the_suites_of_version_0_1_go_on_and_lose_no_row(old_run, monkeypatch):
+    for module, name in ((suite_augmented, "embed"), (feature_store, "embed")):
+        monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("measured again"))
+    for suite in ("augmented", "transfer"):
+        path = old_run / f"evaluation-{suite}.json"
+        before = json.loads(path.read_text())
+        record = evaluate_suite(suite, str(old_run), DataSettings(), sets=before.get("asked", ()))
+        assert {key: record[key] for key in before} == before
+        assert json.loads(path.read_text()).items() >= before.items()
+
+
+def test_the_suites_of_version_0_1_asked_otherwise_are_left_untouched(old_run):
+    before = {path: path.read_bytes() for path in old_run.iterdir() if path.is_file()}
+    with pytest.raises(InputError, match=r"settings\.augmented\.seed: 0 -> 1"):
+        evaluate_suite("augmented", str(old_run), DataSettings(), augmented=AugmentedSettings(seed=1))
+    with pytest.raises(InputError, match=r"settings\.transfer\.bootstrap: 1000 -> 9"):
+        evaluate_suite(
+            "transfer",
+            str(old_run),
+            DataSettings(),
+            sets=["scenes@digit"],
+            transfer=TransferProtocol(bootstrap=9),
+        )
+    assert before == {path: path.read_bytes() for path in old_run.iterdir() if path.is_file()}
 
 
 def test_fewer_images_and_no_random_encoder_make_a_short_suite(suite_run, sets, tmp_path, monkeypatch):

@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from contrascope.data.imageset import ImageSet
-from contrascope.errors import InputError
 from contrascope.features.embed import embed
 from contrascope.features.features import Features
 from contrascope.features.files import load_features, save_features
+from contrascope.runs.store import kept
 from contrascope.settings import digest
 
 
@@ -40,13 +40,9 @@ class FeatureStore:
         if self.folder is None:
             return embed(module, None, images)
         key = [weights_hash(module), images.fingerprint, list(images.labels)]
-        path = self.folder / f"{digest(key, length=24)}.safetensors"
-        if path.is_file():
-            try:
-                return load_features(path)
-            except InputError:
-                path.unlink()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        features = embed(module, None, images)
-        save_features(features, path)
-        return features
+        return kept(
+            self.folder / f"{digest(key, length=24)}.safetensors",
+            read=load_features,
+            make=lambda: embed(module, None, images),
+            write=save_features,
+        )

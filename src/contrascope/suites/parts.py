@@ -11,6 +11,7 @@ import safetensors.torch
 from contrascope import records
 from contrascope.errors import InputError
 from contrascope.evaluation.augmented import Fit, Move
+from contrascope.runs.store import OpenRecord, kept
 
 TENSORS = ("weight", "bias", "h", "y")
 
@@ -21,56 +22,45 @@ class Parts:
 
     of: str
     """The representation."""
-    record: dict[str, Any]
+    record: OpenRecord
     """The suite's record; rows are added in place."""
-    out: Path | None
-    """Its file; None: nothing is kept."""
 
     @property
     def finished(self) -> bool:
         """Whether every row of the representation is there."""
-        return any(row["of"] == self.of for row in self.record["robustness"])
+        return any(row["of"] == self.of for row in self.record.content["robustness"])
 
     def fit(self, copy: str, make: Callable[[], Fit]) -> Fit:
         """The probe of a copy and the copy's test features: read, or made and written; a damaged file is made anew."""
-        if self.out is None:
+        if self._folder is None:
             return make()
         path = self._folder / f"{copy}.safetensors"
-        if path.is_file():
-            try:
-                return _read(path, copy)
-            except InputError:
-                path.unlink()
-        fit = make()
-        self._folder.mkdir(parents=True, exist_ok=True)
-        _write(fit, path)
-        return fit
+        return kept(path, read=lambda file: _read(file, copy), make=make, write=_write)
 
     def row(self, copy: str, severity: int | None, probe: str, make: Callable[[], Move]) -> None:
         """Adds a row to the record unless it is there."""
         key = (self.of, copy, severity, probe)
-        if any((row["of"], row["copy"], row["severity"], row["probe"]) == key for row in self.record["rows"]):
+        if any(
+            (row["of"], row["copy"], row["severity"], row["probe"]) == key
+            for row in self.record.content["rows"]
+        ):
             return
-        self.record["rows"].append({"of": self.of, **asdict(make())})
-        self._keep()
+        self.record.content["rows"].append({"of": self.of, **asdict(make())})
+        self.record.keep()
 
     def finish(self, robust: dict[str, float]) -> None:
         """Adds what holds for all copies together, and removes the files of the probes."""
-        self.record["robustness"].append({"of": self.of, **robust})
-        self._keep()
-        if self.out is not None:
+        self.record.content["robustness"].append({"of": self.of, **robust})
+        self.record.keep()
+        if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
-    def _folder(self) -> Path:
-        assert self.out is not None
-        marks = f"{self.record['protocol']}-{self.record['encoder']}"
-        return self.out.with_suffix(".parts") / marks / self.of.replace(" ", "-")
-
-    def _keep(self) -> None:
-        if self.out is not None:
-            self.out.parent.mkdir(parents=True, exist_ok=True)
-            records.write_json(self.out, self.record)
+    def _folder(self) -> Path | None:
+        if self.record.path is None:
+            return None
+        marks = f"{self.record.content['protocol']}-{self.record.content['encoder']}"
+        return self.record.path.with_suffix(".parts") / marks / self.of.replace(" ", "-")
 
 
 def forget_parts(out: Path | None) -> None:

@@ -23,7 +23,7 @@ from contrascope.features.embed import embed
 from contrascope.features.features import Features
 from contrascope.jobs.assess import evaluation_sets
 from contrascope.runs.feature_store import weights_hash
-from contrascope.runs.store import continued
+from contrascope.runs.store import Recorded, Request, begin_record
 from contrascope.settings import to_json
 from contrascope.subjects.encoder import Say, Subject, open_subject
 from contrascope.suites.parts import Parts, forget_parts
@@ -45,6 +45,8 @@ def augmented_suite(
 ) -> dict[str, Any]:
     """The record of the suite, written to `out` after each row; what is there already is kept.
 
+    Raises `InputError` where `out` holds the record of another request: other settings, encoder or images.
+
     Rows are `Move`s with the name of their representation (`of`): six copies with their own probe, and with
     the original's probe the five other copies and every corruption at every severity.
     """
@@ -56,24 +58,33 @@ def augmented_suite(
         raise InputError(f"{data.source!r} has no labels; a probe needs some. Set data.labels.")
     if settings.train_images is not None:
         train = some_images(train, settings.train_images, seed=settings.seed)
-    marks = {
-        "suite": "augmented",
-        "protocol": settings.hash(protocol),
-        "encoder": weights_hash(subject.encoder),
-        "data": [train.fingerprint, test.fingerprint],
-    }
+    images = [train.fingerprint, test.fingerprint]
+    marks = {"protocol": settings.hash(protocol), "encoder": weights_hash(subject.encoder), "data": images}
     facts = {"source": data.source, "split": split, "train_images": len(train), "settings": to_json(settings)}
     empty = {"rows": [], "robustness": [], "published": _published()}
-    record = continued(out, marks)
-    if record is None:
+    fresh = {"suite": "augmented", **marks, **facts, **empty}
+    with begin_record(out, _request(marks, settings, protocol), fresh, older=_older) as record:
+        if not record.content["rows"]:
+            forget_parts(out)
+        for of, network in _representations(subject, settings).items():
+            parts = Parts(of=of, record=record)
+            if not parts.finished:
+                measure(network, (train, test), settings, protocol=protocol, parts=parts, say=say)
         forget_parts(out)
-        record = {**marks, **facts, **empty}
-    for of, network in _representations(subject, settings).items():
-        parts = Parts(of=of, record=record, out=out)
-        if not parts.finished:
-            measure(network, (train, test), settings, protocol=protocol, parts=parts, say=say)
-    forget_parts(out)
-    return record
+    return record.content
+
+
+def _request(marks: dict[str, Any], settings: AugmentedSettings, protocol: Protocol) -> Request:
+    told = {"hash": marks["protocol"], "augmented": to_json(settings), "protocol": to_json(protocol)}
+    return Request(
+        kind="suite augmented", settings=told, of={"encoder": marks["encoder"], "data": marks["data"]}
+    )
+
+
+def _older(record: dict[str, Any]) -> Recorded:
+    """The request of a record of version 0.1, which does not say the protocol of its probes but for the hash."""
+    of = {"encoder": record["encoder"], "data": record["data"]}
+    return {"of": of, "settings": {"hash": record["protocol"], "augmented": record["settings"]}}
 
 
 def _representations(subject: Subject, settings: AugmentedSettings) -> dict[str, nn.Module]:
