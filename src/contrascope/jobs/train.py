@@ -1,5 +1,8 @@
 """One training run in one folder: open, build, train, assess, record."""
 
+import contextlib
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -13,11 +16,14 @@ from contrascope.jobs.assess import Rows, assess_run, knn_probe
 from contrascope.jobs.geometry_probe import GeometryProbe
 from contrascope.jobs.monitor_probe import Monitor
 from contrascope.runs.build import RANDOM_SEED_OFFSET, build
-from contrascope.runs.folder import claim, record_start
+from contrascope.runs.folder import begin_run, check_request, finished, segments_of
 from contrascope.runs.load import load_run, policies_for
 from contrascope.runs.settings import RunSettings
 from contrascope.settings import to_json
+from contrascope.training.arithmetic import check_accumulation
+from contrascope.training.course import Segment
 from contrascope.training.loop import fit
+from contrascope.training.order import steps_per_epoch
 from contrascope.training.probe import Probe
 from contrascope.training.track import check_trackers
 
@@ -25,41 +31,68 @@ from contrascope.training.track import check_trackers
 def train(settings: RunSettings, out: Path, *, resume: bool = False) -> Rows:
     """Train in folder `out` and assess; returns the table of scores (empty for unlabelled images).
 
-    Raises `InputError` if the folder already holds a run and `resume` is not set, if another process holds it,
-    or if it was started with other settings.
+    A run that is finished is handed back as it is. With more epochs in `settings` a run is continued, and
+    `schedule.continuation` says how its schedule goes on. Raises `InputError` if the folder already holds a run and
+    `resume` is not set, if another process holds it, or if it was started with other settings or images; a start
+    that fails so leaves nothing behind.
     """
     check_trackers(settings.training.trackers)
     accelerator = Accelerator(mixed_precision="no")
-    if not accelerator.is_main_process:
-        return _train(settings, out, accelerator)
-    with records.hold(out):
-        claim(settings, out, resume=resume)
-        return _train(settings, out, accelerator)
-
-
-def _train(settings: RunSettings, out: Path, accelerator: Accelerator) -> Rows:
+    main, processes = accelerator.is_main_process, accelerator.num_processes
+    if main:
+        check_request(settings, out, resume=resume, more_epochs=True)
+    done = finished(settings, out) if resume else None
+    if done is not None:
+        return done if main else []
     images = open_images(settings.data)
     method = build(settings, images.shape)
-    if accelerator.is_main_process:
-        record_start(out, images, device=accelerator.device, processes=accelerator.num_processes)
-    accelerator.wait_for_everyone()
     policies = policies_for(settings.policy, images)
-    fit(
-        method,
-        images.to(accelerator.device),
-        policies,
-        run=out,
-        training=settings.training,
-        optim=settings.optim,
-        schedule=settings.schedule,
-        accelerator=accelerator,
-        probes=_probes(settings, images, policies, accelerator.device),
-        config=to_json(settings),
-    )
-    if not accelerator.is_main_process or images.y is None:
-        return []
-    rows = assess_run(load_run(out), settings.data, settings.protocol, device=accelerator.device)
-    records.write_json(out / records.EVALUATION, {"rows": rows, "protocol": to_json(settings.protocol)})
+    probes = _probes(settings, images, policies, accelerator.device)
+    check_accumulation(method, settings.training, world_size=processes)
+    batch = settings.training.batch_size
+    per_epoch = steps_per_epoch(len(images), batch_size=batch, world_size=processes)
+    with records.hold(out) if main else contextlib.nullcontext():
+        if main:
+            begin_run(
+                settings,
+                out,
+                images,
+                resume=resume,
+                device=accelerator.device,
+                processes=processes,
+                per_epoch=per_epoch,
+            )
+            _say_how(segments_of(out))
+        accelerator.wait_for_everyone()
+        fit(
+            method,
+            images.to(accelerator.device),
+            policies,
+            run=out,
+            training=settings.training,
+            optim=settings.optim,
+            schedule=settings.schedule,
+            accelerator=accelerator,
+            probes=probes,
+            config=to_json(settings),
+            segments=segments_of(out),
+        )
+        return _assessed(settings, out, accelerator.device) if main and images.y is not None else []
+
+
+def _say_how(segments: Sequence[Segment]) -> None:
+    if len(segments) > 1:
+        now = segments[-1]
+        sys.stderr.write(
+            f"contrascope: from step {now.start} to {now.stop} the schedule goes on by {now.how}.\n"
+        )
+
+
+def _assessed(settings: RunSettings, out: Path, device: torch.device) -> Rows:
+    run = load_run(out)
+    rows = assess_run(run, settings.data, settings.protocol, device=device)
+    found = {"rows": rows, "protocol": to_json(settings.protocol), "step": run.step}
+    records.write_json(out / records.EVALUATION, found)
     return rows
 
 

@@ -19,6 +19,7 @@ from contrascope.settings import to_json
 from contrascope.training.arithmetic import arithmetic, check_accumulation
 from contrascope.training.best import Best
 from contrascope.training.checkpoint import load_checkpoint, prune_checkpoints, save_checkpoint
+from contrascope.training.course import Segment, ends, segment_at, whole
 from contrascope.training.interrupt import Interrupted, StoppedError, StopRequest, stop_requests
 from contrascope.training.optim import build_optimizer, learning_rate
 from contrascope.training.order import epoch_order, rank_order, steps_per_epoch
@@ -44,17 +45,21 @@ def fit(
     accelerator: Accelerator,
     probes: Sequence[Probe] = (),
     config: Mapping[str, Any] | None = None,
+    segments: tuple[Segment, ...] = (),
 ) -> Method:
     """Train `method` on `images`, going on from the newest checkpoint in `run` if there is one.
 
-    `config` is what `training.trackers` show as the run's settings; unset: those of this function.
+    `config` is what `training.trackers` show as the run's settings; unset: those of this function. `segments` say how
+    the steps walk through the schedule; none: in one piece.
     Raises `Interrupted` after saving when a stop was asked for (SIGTERM, Ctrl-C), `StoppedError` when a probe asked
     for it, and `NonFiniteLossError` with step, last good checkpoint and likely cause.
     """
     check_accumulation(method, training, world_size=accelerator.num_processes)
     check_trackers(training.trackers)
     shown = config or to_json({"training": training, "optim": optim, "schedule": schedule})
-    loop = Loop(method, images, policies, run, training, optim, schedule, accelerator, tuple(probes), shown)
+    loop = Loop(
+        method, images, policies, run, training, optim, schedule, accelerator, tuple(probes), shown, segments
+    )
     with contextlib.closing(loop), stop_requests() as stop, loop.progress:
         while loop.step < loop.steps:
             loop.epoch(stop)
@@ -75,6 +80,7 @@ class Loop:
     accelerator: Accelerator
     probes: tuple[Probe, ...]
     config: Mapping[str, Any]
+    segments: tuple[Segment, ...] = ()
 
     def __post_init__(self) -> None:
         training, accelerator = self.training, self.accelerator
@@ -83,6 +89,7 @@ class Loop:
             len(self.images), batch_size=training.batch_size, world_size=accelerator.num_processes
         )
         self.steps = self.per_epoch * training.epochs
+        self.segments = self.segments or whole(self.steps)
         layout = torch.channels_last if training.channels_last else torch.contiguous_format
         self.method.to(accelerator.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
         self.optimizer = build_optimizer(self.optim, self.method)
@@ -128,9 +135,10 @@ class Loop:
         self.trackers.close()
 
     def _optimise(self, epoch: int, ids: Tensor, pixels: Tensor) -> tuple[Halves, float]:
+        segment = segment_at(self.segments, self.step)
         rate = learning_rate(
-            self.step,
-            steps=self.steps,
+            segment.position(self.step),
+            steps=segment.steps,
             steps_per_epoch=self.per_epoch,
             peak=self.optim.lr,
             schedule=self.schedule,
@@ -146,7 +154,7 @@ class Loop:
             torch.nn.utils.clip_grad_norm_(self.method.parameters(), self.training.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self.method.after_step((self.step + 1) / self.steps)
+        self.method.after_step(segment.position(self.step + 1) / segment.steps)
         return torch.stack(halves).mean(dim=0), rate
 
     def _backward(self, epoch: int, ids: Tensor, pixels: Tensor, *, last: bool) -> Halves:
@@ -214,7 +222,7 @@ class Loop:
                 self.run,
                 keep_last=self.training.keep_last,
                 keep_every=self.training.keep_every,
-                keep_step=self.best.step,
+                keep_steps=(self.best.step, *ends(self.segments)),
             )
         self.accelerator.wait_for_everyone()
 
