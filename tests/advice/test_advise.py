@@ -197,43 +197,46 @@ def stop_in_second(request, monkeypatch, fit):
     return stopped.value
 
 
+@pytest.fixture
+def kept(digits, tmp_path):
+    """The request of the finished advice without trainings, its folder copied."""
+    shutil.copytree(Path(digits.policy).with_name("policy.advice"), tmp_path / "p.advice")
+    return {"labels": "digit", "out": tmp_path / "p.json", "settings": small()}
+
+
 def test_a_larger_budget_keeps_what_is_measured_and_a_smaller_one_gets_the_finished_advice(
-    tmp_path, monkeypatch, capsys
+    kept, tmp_path, monkeypatch, capsys
 ):
     planned(monkeypatch, (2, 1))
-    request = {"out": tmp_path / "p.json", "settings": small(images=64, candidates=3)}
-    nothing = advise(DIGITS, budget=0.0, **request)
-    assert nothing.proxies == {}
-    first = advise(DIGITS, budget=12.0, **request)
+    first = advise(DIGITS, budget=12.0, **kept)
     assert len(first.proxies) == 2
     capsys.readouterr()
     with monkeypatch.context() as patch:
         for name in ("take_sample", "look_at", "measure_curves"):
             patch.setattr(f"contrascope.advice.advise.{name}", lambda *_: pytest.fail("measured again"))
-        assert [advise(DIGITS, budget=budget, **request) for budget in (12.0, 0.0)] == [first, first]
-    assert "this advice is finished" in capsys.readouterr().err
-    (tmp_path / "p.json").unlink()
-    assert advise(DIGITS, budget=5.0, **request) == first
+        assert [advise(DIGITS, budget=budget, **kept) for budget in (12.0, 0.0)] == [first, first]
+        assert "this advice is finished" in capsys.readouterr().err
+        (tmp_path / "p.json").unlink()
+        assert advise(DIGITS, budget=5.0, **kept) == first
     assert read_policy(tmp_path / "p.json").ops
     planned(monkeypatch, (3, 1))
     fitted, fit = [], advise_proxies.Proxies._fit
     monkeypatch.setattr(advise_proxies.Proxies, "_fit", lambda *words: fitted.append(1) or fit(*words))
-    larger = advise(DIGITS, budget=20.0, **request)
+    larger = advise(DIGITS, budget=20.0, **kept)
     assert len(fitted) == 1
     assert {**larger.proxies, **first.proxies} == larger.proxies
     assert len(larger.proxies) == 3
 
 
-def test_a_larger_budget_that_is_interrupted_leaves_the_finished_advice(tmp_path, monkeypatch):
-    request = {"out": tmp_path / "p.json", "settings": small(images=64, candidates=2)}
-    finished = advise(DIGITS, budget=0.0, **request)
+def test_a_larger_budget_that_is_interrupted_leaves_the_finished_advice(kept, tmp_path, monkeypatch):
+    finished = advise(DIGITS, budget=0.0, **kept)
     before = {
         path: path.read_bytes() for path in (tmp_path / "p.json", tmp_path / "p.advice" / "advice.json")
     }
-    planned(monkeypatch, (2, 1))
-    stop_in_second({"budget": 12.0, **request}, monkeypatch, advise_proxies.fit)
+    planned(monkeypatch, (2, 2))
+    stop_in_second({"budget": 12.0, **kept}, monkeypatch, advise_proxies.fit)
     assert before == {path: path.read_bytes() for path in before}
-    assert advise(DIGITS, budget=0.0, **request) == finished
+    assert advise(DIGITS, budget=0.0, **kept) == finished
 
 
 def test_a_policy_file_that_was_not_advised_is_not_overwritten(tmp_path):
@@ -288,11 +291,10 @@ def test_advice_killed_in_the_middle_ends_as_one_that_ran_through(tmp_path, plac
     assert out.read_bytes() == whole.read_bytes()
 
 
-def test_a_part_that_a_stop_tore_is_measured_anew(digits, tmp_path):
-    shutil.copytree(Path(digits.policy).with_name("policy.advice"), tmp_path / "p.advice")
+def test_a_part_that_a_stop_tore_is_measured_anew(kept, digits, tmp_path):
     (tmp_path / "p.advice" / "advice.json").unlink()
     (tmp_path / "p.advice" / "survey.json").write_text('{"kind"')
-    again = advise(DIGITS, labels="digit", budget=0.0, out=tmp_path / "p.json", settings=small())
+    again = advise(DIGITS, budget=0.0, **kept)
     assert replace(again, policy=digits.policy) == digits
 
 
