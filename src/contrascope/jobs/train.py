@@ -15,6 +15,7 @@ from contrascope.data.open import open_images
 from contrascope.jobs.assess import Rows, assess_run, knn_probe
 from contrascope.jobs.geometry_probe import GeometryProbe
 from contrascope.jobs.monitor_probe import Monitor
+from contrascope.methods.base import Method
 from contrascope.runs.build import RANDOM_SEED_OFFSET, build
 from contrascope.runs.folder import begin_run, check_request, finished, segments_of
 from contrascope.runs.load import load_run, policies_for
@@ -25,6 +26,7 @@ from contrascope.training.course import Segment
 from contrascope.training.loop import fit
 from contrascope.training.order import steps_per_epoch
 from contrascope.training.probe import Probe
+from contrascope.training.settings import TrainingSettings
 from contrascope.training.track import check_trackers
 
 
@@ -48,9 +50,7 @@ def train(settings: RunSettings, out: Path, *, resume: bool = False) -> Rows:
     method = build(settings, images.shape)
     policies = policies_for(settings.policy, images)
     probes = _probes(settings, images, policies, accelerator.device)
-    check_accumulation(method, settings.training, world_size=processes)
-    batch = settings.training.batch_size
-    per_epoch = steps_per_epoch(len(images), batch_size=batch, world_size=processes)
+    per_epoch = _steps_of_an_epoch(settings.training, method, images, processes)
     with records.hold(out) if main else contextlib.nullcontext():
         if main:
             begin_run(
@@ -78,6 +78,12 @@ def train(settings: RunSettings, out: Path, *, resume: bool = False) -> Rows:
             segments=segments_of(out),
         )
         return _assessed(settings, out, accelerator.device) if main and images.y is not None else []
+
+
+def _steps_of_an_epoch(training: TrainingSettings, method: Method, images: ImageSet, processes: int) -> int:
+    """Steps, before anything is claimed; refuses micro-batches and batches that cannot be."""
+    check_accumulation(method, training, world_size=processes)
+    return steps_per_epoch(len(images), batch_size=training.batch_size, world_size=processes)
 
 
 def _say_how(segments: Sequence[Segment]) -> None:
