@@ -110,6 +110,7 @@ def test_a_finished_run_with_scores_is_handed_back_without_opening_its_images(tm
     [
         ({"data": DataSettings(source="no-such-folder")}, "no-such-folder"),
         ({"training": TrainingSettings(batch_size=4096)}, "fewer than training.batch_size 4096"),
+        ({"training": TrainingSettings(batch_size=64, chunk=16)}, "training.chunk is 16"),
         ({"encoder": EncoderSettings(name="no-net")}, "no-net"),
     ],
 )

@@ -6,7 +6,7 @@ import torch
 
 from contrascope import records
 from contrascope.errors import InputError
-from contrascope.methods.momentum.byol import cosine_to_one
+from contrascope.methods.base import Method
 from contrascope.runs.folder import segments_of
 from contrascope.training.course import Segment, continued, ends, segment_at, whole
 from contrascope.training.optim import learning_rate
@@ -101,10 +101,6 @@ def test_what_has_begun_cannot_be_changed_or_undone():
         go_on(told, step=20, steps=16, how=None)
 
 
-def segmented(start_fit, run, segments, epochs, **more):
-    return start_fit(run, segments=segments, epochs=epochs, **more)
-
-
 def rows(run):
     found = records.read_metrics(run / records.METRICS)
     return [{key: value for key, value in row.items() if key != "images_per_second"} for row in found]
@@ -123,8 +119,8 @@ def test_a_continued_run_replays_from_its_segments_and_resumes_within_them_bit_f
     segments = go_on(whole(12), step=12, steps=20, how="restart")
     start_fit(tmp_path / "run", **kinds)
     assert len(segments_of(tmp_path / "run")) == 1
-    run = segmented(start_fit, tmp_path / "run", segments, 5, **kinds)
-    replay = segmented(start_fit, tmp_path / "replay", segments, 5, **kinds)
+    run = start_fit(tmp_path / "run", segments=segments, epochs=5, **kinds)
+    replay = start_fit(tmp_path / "replay", segments=segments, epochs=5, **kinds)
     assert same(run, replay)
     assert rows(tmp_path / "run") == rows(tmp_path / "replay")
     assert [row["step"] for row in rows(tmp_path / "run")] == list(range(1, 21))
@@ -135,18 +131,21 @@ def test_a_continued_run_replays_from_its_segments_and_resumes_within_them_bit_f
     for step, folder in records.checkpoint_folders(tmp_path / "run"):
         if step > 16:
             records.remove_checkpoint(folder)  # as after a kill
-    assert same(segmented(start_fit, tmp_path / "run", segments, 5, **kinds), replay)
+    assert same(start_fit(tmp_path / "run", segments=segments, epochs=5, **kinds), replay)
     assert rows(tmp_path / "run") == rows(tmp_path / "replay")
     plain = start_fit(tmp_path / "plain", epochs=5, **kinds)
     assert not same(run, plain)
 
 
-def test_the_course_of_a_method_follows_the_same_position():
-    segments = go_on(whole(12), step=6, steps=18, how=None)
-    where = [segment_at(segments, step).position(step + 1) / 12 for step in range(18)]
-    assert where[:6] == [(step + 1) / 12 for step in range(6)]
-    assert where[6:] == pytest.approx([(6 + (step - 5) * 6 / 12) / 12 for step in range(6, 18)])
-    assert cosine_to_one(0.9, where[-1]) == 1.0
+def test_the_course_of_a_method_follows_the_same_position(tmp_path, start_fit, monkeypatch):
+    told = []
+    monkeypatch.setattr(Method, "after_step", lambda self, progress: told.append(progress))
+    segments = go_on(whole(12), step=6, steps=20, how=None)
+    segments = go_on(segments, step=20, steps=28, how="restart")
+    start_fit(tmp_path, segments=segments, epochs=7)
+    assert told[:6] == [(step + 1) / 12 for step in range(6)]
+    assert told[6:20] == pytest.approx([(6 + (step - 5) * 6 / 14) / 12 for step in range(6, 20)])
+    assert told[20:] == [(step + 1) / 8 for step in range(8)]
 
 
 def test_a_position_is_between_two_steps_where_a_segment_is_drawn_out():

@@ -15,6 +15,7 @@ from contrascope.data.open import open_images
 from contrascope.jobs.assess import Rows, assess_run, knn_probe
 from contrascope.jobs.geometry_probe import GeometryProbe
 from contrascope.jobs.monitor_probe import Monitor
+from contrascope.methods.base import Method
 from contrascope.progress import Progress, silent
 from contrascope.records.kinds import EvaluationRecord
 from contrascope.records.typed import as_record
@@ -29,6 +30,8 @@ from contrascope.training.device import accelerator_on
 from contrascope.training.loop import fit
 from contrascope.training.order import steps_per_epoch
 from contrascope.training.probe import Probe
+from contrascope.training.settings import TrainingSettings
+from contrascope.training.step import check_parts
 from contrascope.training.track import check_trackers
 from contrascope.training.views import image_views
 
@@ -75,8 +78,7 @@ def _train(
     policies = policies_for(settings.policy, images)
     probes = _probes(settings, images, policies, accelerator.device)
     views = image_views(method, policies, images, settings.training)
-    check_accumulation(method, settings.training, world_size=processes)
-    per_epoch = steps_per_epoch(len(images), batch_size=settings.training.batch_size, world_size=processes)
+    per_epoch = _steps_of_an_epoch(settings.training, method, images, processes)
     if main:
         held.enter_context(records.hold(out))
         begin_run(
@@ -104,6 +106,14 @@ def _train(
         segments=segments_of(out),
     )
     return images.y is not None
+
+
+def _steps_of_an_epoch(training: TrainingSettings, method: Method, images: ImageSet, processes: int) -> int:
+    """Steps, before anything is claimed; refuses methods, batches and parts of batches that cannot be trained."""
+    method.check_before_training()
+    check_parts(method, training, world_size=processes)
+    check_accumulation(method, training, world_size=processes)
+    return steps_per_epoch(len(images), batch_size=training.batch_size, world_size=processes)
 
 
 def _say_how(segments: Sequence[Segment]) -> None:

@@ -62,11 +62,8 @@ def augmented_suite(
         raise InputError(f"{data.source!r} has no labels; a probe needs some. Set data.labels.")
     if settings.train_images is not None:
         train = some_images(train, settings.train_images, seed=settings.seed)
-    marks = {
-        "protocol": settings.hash(protocol),
-        "encoder": weights_hash(subject.encoder),
-        "data": (train.fingerprint, test.fingerprint),
-    }
+    images = (train.fingerprint, test.fingerprint)
+    marks = {"protocol": settings.hash(protocol), "encoder": weights_hash(subject.encoder), "data": images}
     facts = {"source": data.source, "split": split, "train_images": len(train), "settings": to_json(settings)}
     fresh = as_record(AugmentedRecord, {**marks, **facts, "published": _published()})
     with begin_record(out, _request(fresh, protocol), fresh, older=_older) as record:

@@ -54,13 +54,7 @@ def transfer_suite(
     subject = open_subject(name, size=protocol.size, device=device)
     marks = {"protocol": protocol.hash, "encoder": weights_hash(subject.encoder)}
     fresh = as_record(TransferRecord, {**marks, "settings": to_json(protocol), "sets": {}})
-    request = Request(
-        work="suite transfer",
-        settings={"hash": fresh.protocol, "transfer": fresh.settings},
-        of={"encoder": fresh.encoder},
-        free=("settings.transfer.modes", "settings.transfer.references"),
-    )
-    with begin_record(out, request, fresh, older=_older) as record:
+    with begin_record(out, _request(fresh), fresh, older=_older) as record:
         record.content = _with_asked(record.content, wanted, protocol)
         measuring = Measuring(
             wanted=wanted, record=record, subject=subject, protocol=protocol, store=store, say=say
@@ -72,6 +66,15 @@ def transfer_suite(
             "Measure these in another --out; what is there stays as it is.",
         )
     return record.content
+
+
+def _request(record: TransferRecord) -> Request:
+    return Request(
+        work="suite transfer",
+        settings={"hash": record.protocol, "transfer": record.settings},
+        of={"encoder": record.encoder},
+        free=("settings.transfer.modes", "settings.transfer.references"),
+    )
 
 
 def _older(record: TransferRecord) -> RequestEntry:
