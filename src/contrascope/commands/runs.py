@@ -89,10 +89,9 @@ def _row(place: Path) -> RunRow:
 def table_of(rows: Sequence[RunRow]) -> str:
     """The rows as text."""
     table = Table()
-    for title, justify in (("run", "left"), ("method", "left"), ("data", "left"), ("step", "right")):
-        table.add_column(title, justify=justify, overflow="fold")
-    for title in ("epochs", "verdict", "kNN %", "MB"):
-        table.add_column(title, justify="left" if title == "verdict" else "right")
+    for title in ("run", "method", "data", "step", "epochs", "verdict", "kNN %", "MB"):
+        words = title in ("run", "method", "data", "verdict")
+        table.add_column(title, justify="left" if words else "right", overflow="fold")
     for one in rows:
         numbers = ("–" if one.epochs is None else str(one.epochs), one.verdict)
         score = "–" if one.knn is None else f"{100 * one.knn:.1f}"

@@ -1,27 +1,18 @@
-"""The encoder that a suite measures, its random twin, and a store of features that are computed once."""
+"""The encoder that a suite measures, and its random twin."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from contrascope.augment.colour import gray
-from contrascope.data.imageset import ImageSet
 from contrascope.encoders.build import build_encoder
 from contrascope.encoders.settings import EncoderSettings, pretrained
 from contrascope.errors import InputError
-from contrascope.features.embed import embed
-from contrascope.features.features import Features
-from contrascope.features.files import load_features, save_features
-from contrascope.records.entry import R
-from contrascope.records.typed import read_record
 from contrascope.runs.load import default_device, image_shape, load_run, random_twin_of
-from contrascope.settings import digest
 from contrascope.types import FloatImages
 
 SIDE = 224
@@ -108,48 +99,3 @@ def open_subject(
         AnyChannels(one.eval(), channels=channels).to(device or default_device()) for one in both
     )
     return Subject(name=name, encoder=encoder, random=random, side=side, folder=folder)
-
-
-def weights_hash(module: nn.Module) -> str:
-    """The first 16 hex digits of SHA-256 over a network's layers and all its numbers.
-
-    >>> weights_hash(nn.Flatten()) == weights_hash(nn.Flatten()) != weights_hash(nn.Identity())
-    True
-    """
-    found = hashlib.sha256(str(module).encode())
-    for name, values in sorted(module.state_dict().items()):
-        found.update(f"{name} {tuple(values.shape)} {values.dtype}".encode())
-        found.update(values.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return found.hexdigest()[:16]
-
-
-@dataclass(frozen=True, kw_only=True)
-class FeatureStore:
-    """Features by the hash of weights and images: what was embedded once is read the next time."""
-
-    folder: Path | None
-    """Where the files lie; None: nothing is kept."""
-
-    def embed(self, module: nn.Module, images: ImageSet) -> Features:
-        """Features h of the clean images; a damaged file is made anew."""
-        if self.folder is None:
-            return embed(module, None, images)
-        key = [weights_hash(module), images.fingerprint, list(images.labels)]
-        path = self.folder / f"{digest(key, length=24)}.safetensors"
-        if path.is_file():
-            try:
-                return load_features(path)
-            except InputError:
-                path.unlink()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        features = embed(module, None, images)
-        save_features(features, path)
-        return features
-
-
-def continued(kind: type[R], out: Path | None, marks: dict[str, Any]) -> R | None:
-    """The record at `out`, if it carries the same marks: settings, encoder and images."""
-    if out is None or not out.is_file():
-        return None
-    found = read_record(kind, out).writable()
-    return found if all(getattr(found, key) == value for key, value in marks.items()) else None

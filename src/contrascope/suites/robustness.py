@@ -22,11 +22,14 @@ from contrascope.evaluation.suites import AugmentedSettings
 from contrascope.features.embed import embed
 from contrascope.features.features import Features
 from contrascope.jobs.assess import evaluation_sets
+from contrascope.records.requests import RequestEntry
 from contrascope.records.suites import AugmentedRecord
 from contrascope.records.typed import as_record
-from contrascope.runs.store import Parts, forget_parts
+from contrascope.runs.feature_store import weights_hash
+from contrascope.runs.store import Request, begin_record
 from contrascope.settings import to_json
-from contrascope.subjects.encoder import Say, Subject, continued, open_subject, weights_hash
+from contrascope.subjects.encoder import Say, Subject, open_subject
+from contrascope.suites.parts import Parts, forget_parts
 from contrascope.theory.factors.alignment import augmentation_robust, unit_views
 
 RECORD = AugmentedRecord.FILE
@@ -46,6 +49,8 @@ def augmented_suite(
 ) -> AugmentedRecord:
     """The record of the suite, written to `out` after each row; what is there already is kept.
 
+    Raises `InputError` where `out` holds the record of another request: other settings, encoder or images.
+
     Rows are `Move`s with the name of their representation (`of`): six copies with their own probe, and with
     the original's probe the five other copies and every corruption at every severity.
     """
@@ -57,22 +62,30 @@ def augmented_suite(
         raise InputError(f"{data.source!r} has no labels; a probe needs some. Set data.labels.")
     if settings.train_images is not None:
         train = some_images(train, settings.train_images, seed=settings.seed)
-    marks = {
-        "protocol": settings.hash(protocol),
-        "encoder": weights_hash(subject.encoder),
-        "data": (train.fingerprint, test.fingerprint),
-    }
+    images = (train.fingerprint, test.fingerprint)
+    marks = {"protocol": settings.hash(protocol), "encoder": weights_hash(subject.encoder), "data": images}
     facts = {"source": data.source, "split": split, "train_images": len(train), "settings": to_json(settings)}
-    record = continued(AugmentedRecord, out, marks)
-    if record is None:
+    fresh = as_record(AugmentedRecord, {**marks, **facts, "published": _published()})
+    with begin_record(out, _request(fresh, protocol), fresh, older=_older) as record:
+        if not record.content.rows:
+            forget_parts(out)
+        for of, network in _representations(subject, settings).items():
+            parts = Parts(of=of, record=record)
+            if not parts.finished:
+                measure(network, (train, test), settings, protocol=protocol, parts=parts, say=say)
         forget_parts(out)
-        record = as_record(AugmentedRecord, {**marks, **facts, "published": _published()})
-    for of, network in _representations(subject, settings).items():
-        parts = Parts(of=of, record=record, out=out)
-        if not parts.finished:
-            measure(network, (train, test), settings, protocol=protocol, parts=parts, say=say)
-    forget_parts(out)
-    return record
+    return record.content
+
+
+def _request(record: AugmentedRecord, protocol: Protocol) -> Request:
+    told = {"hash": record.protocol, "augmented": record.settings, "protocol": to_json(protocol)}
+    return Request(work="suite augmented", settings=told, of={"encoder": record.encoder, "data": record.data})
+
+
+def _older(record: AugmentedRecord) -> RequestEntry:
+    """The request of a record of version 0.1, which does not say the protocol of its probes but for the hash."""
+    of = {"encoder": record.encoder, "data": list(record.data)}
+    return RequestEntry(work="", of=of, settings={"hash": record.protocol, "augmented": record.settings})
 
 
 def _representations(subject: Subject, settings: AugmentedSettings) -> dict[str, nn.Module]:
