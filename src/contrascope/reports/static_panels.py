@@ -18,7 +18,7 @@ from contrascope.reports.blocks import Figure, Map
 from contrascope.reports.compare import unique_names
 from contrascope.reports.load import RunRecords, estimate, load, number
 from contrascope.reports.sections import guarded
-from contrascope.reports.static_blocks import Cells, Curve, Panel, Panels, Points
+from contrascope.reports.static_blocks import Cells, DrawnCurve, Panel, Panels, Points
 
 SINGLE: dict[str, Callable[[RunRecords], Any]] = {
     "loss": curves.followed("loss"),
@@ -135,7 +135,7 @@ def _drawable(name: str, runs: Sequence[RunRecords]) -> bool:
 def _overlaid(known: Sequence[tuple[str, Figure]]) -> Panel:
     """The same figure of all runs in one panel; of several runs random references are left out."""
     first, several = known[0][1], len(known) > 1
-    drawn: list[Curve] = []
+    drawn: list[DrawnCurve] = []
     for place, (run, figure) in enumerate(known):
         band: Tree | None = None
         part = 0
@@ -159,12 +159,12 @@ def _overlaid(known: Sequence[tuple[str, Figure]]) -> Panel:
     )
 
 
-def _curve(trace: Tree, band: Tree | None, *, label: str) -> Curve:
+def _curve(trace: Tree, band: Tree | None, *, label: str) -> DrawnCurve:
     x, y = list(trace["x"]), list(trace["y"])
     ends = [] if band is None else [number(value) for value in band["y"]]
     known = [end for end in ends if end is not None]
     whole = len(known) == len(ends) == 2 * len(x)
-    return Curve(
+    return DrawnCurve(
         label=label,
         x=x,
         y=y,
@@ -201,7 +201,7 @@ def _factor(runs: Sequence[RunRecords], title: str, key: str, other: str) -> Pan
             x, middle, low, high = (list(column) for column in zip(*points, strict=True))
             known = low != middle or high != middle
             drawn.append(
-                Curve(
+                DrawnCurve(
                     label=f"{label}: {words}" if several else words,
                     x=x,
                     y=middle,
