@@ -1,6 +1,5 @@
 """From a frozen encoder and a set of images to features."""
 
-import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
@@ -119,29 +118,3 @@ def raw_pixels(image_set: ImageSource, *, batch_size: int = 512) -> Features:
     The same as `embed` with `nn.Flatten` for an encoder.
     """
     return embed(nn.Flatten(), None, image_set, batch_size=batch_size, device="cpu")
-
-
-def random_twin(module: nn.Module, *, seed: int = 0) -> nn.Module:
-    """A copy of the same architecture with freshly drawn weights: the reference that no training touched.
-
-    Each layer draws as its `reset_parameters` does; a parameter that no layer draws is an error.
-
-    >>> random_twin(nn.Linear(2, 2, bias=False), seed=1).weight.shape
-    torch.Size([2, 2])
-    """
-    twin = copy.deepcopy(module)
-    drawn: set[int] = set()
-    with torch.random.fork_rng(devices=[]):
-        torch.random.manual_seed(seed)
-        for part in twin.modules():
-            reset = getattr(part, "reset_parameters", None)
-            if callable(reset):
-                reset()
-                drawn.update(id(parameter) for parameter in part.parameters())
-    kept = [name for name, parameter in twin.named_parameters() if id(parameter) not in drawn]
-    if kept:
-        raise InputError(
-            f"no layer draws {', '.join(kept[:3])} anew. Build the random encoder yourself, "
-            "or give the layer a `reset_parameters` method."
-        )
-    return twin
