@@ -42,13 +42,13 @@ def drawn_from(seed: int) -> Iterator[None]:
 
 
 def random_twin(module: nn.Module, *, seed: int = TWIN_SEED) -> nn.Module | None:
-    """A copy on the CPU with weights drawn anew: they follow from the architecture and the seed, never from the weights.
+    """A copy on the CPU with weights drawn anew: they follow from architecture and seed, never from the weights.
 
     Every layer draws as its `reset_parameters` does, inner layers first. What no reset touches, or what a reset
     gives its old values (it loads them), is drawn by one law: kernels and matrices from a normal of variance one over
     the number of inputs of an output, shifts as 0, other vectors as 1. Statistics of batches are forgotten; other
-    buffers stay, as part of the architecture. None where nothing changes, or where the module cannot be copied: there is
-    nothing to compare with.
+    buffers stay, as part of the architecture. None where nothing changes, or where the module cannot be copied: there
+    is nothing to compare with.
 
     >>> random_twin(nn.Linear(2, 2), seed=1).weight.shape, random_twin(nn.Flatten())
     (torch.Size([2, 2]), None)
@@ -104,7 +104,11 @@ def _reset_layers(twin: nn.Module) -> set[int]:
 def _needs_arguments(reset: object) -> bool:
     assert callable(reset)
     asked = inspect.signature(reset).parameters.values()
-    plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    plain = (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        inspect.Parameter.KEYWORD_ONLY,
+    )
     return any(one.default is inspect.Parameter.empty and one.kind in plain for one in asked)
 
 
