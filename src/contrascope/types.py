@@ -1,5 +1,7 @@
 """Names of the tensors that travel between rooms."""
 
+from collections.abc import Callable
+
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
@@ -22,3 +24,17 @@ Labels = Int[Tensor, " batch"]
 """Class indices from 0."""
 
 Mask = Bool[Tensor, " batch"]
+
+Progress = Callable[[int, int], None]
+"""Told how many of how many images are done, as long work goes on."""
+
+Tell = Callable[[str], None]
+"""Told in words what is being done."""
+
+
+def silent(*what: object) -> None:
+    """Progress that nobody sees, words that nobody hears.
+
+    >>> silent(1, 2), silent("encoder")
+    (None, None)
+    """

@@ -34,6 +34,11 @@ def advice(word: str, signals: Signals, method: MethodSettings | None) -> Advice
     """
     if word == "healthy":
         return Advice(cause="", next="Evaluate it on your task: contrascope evaluate.")
+    if word == "undecided" and signals.reference_h is None:
+        return Advice(
+            cause="The encoder has no weights that could be drawn at random: nothing says what training taught it.",
+            next="Compare it with raw pixels on a few labels: contrascope evaluate ENCODER DATA.",
+        )
     if word == "undecided":
         return Advice(
             cause="An array alone can show a collapse; learning shows only beside random weights on the same views.",

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from contrascope.augment.policy import to_float
 from contrascope.diagnosis.folding import affine_layers
 from contrascope.diagnosis.geometry import Quantiles, frames_at, quantiles
-from contrascope.diagnosis.networks import PROBE_EPOCH, Subject
+from contrascope.diagnosis.networks import PROBE_EPOCH, Networks
 from contrascope.diagnosis.operations import (
     find_operation,
     forward_directions,
@@ -95,7 +95,7 @@ Spaces = tuple[Tensor, ...]
 
 
 def operation_rows(
-    subject: Subject,
+    subject: Networks,
     images: ImageSource,
     *,
     names: tuple[str, ...] | None = None,
@@ -122,7 +122,7 @@ def operation_rows(
 
 
 def _outputs(
-    subject: Subject,
+    subject: Networks,
     images: ImageSource,
     name: str | None,
     seed: int,
@@ -227,7 +227,7 @@ def _generator(
 
 
 def _exact_directions(
-    subject: Subject, images: ImageSource, name: str, points: int, device: torch.device | str
+    subject: Networks, images: ImageSource, name: str, points: int, device: torch.device | str
 ) -> Tensor | None:
     """Forward-mode derivatives of h in the strength at 0, on the first images; None where there are none."""
     count = min(points, len(images))

@@ -1,6 +1,5 @@
 """What a table says of every image: its embedding, its place, its alignment, its neighbours."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -14,16 +13,7 @@ from contrascope.errors import InputError
 from contrascope.features.embed import evaluating
 from contrascope.linalg import Neighbours, nearest, require_finite
 from contrascope.theory.factors.alignment import image_alignment, unit_views
-
-Progress = Callable[[int, int], None]
-"""Told how many of how many images are done."""
-
-
-def silent(done: int, total: int) -> None:
-    """Progress that nobody sees.
-
-    >>> silent(1, 2)
-    """
+from contrascope.types import Progress, silent
 
 
 @dataclass(frozen=True, kw_only=True)

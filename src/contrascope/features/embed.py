@@ -12,6 +12,7 @@ from contrascope.augment.policy import Policy
 from contrascope.augment.views import make_views
 from contrascope.errors import InputError
 from contrascope.features.features import Features
+from contrascope.types import Progress, silent
 
 
 @runtime_checkable
@@ -51,6 +52,7 @@ def embed(
     epoch: int = 0,
     device: torch.device | str | None = None,
     batch_size: int = 512,
+    progress: Progress = silent,
 ) -> Features:
     """Features of all images, float32 on the CPU; the networks in evaluation mode (stored batch norm).
 
@@ -62,17 +64,18 @@ def embed(
         raise InputError("the set of images is empty: there is nothing to embed.")
     if num_views < 1 or (policies is None and num_views != 1):
         raise InputError(f"num_views={num_views}: clean images have one view. Give policies, or num_views=1.")
-    where = torch.device(device) if device is not None else _device_of(encoder)
+    where = torch.device(device) if device is not None else device_of(encoder)
     parts_h, parts_z, parts_ids = [], [], []
     with evaluating(encoder.to(where), None if projector is None else projector.to(where)):
         for ids, images in image_set.batches(torch.arange(count), batch_size, device=where):
             views = _views(images, policies, ids=ids, seed=seed, epoch=epoch, num_views=num_views)
-            h = _rows(encoder(views.flatten(0, 1)), len(views) * len(ids), "encoder")
+            h = rows_of(encoder(views.flatten(0, 1)), len(views) * len(ids), "encoder")
             parts_h.append(h.view(len(views), len(ids), -1).float().cpu())
             if projector is not None:
-                z = _rows(projector(h), len(h), "projector")
+                z = rows_of(projector(h), len(h), "projector")
                 parts_z.append(z.view(len(views), len(ids), -1).float().cpu())
             parts_ids.append(ids.cpu())
+            progress(sum(map(len, parts_ids)), count)
     ids = torch.cat(parts_ids)
     return Features(
         h=torch.cat(parts_h, dim=1),
@@ -82,7 +85,8 @@ def embed(
     )
 
 
-def _device_of(module: nn.Module) -> torch.device:
+def device_of(module: nn.Module) -> torch.device:
+    """Where the first parameter of a network is; the CPU for one without."""
     first = next(module.parameters(), None)
     return torch.device("cpu") if first is None else first.device
 
@@ -102,7 +106,8 @@ def _views(
     return views
 
 
-def _rows(out: object, count: int, name: str) -> Tensor:
+def rows_of(out: object, count: int, name: str) -> Float[Tensor, "batch dim"]:
+    """What a network gave, if it is one vector an image; else an `InputError` that says what came."""
     if not isinstance(out, Tensor) or out.ndim != 2 or len(out) != count:
         came = f"a tensor of shape {tuple(out.shape)}" if isinstance(out, Tensor) else type(out).__name__
         raise InputError(

@@ -18,10 +18,15 @@ from contrascope.evaluation.protocol import Protocol
 from contrascope.features.embed import embed, raw_pixels
 from contrascope.features.features import Features
 from contrascope.methods.base import Method
-from contrascope.runs.load import Run, random_twin_of
+from contrascope.runs.load import Run
+from contrascope.subjects.open import open_subject
+from contrascope.subjects.subject import Subject
 from contrascope.training.probe import Finding, Probe
+from contrascope.types import Progress, Tell, silent
 
 STAND_INS = ("validation", "valid", "val")
+HELD_OUT = "held-out"
+"""Name of a test split that is a part of the training images."""
 
 
 Rows = list[dict[str, Any]]
@@ -30,11 +35,13 @@ Rows = list[dict[str, Any]]
 def assess(
     encoder: nn.Module,
     projector: nn.Module | None,
-    data: DataSettings,
+    data: DataSettings | ImageSet,
     protocol: Protocol,
     *,
     random_encoder: nn.Module | None = None,
     device: torch.device | str = "cpu",
+    tell: Tell = silent,
+    progress: Progress = silent,
 ) -> Rows:
     """The table of scores: one row a representation and probe.
 
@@ -44,34 +51,64 @@ def assess(
     """
     train, test, split = evaluation_sets(data, protocol)
     if train.y is None:
-        raise InputError(f"{data.source!r} has no labels; kNN, linear and nearest-centre scores need some.")
+        source = repr(data.source) if isinstance(data, DataSettings) else data.name
+        raise InputError(f"{source} has no labels; kNN, linear and nearest-centre scores need some.")
     protocol = fitted_protocol(protocol, num_train=len(train), test_split=split)
-    pairs: dict[str, tuple[Features, Features]] = {
-        "trained encoder": (
-            embed(encoder, projector, train, device=device),
-            embed(encoder, projector, test, device=device),
-        )
-    }
+    networks: dict[str, tuple[nn.Module, nn.Module | None]] = {"trained encoder": (encoder, projector)}
     if random_encoder is not None:
-        pairs["random encoder"] = (
-            embed(random_encoder, None, train, device=device),
-            embed(random_encoder, None, test, device=device),
+        networks["random encoder"] = (random_encoder, None)
+    pairs: dict[str, tuple[Features, Features]] = {}
+    for name, (network, behind) in networks.items():
+        tell(name)
+        learn, tested = (
+            embed(network, behind, images, device=device, progress=progress) for images in (train, test)
         )
+        pairs[name] = learn, tested
     pairs["raw pixels"] = (raw_pixels(train), raw_pixels(test))
+    tell("probes")
     return [{**row, "split": split} for row in compare(pairs, protocol)]
 
 
+def assess_subject(
+    subject: Subject,
+    protocol: Protocol,
+    *,
+    device: torch.device | str | None = None,
+    tell: Tell = silent,
+    progress: Progress = silent,
+) -> Rows:
+    """Scores of a subject's encoder on its images, beside its random twin where there is one, and raw pixels."""
+    networks, twin = subject.trained, subject.twin
+    if subject.source is None:
+        _ = subject.images  # says what is missing
+    assert subject.source is not None
+    return assess(
+        networks.encoder,
+        networks.projector if protocol.features == "z" else None,
+        subject.source,
+        protocol,
+        random_encoder=None if twin is None else twin.encoder,
+        device=subject.device(device),
+        tell=tell,
+        progress=progress,
+    )
+
+
 def assess_run(
-    run: Run, data: DataSettings, protocol: Protocol, *, device: torch.device | str = "cpu"
+    run: Run, data: DataSettings | ImageSet, protocol: Protocol, *, device: torch.device | str = "cpu"
 ) -> Rows:
     """Scores of a run's encoder on any data, beside a random encoder of the same architecture and raw pixels."""
-    twin = random_twin_of(run).encoder
-    projector = run.method.projector if protocol.features == "z" else None
-    return assess(run.encoder, projector, data, protocol, random_encoder=twin, device=device)
+    return assess_subject(open_subject(run, data=data), protocol, device=device)
 
 
-def evaluation_sets(data: DataSettings, protocol: Protocol) -> tuple[ImageSet, ImageSet, str]:
-    """Images that probes learn from, images that they are tested on, and the name of the latter split."""
+def evaluation_sets(data: DataSettings | ImageSet, protocol: Protocol) -> tuple[ImageSet, ImageSet, str]:
+    """Images that probes learn from, images that they are tested on, and the name of the latter split.
+
+    A set in memory has no splits: a fifth of it is held out.
+    """
+    if isinstance(data, ImageSet):
+        learn, kept = held_out(len(data), seed=protocol.seed)
+        return data.select(learn), data.select(kept), HELD_OUT
     train = open_images(replace(data, split=protocol.train_split))
     for split in (protocol.test_split, *STAND_INS):
         try:
@@ -79,7 +116,7 @@ def evaluation_sets(data: DataSettings, protocol: Protocol) -> tuple[ImageSet, I
         except MissingSplitError:
             continue
     learn, kept = held_out(len(train), seed=protocol.seed)
-    return train.select(learn), train.select(kept), "held-out"
+    return train.select(learn), train.select(kept), HELD_OUT
 
 
 def fitted_protocol(protocol: Protocol, *, num_train: int, test_split: str) -> Protocol:

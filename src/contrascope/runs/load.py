@@ -11,6 +11,7 @@ from contrascope.augment.policy import Policy
 from contrascope.augment.presets import PolicySettings, build_policy
 from contrascope.data.imageset import ImageSet
 from contrascope.data.settings import DataSettings
+from contrascope.encoders.twin import drawn_from
 from contrascope.errors import InputError
 from contrascope.methods.base import Method
 from contrascope.reports.notebook import run_html
@@ -28,10 +29,13 @@ class Run:
     settings: RunSettings
     method: Method
     step: int
+    """Of the checkpoint that was read."""
+    image_shape: tuple[int, int, int]
+    """Channels, height and width of the images that it was trained on."""
 
     @property
     def encoder(self) -> nn.Module:
-        """The encoder at the newest checkpoint."""
+        """The encoder at that checkpoint."""
         return self.method.encoder
 
     def _repr_html_(self) -> str:
@@ -40,7 +44,11 @@ class Run:
 
 def load_run(path: Path, *, step: int | None = None) -> Run:
     """The settings of a run and its newest weights, or those of the checkpoint at `step`."""
-    settings = from_json(RunSettings, records.read_json(path / records.SETTINGS))
+    settings = settings_of(path)
+    if settings is None:
+        raise InputError(
+            f"{path} is no run: it has no {records.SETTINGS}. Name a run's folder or an encoder."
+        )
     found = dict(records.checkpoint_folders(path))
     if not found:
         raise InputError(f"{path} has no checkpoint yet. Train on with: contrascope train {path} --resume")
@@ -49,10 +57,20 @@ def load_run(path: Path, *, step: int | None = None) -> Run:
         raise InputError(
             f"{path} has no checkpoint at step {step}; it has {', '.join(map(str, sorted(found)))}."
         )
-    facts = records.read_json(path / records.ENVIRONMENT)
-    method = build(settings, tuple(facts["image_shape"]))
+    channels, height, width = records.read_json(path / records.ENVIRONMENT)["image_shape"]
+    shape = channels, height, width
+    with drawn_from(settings.training.seed):
+        method = build(settings, shape)
     read_weights(found[chosen], method)
-    return Run(path=path, settings=settings, method=method.eval(), step=chosen)
+    return Run(path=path, settings=settings, method=method.eval(), step=chosen, image_shape=shape)
+
+
+def settings_of(thing: object) -> RunSettings | None:
+    """The settings of a run, if this is a run's folder."""
+    if not isinstance(thing, str | Path):
+        return None
+    file = Path(thing).expanduser() / records.SETTINGS
+    return from_json(RunSettings, records.read_json(file)) if file.is_file() else None
 
 
 def open_run(folder: Path | str, *, step: int | None = None) -> Run:
@@ -62,9 +80,9 @@ def open_run(folder: Path | str, *, step: int | None = None) -> Run:
 
 def random_twin_of(run: Run) -> Method:
     """The run's networks with random weights that no training touched, in evaluation mode."""
-    facts = records.read_json(run.path / records.ENVIRONMENT)
     seed = run.settings.training.seed + RANDOM_SEED_OFFSET
-    return build(run.settings, tuple(facts["image_shape"]), seed=seed).eval()
+    with drawn_from(seed):
+        return build(run.settings, run.image_shape, seed=seed).eval()
 
 
 def policies_for(settings: PolicySettings, images: ImageSet) -> tuple[Policy, ...]:
@@ -72,12 +90,12 @@ def policies_for(settings: PolicySettings, images: ImageSet) -> tuple[Policy, ..
     return build_policy(settings, channels=images.shape[0], size=min(images.shape[1:]))
 
 
-def as_trained(name: str, data: DataSettings) -> DataSettings:
+def as_trained(thing: object, data: DataSettings) -> DataSettings:
     """The data at the side that a run was trained on, unless another one is asked for."""
-    path = Path(name).expanduser() / records.SETTINGS
-    if data.size is not None or not path.is_file():
+    settings = settings_of(thing)
+    if data.size is not None or settings is None:
         return data
-    return replace(data, size=records.read_json(path)["data"]["size"])
+    return replace(data, size=settings.data.size)
 
 
 def default_device() -> torch.device:
