@@ -75,7 +75,7 @@ EXPERIMENTS = {
     "show_geometry": "terminal.geometry",
     "show_suites": "terminal.suites",
     "suite_augmented": "suites.robustness",
-    "suite_encoder": "subjects.encoder",
+    "suite_encoder": "subjects.encoder encoders.twin",
     "suite_transfer": "suites.transfer",
     "thumbnails": "gallery.thumbnails",
     "train": "jobs.train jobs.assess runs.load runs.build",

@@ -27,6 +27,7 @@ from contrascope.linalg import principal, unit_rows
 from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.runs.load import load_run
 from contrascope.runs.recipes import digits_simclr
+from contrascope.subjects.open import open_subject
 from contrascope.training.settings import TrainingSettings
 
 SMALL = GallerySettings(points=60, rows=2, views=3, measured_views=2, near=3)
@@ -52,7 +53,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def record(run):
-    return gallery(load_run(run), SMALL)
+    return gallery(open_subject(run), SMALL)
 
 
 def decoded(record, tile):
@@ -162,11 +163,11 @@ def test_an_image_that_is_shown_twice_is_embedded_once(record):
 
 
 def test_the_record_is_the_same_again(run, record):
-    assert json.dumps(gallery(load_run(run), SMALL)) == json.dumps(record)
+    assert json.dumps(gallery(open_subject(run), SMALL)) == json.dumps(record)
 
 
 def test_images_without_labels_have_no_label_column(tmp_path):
-    record = gallery(load_run(tiny_run(tmp_path / "run", labels="none")), SMALL)
+    record = gallery(open_subject(tiny_run(tmp_path / "run", labels="none")), SMALL)
     assert "label" not in record["map"]
     assert record["classes"] == []
     assert all(row["label"] is None for row in record["neighbours"])

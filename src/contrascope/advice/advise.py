@@ -25,7 +25,8 @@ from contrascope.advice.settings import AdviseSettings
 from contrascope.advice.state import State, say
 from contrascope.advice.survey import Survey
 from contrascope.augment.policy_file import write_policy
-from contrascope.data.open import open_images
+from contrascope.data.imageset import ImageSet
+from contrascope.data.memory import images_from
 from contrascope.data.settings import DataSettings
 from contrascope.settings import to_json
 from contrascope.training.interrupt import Interrupted
@@ -73,7 +74,7 @@ class Advice:
 
 
 def advise(
-    data: DataSettings,
+    data: DataSettings | ImageSet,
     *,
     labels: str | None = None,
     budget: float = 600.0,
@@ -87,7 +88,7 @@ def advise(
     earlier one stopped, also with another budget. advice.json and gallery.json in it are for a report.
     """
     start = time.perf_counter()
-    images = open_images(replace(data, labels="none" if labels is None else labels))
+    images = images_from(data, labels="none" if labels is None else labels)
     sample = take_sample(images, labels, settings)
     request = {"data": images.fingerprint, "labels": labels, "base": base, "settings": to_json(settings)}
     state = State(out.with_name(f"{out.stem}.advice"), request)

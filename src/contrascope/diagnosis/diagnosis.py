@@ -109,9 +109,9 @@ def diagnose(
     'undecided'
     """
     h, z = views_of("h", h), None if z is None else views_of("z", z)
-    known = tuple(
-        None if rows is None else views_of(name, rows)
-        for name, rows in (("reference", reference), ("reference_z", reference_z))
+    known = (
+        None if reference is None else views_of("reference", reference),
+        None if reference_z is None else views_of("reference_z", reference_z),
     )
     for name, rows in (("z", z), ("reference", known[0]), ("reference_z", known[1])):
         if rows is not None and rows.shape[:2] != h.shape[:2]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch
+
 from contrascope import records
 from contrascope.diagnosis.settings import DiagnosisSettings
 from contrascope.errors import InputError
@@ -11,18 +13,25 @@ from contrascope.gallery.part import GallerySettings
 from contrascope.subjects.diagnose import diagnose_anything, write_diagnosis
 
 
-def complete(run: Path, *, gallery: bool, diagnosis: bool, points: int) -> Iterator[str]:
+def complete(
+    run: Path,
+    *,
+    gallery: bool,
+    diagnosis: bool,
+    points: int,
+    device: torch.device | str | None = None,
+) -> Iterator[str]:
     """Writes the records that are missing; yields a sentence for each, also for one that could not be made."""
     if diagnosis and run.is_dir() and not (run / records.DIAGNOSIS).exists():
         try:
             settings = DiagnosisSettings()
-            found = diagnose_anything(str(run), None, settings=settings)
+            found = diagnose_anything(str(run), settings=settings, device=device)
             yield f"diagnosed: {write_diagnosis(found, settings, run)}"
         except InputError as error:
             yield f"no diagnosis: {error}"
     if gallery and run.is_dir() and not (run / records.GALLERY).exists():
         settings_of_gallery = GallerySettings(points=points)
         try:
-            yield f"pictures and map: {write_gallery(run, settings_of_gallery)}"
+            yield f"pictures and map: {write_gallery(run, settings_of_gallery, device=device)}"
         except InputError as error:
             yield f"no pictures and no map: {error}"

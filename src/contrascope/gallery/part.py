@@ -7,11 +7,10 @@ from torch import Tensor
 
 from contrascope.augment.policy import Policy
 from contrascope.data.imageset import ImageSet
-from contrascope.diagnosis.networks import PROBE_EPOCH
+from contrascope.diagnosis.networks import PROBE_EPOCH, Networks
 from contrascope.errors import InputError
 from contrascope.features.embed import embed
 from contrascope.intervals import generator
-from contrascope.runs.load import Run, default_device
 from contrascope.theory.factors.alignment import image_alignment, unit_views
 
 MOST_POINTS = 20_000
@@ -61,16 +60,22 @@ class Part:
 
 
 def measure_part(
-    run: Run, images: ImageSet, policies: tuple[Policy, ...], most: int, settings: GallerySettings
+    networks: Networks,
+    images: ImageSet,
+    policies: tuple[Policy, ...],
+    most: int,
+    settings: GallerySettings,
+    *,
+    device: torch.device,
 ) -> Part:
     """At most `most` images of a split, chosen by the seed, with their features and alignment."""
     order = torch.randperm(len(images), generator=generator(settings.seed, "gallery"))
     ids = order[:most].sort().values
-    some, device = images.select(ids), default_device()
-    clean = embed(run.method.encoder, None, some, device=device)
+    some = images.select(ids)
+    clean = embed(networks.encoder, None, some, device=device)
     viewed = embed(
-        run.method.encoder,
-        run.method.projector,
+        networks.encoder,
+        networks.projector,
         some,
         policies=policies,
         num_views=settings.measured_views,

@@ -79,13 +79,11 @@ def assess_subject(
 ) -> Rows:
     """Scores of a subject's encoder on its images, beside its random twin where there is one, and raw pixels."""
     networks, twin = subject.trained, subject.twin
-    if subject.source is None:
-        _ = subject.images  # says what is missing
-    assert subject.source is not None
+    images = subject.images if subject.source is None else subject.source  # the former says what is missing
     return assess(
         networks.encoder,
         networks.projector if protocol.features == "z" else None,
-        subject.source,
+        images,
         protocol,
         random_encoder=None if twin is None else twin.encoder,
         device=subject.device(device),

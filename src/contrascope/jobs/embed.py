@@ -27,7 +27,7 @@ def embed_anything(
     device: torch.device | str | None = None,
     progress: Progress = silent,
 ) -> Features:
-    """Features of clean images, or of `num_views` views by a policy; a run embeds its own images unless others are named."""
+    """Features of clean images, or of views by a policy; a run embeds its own images unless others are named."""
     subject = open_subject(thing, data=data, policy=policy, labels=labels, step=step)
     networks = subject.trained
     return embed(

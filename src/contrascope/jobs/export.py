@@ -18,7 +18,7 @@ from contrascope.encoders.encoder import Encoder
 from contrascope.errors import InputError, did_you_mean
 from contrascope.exports.blueprint import Blueprint, blueprint
 from contrascope.exports.csv_table import write_csv
-from contrascope.exports.measure import Progress, image_table, measure_images
+from contrascope.exports.measure import image_table, measure_images
 from contrascope.exports.onnx_model import FILE, write_onnx
 from contrascope.exports.parquet import write_parquet
 from contrascope.exports.weights import Written, write_weights
@@ -27,8 +27,10 @@ from contrascope.intervals import generator
 from contrascope.linalg import principal, unit_rows
 from contrascope.reports.card import ExportedEncoder, model_card
 from contrascope.reports.load import load
-from contrascope.runs.load import Run, default_device, load_run, policies_for
-from contrascope.types import FloatImages
+from contrascope.runs.load import Run, policies_for
+from contrascope.subjects.open import open_subject
+from contrascope.subjects.subject import Subject
+from contrascope.types import FloatImages, Progress
 
 Format = Literal["parquet", "csv", "safetensors", "timm", "hf", "onnx"]
 """What can be exported."""
@@ -78,23 +80,37 @@ class Exported:
     """What the user should know of it."""
 
 
-def export_run(run: Path, settings: ExportSettings, *, out: Path | None = None) -> Exported:
+def export_run(
+    run: Path | Run,
+    settings: ExportSettings,
+    *,
+    out: Path | None = None,
+    device: torch.device | str | None = None,
+) -> Exported:
     """Exports a run; without `out` into its folder, under exports.
 
     Raises `InputError` where there is no checkpoint, where a table's images are not at hand, where a library has
     no such network, or where what was written does not give the encoder's outputs.
     """
-    opened = load_run(run, step=settings.step)
+    subject = open_subject(run, step=settings.step)
+    if subject.run is None:
+        raise InputError(f"{subject.name} is no run; runs are exported. Name a run's folder.")
     if settings.to in TABLES:
-        return _table(opened, settings, out)
+        return _table(subject, subject.run, settings, out, device)
     if settings.split is not None:
         raise InputError(
             f"--split is for parquet and csv; --to {settings.to} exports the encoder. Leave it out."
         )
-    return _encoder(opened, settings, out)
+    return _encoder(subject.run, settings, out)
 
 
-def _table(run: Run, settings: ExportSettings, out: Path | None) -> Exported:
+def _table(
+    subject: Subject,
+    run: Run,
+    settings: ExportSettings,
+    out: Path | None,
+    device: torch.device | str | None,
+) -> Exported:
     split = settings.split or run.settings.data.split
     step = "" if settings.step is None else f"-step-{run.step:08d}"
     file = out or run.path / FOLDER / f"{split.replace('/', '-')}{step}.{settings.to}"
@@ -103,13 +119,13 @@ def _table(run: Run, settings: ExportSettings, out: Path | None) -> Exported:
     images = open_images(replace(run.settings.data, split=split))
     with _bar("embedding") as progress:
         measured = measure_images(
-            run.encoder,
+            subject.trained.encoder,
             images,
-            policies_for(run.settings.policy, images),
+            policies_for(subject.policy, images),
             epoch=PROBE_EPOCH,
             num_views=settings.views,
             seed=settings.seed,
-            device=default_device(),
+            device=subject.device(device),
             progress=progress,
         )
     place, explained = principal(unit_rows(measured.h))
@@ -193,8 +209,7 @@ def _check_images(run: Run) -> tuple[FloatImages, str]:
     try:
         images = open_images(run.settings.data)
     except InputError:
-        shape = records.read_json(run.path / records.ENVIRONMENT)["image_shape"]
-        noise = torch.rand((CHECKED, *shape), generator=generator(0, "export"))
+        noise = torch.rand((CHECKED, *run.image_shape), generator=generator(0, "export"))
         return noise, f"{CHECKED} images of noise (the run's own are not at hand)"
     count = min(CHECKED, len(images))
     return images.gather(torch.arange(count)).cpu().float() / 255, f"{count} of the run's images"

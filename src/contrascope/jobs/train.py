@@ -22,8 +22,10 @@ from contrascope.training.probe import Probe
 from contrascope.training.track import check_trackers
 
 
-def train(settings: RunSettings, out: Path, *, resume: bool = False) -> Rows:
+def train(settings: RunSettings, out: Path, *, resume: bool = False, images: ImageSet | None = None) -> Rows:
     """Train in folder `out` and assess; returns the table of scores (empty for unlabelled images).
+
+    `images`: a set in memory, in place of what the settings of the data name.
 
     Raises `InputError` if the folder already holds a run and `resume` is not set, if another process holds it,
     or if it was started with other settings.
@@ -31,14 +33,14 @@ def train(settings: RunSettings, out: Path, *, resume: bool = False) -> Rows:
     check_trackers(settings.training.trackers)
     accelerator = Accelerator(mixed_precision="no")
     if not accelerator.is_main_process:
-        return _train(settings, out, accelerator)
+        return _train(settings, out, accelerator, images)
     with records.hold(out):
         claim(settings, out, resume=resume)
-        return _train(settings, out, accelerator)
+        return _train(settings, out, accelerator, images)
 
 
-def _train(settings: RunSettings, out: Path, accelerator: Accelerator) -> Rows:
-    images = open_images(settings.data)
+def _train(settings: RunSettings, out: Path, accelerator: Accelerator, given: ImageSet | None) -> Rows:
+    images = open_images(settings.data) if given is None else given
     method = build(settings, images.shape)
     if accelerator.is_main_process:
         record_start(out, images, device=accelerator.device, processes=accelerator.num_processes)
@@ -58,7 +60,9 @@ def _train(settings: RunSettings, out: Path, accelerator: Accelerator) -> Rows:
     )
     if not accelerator.is_main_process or images.y is None:
         return []
-    rows = assess_run(load_run(out), settings.data, settings.protocol, device=accelerator.device)
+    rows = assess_run(
+        load_run(out), settings.data if given is None else given, settings.protocol, device=accelerator.device
+    )
     records.write_json(out / records.EVALUATION, {"rows": rows, "protocol": to_json(settings.protocol)})
     return rows
 

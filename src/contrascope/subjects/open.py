@@ -22,7 +22,7 @@ from contrascope.features.files import READABLE, load_arrays
 from contrascope.features.rows import views_of
 from contrascope.methods.base import Method
 from contrascope.runs.load import Run, load_run, random_twin_of
-from contrascope.subjects.subject import Origin, Subject
+from contrascope.subjects.subject import Kind, Origin, Subject
 
 SIDE, CHANNELS = 224, 3
 """Of the images for an encoder that is opened without any."""
@@ -36,6 +36,7 @@ def open_subject(
     labels: Labels = None,
     step: int | None = None,
     size: int | None = None,
+    channels: int | None = None,
     z: Any = None,
 ) -> Subject:
     """Anything that can be measured, opened by what it is.
@@ -45,12 +46,13 @@ def open_subject(
     beside them; or a model in memory, alone or as (encoder, projector). A model and its modes stay as they are.
     `data`: images, for networks alone: settings, a folder or name, an array, a `datasets.Dataset`; unset: a run's own.
     `labels`: a column by name, or the labels themselves. `step`: checkpoint of a run. `size`: side of the images.
+    `channels`: those that an encoder by name is built for, in place of the images'.
 
     >>> subject = open_subject(np.eye(4), labels=[0, 0, 1, 1])
     >>> subject.origin.kind, subject.h.shape, list(subject.labels), subject.twin
     ('arrays', torch.Size([1, 4, 4]), ['label'], None)
     """
-    kind = _kind(thing)
+    kind = kind_of(thing)
     if step is not None and kind != "run":
         raise InputError(
             f"step is {step}, but {_called(thing)} is no run; only runs have checkpoints. Leave it out."
@@ -68,18 +70,24 @@ def open_subject(
         return _run(thing, data, policy=policy, labels=labels, step=step, size=size)
     source = None if data is None else _source(data, labels, size)
     images = source if source is None or isinstance(source, ImageSet) else images_from(source)
-    opened = _named(thing, images, size) if kind == "encoder" else _model(thing, images, size)
+    shape = (CHANNELS, size or SIDE, size or SIDE) if images is None else images.shape
+    if kind == "encoder":
+        opened = _named(str(thing), (channels or shape[0], *shape[1:]))
+    else:
+        opened = _model(thing, None if images is None and size is None else shape)
     return replace(opened, source=source, opened=images, policy=policy or PolicySettings())
 
 
 def is_file(thing: Any) -> bool:
     """Whether this is a file of features, there or not."""
-    return isinstance(thing, str | Path) and (
-        Path(thing).expanduser().is_file() or Path(thing).suffix in READABLE
-    )
+    if not isinstance(thing, str | Path):
+        return False
+    path = Path(thing).expanduser()
+    return path.is_file() or (path.suffix in READABLE and not path.is_dir())
 
 
-def _kind(thing: Any) -> str:
+def kind_of(thing: Any) -> Kind:
+    """What this is: a run, an encoder, a file, arrays or a model."""
     if is_file(thing):
         return "file"
     if isinstance(thing, str | Path):
@@ -150,10 +158,7 @@ def _checkpoint(thing: Any, step: int | None) -> Run:
     return thing if step is None else load_run(thing.path, step=step)
 
 
-def _named(name: Any, images: ImageSet | None, size: int | None) -> Subject:
-    name = str(name)
-    side = SIDE if size is None else size
-    shape = (CHANNELS, side, side) if images is None else images.shape
+def _named(name: str, shape: tuple[int, int, int]) -> Subject:
     encoder = named_encoder(name, channels=shape[0], size=min(shape[1:]))
 
     def twin() -> Networks | None:
@@ -168,12 +173,11 @@ def _named(name: Any, images: ImageSet | None, size: int | None) -> Subject:
     )
 
 
-def _model(thing: Any, images: ImageSet | None, size: int | None) -> Subject:
+def _model(thing: Any, shape: tuple[int, int, int] | None) -> Subject:
     networks = _networks_in(thing)
-    shape = None if size is None else (CHANNELS, size, size)
     return Subject(
         name=type(networks.encoder).__name__,
-        origin=Origin(kind="model", shape=shape if images is None else images.shape),
+        origin=Origin(kind="model", shape=shape),
         networks=networks,
         draw_twin=_twin_of(networks),
     )

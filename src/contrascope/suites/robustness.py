@@ -13,6 +13,7 @@ from contrascope.augment.policy import Policy
 from contrascope.data.imageset import ImageSet
 from contrascope.data.sampling import some_images
 from contrascope.data.settings import DataSettings
+from contrascope.encoders.twin import weights_hash
 from contrascope.errors import InputError
 from contrascope.evaluation.augmented import Fit, Move, fit_copy, original_probe, own_probe
 from contrascope.evaluation.copies import COPIES
@@ -24,7 +25,8 @@ from contrascope.features.features import Features
 from contrascope.jobs.assess import evaluation_sets
 from contrascope.runs.store import Parts, forget_parts
 from contrascope.settings import to_json
-from contrascope.subjects.encoder import Say, Subject, continued, open_subject, weights_hash
+from contrascope.subjects.encoder import TRAINED, Say, continued, networks_for_any_images
+from contrascope.subjects.subject import Subject
 from contrascope.theory.factors.alignment import augmentation_robust, unit_views
 
 RECORD = "evaluation-augmented.json"
@@ -33,40 +35,43 @@ _TRAIN, _TEST = 0, 1
 
 
 def augmented_suite(
-    name: str,
-    data: DataSettings,
+    subject: Subject,
     settings: AugmentedSettings,
     *,
     protocol: Protocol,
     out: Path | None,
     say: Say,
+    device: torch.device | str | None = None,
 ) -> dict[str, Any]:
     """The record of the suite, written to `out` after each row; what is there already is kept.
 
     Rows are `Move`s with the name of their representation (`of`): six copies with their own probe, and with
     the original's probe the five other copies and every corruption at every severity.
     """
-    subject = open_subject(name, size=data.size)
-    if subject.folder is not None and data.size is None:
-        data = replace(data, size=subject.side)
-    train, test, split = evaluation_sets(data, protocol)
+    images = subject.source
+    if isinstance(images, DataSettings) and images.size is None and subject.folder is not None:
+        images = replace(images, size=subject.origin.side)
+    images = subject.images if images is None else images  # the former says what is missing
+    networks = networks_for_any_images(subject, references=settings.references, device=device)
+    train, test, split = evaluation_sets(images, protocol)
+    source = images.source if isinstance(images, DataSettings) else images.name
     if train.y is None:
-        raise InputError(f"{data.source!r} has no labels; a probe needs some. Set data.labels.")
+        raise InputError(f"{source!r} has no labels; a probe needs some. Set data.labels.")
     if settings.train_images is not None:
         train = some_images(train, settings.train_images, seed=settings.seed)
     marks = {
         "suite": "augmented",
         "protocol": settings.hash(protocol),
-        "encoder": weights_hash(subject.encoder),
+        "encoder": weights_hash(networks[TRAINED]),
         "data": [train.fingerprint, test.fingerprint],
     }
-    facts = {"source": data.source, "split": split, "train_images": len(train), "settings": to_json(settings)}
+    facts = {"source": source, "split": split, "train_images": len(train), "settings": to_json(settings)}
     empty = {"rows": [], "robustness": [], "published": _published()}
     record = continued(out, marks)
     if record is None:
         forget_parts(out)
         record = {**marks, **facts, **empty}
-    for of, network in _representations(subject, settings).items():
+    for of, network in _representations(networks, settings).items():
         parts = Parts(of=of, record=record, out=out)
         if not parts.finished:
             measure(network, (train, test), settings, protocol=protocol, parts=parts, say=say)
@@ -74,9 +79,8 @@ def augmented_suite(
     return record
 
 
-def _representations(subject: Subject, settings: AugmentedSettings) -> dict[str, nn.Module]:
-    pixels = {"raw pixels": nn.Flatten()} if settings.references else {}
-    return subject.networks(references=settings.references) | pixels
+def _representations(networks: dict[str, nn.Module], settings: AugmentedSettings) -> dict[str, nn.Module]:
+    return networks | ({"raw pixels": nn.Flatten()} if settings.references else {})
 
 
 def measure(

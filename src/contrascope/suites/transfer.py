@@ -20,6 +20,7 @@ from contrascope.data.transfer_sets import (
     find_transfer_set,
     open_transfer_set,
 )
+from contrascope.encoders.twin import weights_hash
 from contrascope.errors import did_you_mean
 from contrascope.evaluation.finetune import Joined, LabelledImages, finetune_grid
 from contrascope.evaluation.published import PUBLISHED_TRANSFER
@@ -33,15 +34,10 @@ from contrascope.evaluation.transfer import (
     scored,
     validation_mask,
 )
+from contrascope.features.embed import device_of
 from contrascope.settings import to_json
-from contrascope.subjects.encoder import (
-    FeatureStore,
-    Say,
-    Subject,
-    continued,
-    open_subject,
-    weights_hash,
-)
+from contrascope.subjects.encoder import TRAINED, FeatureStore, Say, continued, networks_for_any_images
+from contrascope.subjects.open import open_subject
 
 RECORD = "evaluation-transfer.json"
 REASON = "not available"
@@ -50,7 +46,7 @@ UNREACHED = "the suite has not come to it yet"
 
 
 def transfer_suite(
-    name: str,
+    thing: Any,
     sets: Sequence[str],
     data: DataSettings,
     protocol: TransferProtocol,
@@ -58,6 +54,7 @@ def transfer_suite(
     out: Path | None,
     store: FeatureStore,
     say: Say,
+    device: torch.device | str | None = None,
 ) -> dict[str, Any]:
     """The record of the suite, written to `out` after each number; a stopped suite goes on behind the last one.
 
@@ -66,8 +63,10 @@ def transfer_suite(
     not available; what was not available is tried again by the next call.
     """
     wanted = {text: find_transfer_set(text) for text in (sets or TRANSFER_SETS)}
-    subject = open_subject(name, size=protocol.size)
-    marks = {"suite": "transfer", "protocol": protocol.hash, "encoder": weights_hash(subject.encoder)}
+    subject = open_subject(thing, size=protocol.size)
+    side = protocol.size or subject.origin.side
+    networks = networks_for_any_images(subject, references=protocol.references, device=device)
+    marks = {"suite": "transfer", "protocol": protocol.hash, "encoder": weights_hash(networks[TRAINED])}
     record = continued(out, marks) or {**marks, "settings": to_json(protocol), "sets": {}}
     record["asked"] = list(wanted)
     for text, one in wanted.items():
@@ -87,7 +86,7 @@ def transfer_suite(
         entry = record["sets"][text]
         entry[REASON] = {}
         try:
-            opened = open_transfer_set(one, data if data.size else replace(data, size=subject.side))
+            opened = open_transfer_set(one, data if data.size else replace(data, size=side))
             opened = some_of(opened, protocol)
             prints = [opened.train.fingerprint, opened.test.fingerprint]
             # other images under the same name make void what was measured
@@ -97,7 +96,7 @@ def transfer_suite(
             job = Job(
                 wanted=one, opened=opened, entry=entry, protocol=protocol, store=store, keep=keep, say=say
             )
-            job.run(subject)
+            job.run(networks)
         except Exception as error:  # whatever breaks one set, files or network, is that set's alone
             entry[REASON]["set"] = reason = _reason(error) + _near(one.source)
             say(f"set {one.name}: {REASON}: {reason}")
@@ -166,10 +165,10 @@ class Job:
     say: Say
     """Tells how far it is."""
 
-    def run(self, subject: Subject) -> None:
+    def run(self, networks: dict[str, nn.Module]) -> None:
         """Every mode of both networks that the record lacks; a mode that fails is named with its reason."""
         done = {(row["of"], row["mode"]) for row in self.entry["rows"]}
-        for of, network in subject.networks(references=self.protocol.references).items():
+        for of, network in networks.items():
             for mode, work in self._works(of, network).items():
                 if (of, mode) in done:
                     continue
@@ -222,7 +221,7 @@ class Job:
             settings=self.protocol.finetune,
             known=points,
             note=note,
-            device=next(network.parameters()).device,
+            device=device_of(network),
         )
         return scored(
             found.hits,
