@@ -82,7 +82,11 @@ def test_a_run_on_images_in_memory_asks_for_them_again(run):
     assert contrascope.embed(run, PIXELS).h.shape[1] == COUNT
 
 
-@pytest.mark.parametrize("thing", ["run", "convnet", nn.Flatten(), lambda images: images.flatten(1)], ids=str)
+@pytest.mark.parametrize(
+    "thing",
+    ["run", "convnet", nn.Flatten(), lambda images: images.flatten(1)],
+    ids=["run", "name", "module", "function"],
+)
 def test_networks_of_every_kind_are_embedded_evaluated_and_diagnosed(thing, run):
     heard = []
     thing = run if thing == "run" else thing
