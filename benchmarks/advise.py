@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from scipy.stats import kendalltau, spearmanr
+from rank_correlation import kendall, spearman
 from torch import Tensor
 
 from contrascope import records
@@ -26,8 +26,9 @@ from contrascope.advice.policies import Candidate
 from contrascope.advice.proxies import Proxies
 from contrascope.advice.settings import AdviseSettings
 from contrascope.advice.state import State
+from contrascope.augment.op import AbstractOp
 from contrascope.augment.policy import Policy, policy, to_float
-from contrascope.augment.presets import AnyOp, preset
+from contrascope.augment.presets import preset
 from contrascope.augment.views import make_views
 from contrascope.data.imageset import InMemoryImages
 from contrascope.data.open import open_images
@@ -192,15 +193,14 @@ def key(name: str) -> str:
 
 def trained(images: InMemoryImages, state: State, minutes: Sequence[float]) -> dict[str, dict[str, Scores]]:
     """Scores of short SimCLR trainings of every policy, by minutes; kept, and stopped trainings go on."""
-    richest: tuple[AnyOp, ...] = tuple(preset("simclr", strength=1.0)[0].ops)  # pyright: ignore[reportAssignmentType]
+    richest: tuple[AbstractOp, ...] = tuple(preset("simclr", strength=1.0)[0].ops)
     settings = AdviseSettings(scored=2000, width=32)
     common = Candidate(name="common views", ops=richest)
     proxies = Proxies(images, common, state, base="simclr", settings=settings)
     found: dict[str, dict[str, Scores]] = {}
     for budget in sorted(minutes):
         for name in PUBLISHED:
-            ops: tuple[AnyOp, ...] = tuple(policy_of(name).ops)  # pyright: ignore[reportAssignmentType]
-            one = Candidate(name=name, ops=ops)
+            one = Candidate(name=name, ops=tuple(policy_of(name).ops))
             epochs = max(1, round(60 * budget / proxies.timing(one).epoch))
             score = proxies.score(one, epochs)
             assert score.knn is not None
@@ -223,15 +223,13 @@ def correlations(scores: dict[str, Scores]) -> list[tuple[str, list[float]]]:
             ours = [scores[one][name] for one in table]
             theirs = [sum(PUBLISHED[one]) for one in table]
             same = len(set(ours)) == 1  # then no order, hence no correlation
-            numbers += (
-                [float("nan")] * 2 if same else [m(ours, theirs).statistic for m in (spearmanr, kendalltau)]
-            )
+            numbers += [float("nan")] * 2 if same else [m(ours, theirs) for m in (spearman, kendall)]
         for half in (CHOSEN_ON, TESTED_ON):
             each = [
-                spearmanr([scores[one][name] for one in PUBLISHED], [PUBLISHED[one][m] for one in PUBLISHED])
+                spearman([scores[one][name] for one in PUBLISHED], [PUBLISHED[one][m] for one in PUBLISHED])
                 for m in half
             ]
-            numbers.append(sum(found.statistic for found in each) / len(each))
+            numbers.append(sum(each) / len(each))
         rows.append((name, [float(number) for number in numbers]))
     return rows
 

@@ -27,7 +27,7 @@ from cifar10 import TIMING, scores, spread, timed_train
 
 from contrascope import records
 from contrascope.data.sampling import some_images
-from contrascope.diagnosis.networks import PROBE_EPOCH
+from contrascope.draws import PROBE_EPOCH
 from contrascope.evaluation.evaluate import evaluate
 from contrascope.evaluation.suites import AugmentedSettings
 from contrascope.features.embed import embed

@@ -1,3 +1,4 @@
+# pyright: reportMissingImports=false
 """Views per second, side by side: ours, torchvision's per-image PIL pipeline, kornia's batched one.
 
     OMP_NUM_THREADS=1 python benchmarks/augment.py --sides 32 96 224 --out augment.json
@@ -45,7 +46,9 @@ def torchvision_pil(images: torch.Tensor) -> Callable[[int], torch.Tensor]:
         ]
     )
     pictures = [Image.fromarray(image.permute(1, 2, 0).numpy()) for image in images]
-    return lambda epoch: torch.stack([transform(picture) for _ in range(VIEWS) for picture in pictures])
+    return lambda epoch: torch.stack(
+        [torch.as_tensor(transform(picture)) for _ in range(VIEWS) for picture in pictures]
+    )
 
 
 def kornia_batched(images: torch.Tensor) -> Callable[[int], torch.Tensor]:

@@ -12,7 +12,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from scipy.stats import spearmanr
+from rank_correlation import spearman
 
 from contrascope import records
 
@@ -29,7 +29,7 @@ def correlations(rows: list[dict[str, Any]], layer: str, score: str) -> dict[str
             continue
         values, accuracies = zip(*pairs, strict=True)
         chosen = max(pairs)[1]
-        found[run] = (float(spearmanr(values, accuracies).statistic), 100 * (max(accuracies) - chosen))
+        found[run] = (spearman(values, accuracies), 100 * (max(accuracies) - chosen))
     return found
 
 

@@ -17,6 +17,9 @@ import torch
 
 from contrascope import records
 from contrascope.jobs.train import train
+from contrascope.records.kinds import EvaluationRecord
+from contrascope.records.typed import read_record
+from contrascope.runs.load import settings_of as settings_in
 from contrascope.runs.recipes import CPU_METHODS, RECIPES
 from contrascope.runs.settings import RunSettings
 
@@ -42,8 +45,8 @@ def plan(seeds: int) -> list[tuple[str, int, str | None]]:
 
 
 def scores(folder: Path) -> dict[tuple[str, str], float]:
-    rows = records.read_json(folder / records.EVALUATION)["rows"]
-    return {(row["of"], row["name"]): 100 * row["value"] for row in rows}
+    rows = read_record(EvaluationRecord, folder / records.EVALUATION).require("rows").rows
+    return {(row.of, row.name): 100 * row.value for row in rows if row.value is not None}
 
 
 def timed_train(settings: RunSettings, folder: Path) -> None:
@@ -76,7 +79,7 @@ def table(done: dict[tuple[str, str | None], list[Path]]) -> str:
         random = spread([one["random encoder", "knn"] for one in all_scores])
         minutes = [records.read_json(folder / TIMING) for folder in folders]
         times = [spread([one[kind] for one in minutes]) for kind in ("wall", "processor")]
-        epochs = records.read_json(folders[0] / records.SETTINGS)["training"]["epochs"]
+        epochs = settings_in(folders[0]).training.epochs
         cells = [recipe, policy or "its own", str(epochs), str(len(folders)), *cells, random, *times]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -1,3 +1,4 @@
+# pyright: reportMissingImports=false
 """Concentration measured: speed of the augmented distance, width of the clique brackets, where all is known.
 
     python benchmarks/concentration.py rate --out rate.svg
@@ -96,7 +97,8 @@ def cliques(args: argparse.Namespace) -> dict[str, Any]:
 def with_networkx(near: np.ndarray) -> int:
     import networkx
 
-    return len(networkx.max_weight_clique(networkx.from_numpy_array(near), weight=None)[0])
+    unweighted: Any = None
+    return len(networkx.max_weight_clique(networkx.from_numpy_array(near), weight=unweighted)[0])
 
 
 def with_igraph(near: np.ndarray) -> int:

@@ -44,6 +44,8 @@ from contrascope.geometry.toys import rotation_rank
 from contrascope.jobs.geometry_probe import GeometryProbe, geometry_row
 from contrascope.jobs.train import train
 from contrascope.methods.joint.simclr_settings import SimCLRSettings
+from contrascope.records.kinds import EvaluationRecord
+from contrascope.records.typed import read_record
 from contrascope.runs.build import build
 from contrascope.runs.folder import claim
 from contrascope.runs.load import default_device, load_run, policies_for
@@ -101,8 +103,8 @@ def run_case(settings: RunSettings, folder: Path) -> dict[str, Any]:
         records.write_json(path, measured(settings, folder))
     found = records.read_json(path)
     found["curve"] = [found["start_row"], *probed(folder)]
-    scores = records.read_json(folder / records.EVALUATION)["rows"]
-    found["scores"] = {row["name"]: row["value"] for row in scores if row["of"] == "trained encoder"}
+    scores = read_record(EvaluationRecord, folder / records.EVALUATION).require("rows").rows
+    found["scores"] = {row.name: row.value for row in scores if row.of == "trained encoder"}
     return found
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import statistics
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ def figure(done: Runs, toy: dict[str, Any], path: Path) -> None:
     plot.savefig(path)
 
 
-def shaded(axis: Any, values: dict[float, list[float]], dash: str, label: str) -> None:
+def shaded(axis: Any, values: Mapping[Any, list[float]], dash: str, label: str) -> None:
     places = sorted(values)
     middle = [statistics.mean(values[p]) for p in places]
     off = [statistics.stdev(values[p]) if len(values[p]) > 1 else 0.0 for p in places]
@@ -142,7 +143,7 @@ def shaded(axis: Any, values: dict[float, list[float]], dash: str, label: str) -
 
 def by_epoch(runs: list[dict[str, Any]], key: str) -> dict[float, list[float]]:
     """Every seed's values of a quantity, epoch by epoch."""
-    values: dict[float, list[float]] = {}
+    values: Mapping[Any, list[float]] = {}
     for run in runs:
         for row in run["curve"]:
             if row.get(key) is not None:

@@ -13,6 +13,7 @@ import platform
 import resource
 import statistics
 import time
+from collections.abc import Callable
 
 import torch
 
@@ -20,7 +21,7 @@ from contrascope.evaluation.knn import KNNClassifier
 from contrascope.linalg import BLOCK_FLOATS, nearest
 
 
-def product(query, bank):
+def product(query: torch.Tensor, bank: torch.Tensor) -> None:
     rows = min(len(query), max(16, BLOCK_FLOATS // len(bank)))
     out = bank.new_empty(rows, len(bank))
     for start in range(0, len(query), rows):
@@ -28,13 +29,13 @@ def product(query, bank):
         torch.mm(part, bank.T, out=out[: len(part)])
 
 
-def seconds(call):
+def seconds(call: Callable[[], object]) -> float:
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
 
 
-def peak_mb():
+def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from cifar10 import scores, settings_of, spread, timed_train
 from concentration import load
-from scipy.stats import spearmanr
+from rank_correlation import spearman
 
 from contrascope import records
 from contrascope.augment.settings import PolicySettings
@@ -115,7 +115,7 @@ def order_agrees(found: dict[str, Any], error: dict[str, list[dict[str, float]]]
         theirs = [statistics.mean(one[name] for one in error[pair]) for pair in known]
         table = found[space]["policies"]
         agree[f"{space}, {name}"] = [
-            round(float(spearmanr([table[p]["mean over classes"][d][1] for p in known], theirs).statistic), 3)
+            round(spearman([table[p]["mean over classes"][d][1] for p in known], theirs), 3)
             for d in range(len(found[space]["deltas"]))
         ]
     return agree

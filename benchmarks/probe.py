@@ -35,8 +35,11 @@ from contrascope.evaluation.transfer import linear, validation_mask
 from contrascope.features.features import Features
 from contrascope.features.files import load_features
 
+Path = list[tuple[torch.Tensor, torch.Tensor]]
+"""Coefficients and intercepts at every penalty."""
 
-def drawn(count, dim, classes, seed):
+
+def drawn(count: int, dim: int, classes: int, seed: int) -> Features:
     source = torch.Generator().manual_seed(7)
     centres = torch.randn(classes, dim, generator=source)
     mix = torch.linalg.qr(torch.randn(dim, dim, generator=source))[0]
@@ -47,7 +50,7 @@ def drawn(count, dim, classes, seed):
     return Features(h=h.relu()[None], y={"label": y}, ids=torch.arange(count))
 
 
-def principal(train, test, dim):
+def principal(train: Features, test: Features, dim: int) -> list[Features]:
     """Both parts on the first `dim` principal axes of the first."""
     rows = train.h[0]
     mean = rows.mean(dim=0)
@@ -56,7 +59,9 @@ def principal(train, test, dim):
     return [Features(h=((part.h[0] - mean) @ axes)[None], y=part.y, ids=part.ids) for part in (train, test)]
 
 
-def theirs(train, test, protocol, *, steps, tolerance):
+def theirs(
+    train: Features, test: Features, protocol: TransferProtocol, *, steps: int, tolerance: float
+) -> tuple[float, float, int, Path]:
     """The protocol with scikit-learn: test accuracy, chosen C, steps taken and the coefficients along the path."""
     h, y = train.h[0].numpy(), train.labels().numpy()
     out = validation_mask(train.labels(), protocol).numpy()
@@ -66,7 +71,7 @@ def theirs(train, test, protocol, *, steps, tolerance):
         model.set_params(C=c).fit(h[~out], y[~out])
         taken += int(np.max(model.n_iter_))
         score = model.score(h[out], y[out])
-        path.append((torch.from_numpy(model.coef_.copy()), torch.from_numpy(model.intercept_.copy())))
+        path.append((torch.tensor(model.coef_), torch.tensor(model.intercept_)))
         if score > best:
             best, chosen = score, c
     model.set_params(C=chosen).fit(h, y)
@@ -74,7 +79,7 @@ def theirs(train, test, protocol, *, steps, tolerance):
     return model.score(test.h[0].numpy(), test.labels().numpy()), chosen, taken, path
 
 
-def ours_again(train, protocol, *, tolerance):
+def ours_again(train: Features, protocol: TransferProtocol, *, tolerance: float) -> tuple[Path, int]:
     """Coefficients along the path, untimed, and the passes over the data."""
     rows, _, codes = learnt_on(train, protocol)
     path, found = LogisticPath(rows, codes, int(codes.max()) + 1, standardise=False), []
@@ -84,13 +89,13 @@ def ours_again(train, protocol, *, tolerance):
     return found, path.looks
 
 
-def learnt_on(train, protocol):
+def learnt_on(train: Features, protocol: TransferProtocol) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     keep = ~validation_mask(train.labels(), protocol)
     classes, codes = train.labels().unique(return_inverse=True)
     return train.h[0][keep], classes, codes[keep]
 
 
-def objectives(train, protocol, path):
+def objectives(train: Features, protocol: TransferProtocol, path: Path) -> torch.Tensor:
     """Mean cross-entropy plus penalty at each C of the path, float64."""
     rows, _, codes = learnt_on(train, protocol)
     found = []
@@ -103,7 +108,7 @@ def objectives(train, protocol, path):
     return torch.tensor(found, dtype=torch.float64)
 
 
-def above(values, least):
+def above(values: torch.Tensor, least: torch.Tensor) -> dict[str, str]:
     gaps = values - least
     return {"median": f"{gaps.median().item():.1e}", "largest": f"{gaps.max().item():.1e}"}
 

@@ -1,3 +1,4 @@
+# pyright: reportMissingImports=false
 """Pictures of pages in headless Chromium, at the width of a desk and of a phone, light and dark.
 
     python benchmarks/screenshots.py PAGE.html... --out docs/screenshots --top 2400

@@ -1,3 +1,4 @@
+# pyright: reportMissingImports=false
 """Images per second of a whole training step: over the bare encoder's, and over lightly's, in one run.
 
     make bench
@@ -51,6 +52,11 @@ def finish(device: torch.device) -> None:
         torch.cuda.synchronize()
 
 
+def channels_last(network: nn.Module, device: torch.device) -> None:
+    """Moves a network to the device, channels last, in training mode."""
+    network.to(device, memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
+
+
 class Contenders:
     """The steps, over one set of random images and networks of the same shape."""
 
@@ -62,7 +68,8 @@ class Contenders:
         self.images = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator).to(device)
         self.ids = torch.arange(len(self.images), device=device)
         self.policies = build_policy(settings.policy, channels=3, size=SIDE)
-        self.method = build(settings, (3, SIDE, SIDE)).to(device, memory_format=torch.channels_last).train()
+        self.method = build(settings, (3, SIDE, SIDE))
+        channels_last(self.method, device)
         self.optimizer = build_optimizer(settings.optim, self.method)
         some, ids = self.images[: self.batch], self.ids[: self.batch]
         self.ready = make_views(some, self.policies, ids=ids, seed=0, epoch=0)[0]
@@ -98,7 +105,7 @@ class Contenders:
         encoder = build(self.settings, (3, SIDE, SIDE)).encoder
         dim = self.method.encoder(self.ready[0, :2]).shape[1]
         network = nn.Sequential(encoder, SimCLRProjectionHead(dim, 512, 128, batch_norm=False))
-        network = network.to(self.device, memory_format=torch.channels_last).train()
+        channels_last(network, self.device)
         optimizer = build_optimizer(self.settings.optim, network)
         criterion = NTXentLoss(temperature=0.5)
         side = self.ready.shape[-1]
@@ -162,7 +169,7 @@ def main() -> None:
     contenders = Contenders(settings, options.precision, device)
     rounds: list[dict[str, float]] = []
     for _ in range(options.rounds):
-        steps = {"ours": contenders.whole, "bare encoder": contenders.bare}
+        steps: dict[str, Step] = {"ours": contenders.whole, "bare encoder": contenders.bare}
         if options.lightly:
             steps["lightly"] = contenders.lightly()
         rates = {

@@ -33,11 +33,14 @@ from contrascope.encoders.settings import EncoderSettings
 from contrascope.evaluation.knn import KNNClassifier
 from contrascope.features.embed import embed
 from contrascope.methods.base import Method
-from contrascope.runs.settings import RunSettings
+from contrascope.records.kinds import EvaluationRecord
+from contrascope.records.typed import read_record
+from contrascope.runs.load import settings_of
 from contrascope.settings import from_json, to_json
 from contrascope.subjects.diagnose import diagnose_anything
 from contrascope.training.loop import fit
 from contrascope.training.settings import ScheduleSettings, TrainingSettings
+from contrascope.training.views import image_views
 from contrascope.training.watch import NonFiniteLossError
 
 HEALTHY = {"healthy", "undecided"}
@@ -63,7 +66,7 @@ def train(case: Case, images: ImageSet, seed: int, run: Path) -> tuple[Method, s
         fit(
             method,
             images,
-            case.policies(images.shape[0], images.shape[1]),
+            image_views(method, case.policies(images.shape[0], images.shape[1]), images, training),
             run=run,
             training=training,
             optim=case.optim,
@@ -149,12 +152,10 @@ def finished_run(run: Path, folder: Path) -> dict[str, Any]:
     if not path.exists():
         found = diagnose_anything(str(run), None, labels="none", settings=DiagnosisSettings()).diagnosis
         records.write_json(path, {"signals": to_json(found.signals)})
-    settings = from_json(RunSettings, records.read_json(run / records.SETTINGS))
+    settings = settings_of(run)
     verdict = judge(from_json(Signals, records.read_json(path)["signals"]), method=settings.method)
-    rows = records.read_json(run / records.EVALUATION)["rows"]
-    knn_of = {
-        row["of"].split()[0]: row["value"] for row in rows if row["name"] == "knn" and "encoder" in row["of"]
-    }
+    rows = read_record(EvaluationRecord, run / records.EVALUATION).require("rows").rows
+    knn_of = {row.of.split()[0]: row.value for row in rows if row.name == "knn" and "encoder" in row.of}
     return {
         "case": run.name,
         "seed": settings.training.seed,

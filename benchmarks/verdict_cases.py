@@ -20,8 +20,9 @@ from contrascope.encoders.settings import ProjectorSettings
 from contrascope.losses.cosine import byol, negative_cosine
 from contrascope.losses.spectral import linear_contrastive
 from contrascope.losses.terms import LossTerms
-from contrascope.methods.base import Method, over_views
+from contrascope.methods.base import Method
 from contrascope.methods.build import build_method
+from contrascope.methods.embedding import over_views
 from contrascope.methods.joint.barlow_twins_settings import BarlowTwinsSettings
 from contrascope.methods.joint.simclr import SimCLR
 from contrascope.methods.joint.simclr_settings import SimCLRSettings
@@ -33,7 +34,6 @@ from contrascope.methods.predict.simsiam import SimSiam
 from contrascope.methods.predict.simsiam_settings import SimSiamSettings
 from contrascope.methods.settings import MethodSettings
 from contrascope.training.settings import OptimSettings
-from contrascope.types import Views
 
 Make = Callable[[nn.Module], Method]
 CONTRASTIVE = ProjectorSettings(hidden=(256,), out=64)
@@ -143,7 +143,7 @@ def _broken_methods() -> list[Case]:
             "simsiam",
             data,
             broken=True,
-            make=lambda encoder: NoStopGradient(encoder, simsiam),
+            make=lambda encoder, own=simsiam: NoStopGradient(encoder, own),
         )
         for data in ("digits", "shapes")
     ] + [
@@ -215,7 +215,9 @@ def _broken_data() -> list[Case]:
 class NoStopGradient(SimSiam):
     """The gradient flows through both sides."""
 
-    def terms(self, views: Views, z: Float[Tensor, "views batch dim"]) -> LossTerms:
+    def terms(
+        self, z: Float[Tensor, "views batch out"], target: Float[Tensor, "views batch out"] | None
+    ) -> LossTerms:
         p = over_views(self.predictor, z, joint=self.joint_pass)
         return negative_cosine(p, z, positives=self.positives)
 
@@ -223,14 +225,16 @@ class NoStopGradient(SimSiam):
 class NoPredictor(BYOL):
     """z itself is drawn to the target, which is the network of the step before."""
 
-    def terms(self, views: Views, z: Float[Tensor, "views batch dim"]) -> LossTerms:
-        h = over_views(self.target_encoder, views, joint=self.joint_pass).detach()
-        target = over_views(self.target_projector, h, joint=self.joint_pass).detach()
+    def terms(
+        self, z: Float[Tensor, "views batch out"], target: Float[Tensor, "views batch out"] | None
+    ) -> LossTerms:
         return byol(z, target, positives=self.positives)
 
 
 class LinearLoss(SimCLR):
     """Alignment and the squared norm of the mean alone."""
 
-    def terms(self, views: Views, z: Float[Tensor, "views batch dim"]) -> LossTerms:
+    def terms(
+        self, z: Float[Tensor, "views batch out"], target: Float[Tensor, "views batch out"] | None
+    ) -> LossTerms:
         return linear_contrastive(z, centring=1.0, positives=self.positives)

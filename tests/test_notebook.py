@@ -36,17 +36,16 @@ def read(html):
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", '"><img src=x onerror=alert(2)>', "&amp;"])
 def test_every_text_is_escaped(name):
     summary = Summary(
-        title=name, word=name, sentences=(name,), head=(name, name), rows=[(name, name)], note=name
+        title=name, word=name, mark="✗", sentences=(name,), head=(name, name), rows=[(name, name)], note=name
     )
     text = read(summary_html(summary))
     assert text.count(name) == 7
     assert f"✗ {name}" in text
 
 
-@pytest.mark.parametrize(("word", "mark"), [("healthy", "✓"), ("undecided", "?"), ("complete collapse", "✗")])
-def test_a_sign_stands_beside_the_verdict(word, mark):
-    summary = Summary(title="t", word=word, sentences=(), head=(), rows=())
-    assert f"{mark} {word}" in read(summary_html(summary))
+def test_a_sign_stands_beside_the_verdict():
+    summary = Summary(title="t", word="undecided", mark="?", sentences=(), head=(), rows=())
+    assert "? undecided" in read(summary_html(summary))
 
 
 def test_a_diagnosis_shows_itself_with_its_reference():

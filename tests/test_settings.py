@@ -1,14 +1,17 @@
 import dataclasses
 import json
+import typing
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
 from contrascope.errors import InputError
+from contrascope.evaluation.protocol import Protocol
+from contrascope.evaluation.suites import TransferProtocol
 from contrascope.runs.recipes import RECIPES
 from contrascope.runs.settings import RunSettings
-from contrascope.settings import differences, digest, from_json, to_json
+from contrascope.settings import differences, digest, from_json, has_kind, kind_of, to_json, written_as
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -88,3 +91,50 @@ def test_the_digest_tells_settings_apart_whatever_the_order():
     digests = {digest(recipe.make()) for recipe in RECIPES.values()}
     assert len(digests) == len(RECIPES)
     assert digest(RECIPES["digits-simclr"].make()) == digest(tree())
+
+
+def reachable(hint, found):
+    """Every dataclass that a type names, and those that its fields name."""
+    for part in typing.get_args(hint):
+        reachable(part, found)
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint) and hint not in found:
+        found.append(hint)
+        hints = typing.get_type_hints(hint)
+        for one in dataclasses.fields(hint):
+            reachable(hints[one.name], found)
+    return found
+
+
+def test_every_settings_class_of_a_run_has_a_kind_of_its_own_and_no_two_have_one():
+    from contrascope.augment.op import AbstractOp
+    from contrascope.methods.settings import discover
+
+    found = reachable(RunSettings, [])
+    for info in discover().values():
+        reachable(info.settings, found)
+    found += [kind for kind in AbstractOp.__subclasses__() if kind.__module__.startswith("contrascope.")]
+    assert len(found) > 25
+    assert [kind.__name__ for kind in found if not has_kind(kind)] == []
+    kinds = [kind_of(kind) for kind in found]
+    assert len(set(kinds)) == len(kinds)
+
+
+def test_a_kind_stays_when_its_class_is_renamed_and_is_not_inherited():
+    @written_as("Dot")
+    @dataclasses.dataclass(frozen=True)
+    class Renamed:
+        x: int = 1
+
+    class Derived(Renamed):
+        pass
+
+    assert to_json(Renamed()) == {"kind": "Dot", "x": 1}
+    assert from_json(Renamed, {"kind": "Dot", "x": 2}) == Renamed(2)
+    with pytest.raises(InputError, match="expected 'Dot'"):
+        from_json(Renamed, {"kind": "Renamed", "x": 2})
+    assert kind_of(Derived) == "Derived"
+
+
+def test_hashes_of_protocols_are_those_of_version_0_1():
+    assert Protocol(k=20).hash == "e616a4743879"
+    assert TransferProtocol().hash == "8d6775d93c2a"

@@ -59,7 +59,7 @@ def gather_batch(z: Float[Tensor, "... batch dim"]) -> Float[Tensor, "... joined
     """
     if world_size() == 1:
         return z
-    _refuse_unequal(z.shape[-2], z.device)
+    refuse_unequal(z.shape[-2], z.device)
     return _GatherBatch.apply(z)
 
 
@@ -67,8 +67,19 @@ def gather_rows(x: Shaped[Tensor, "n ..."]) -> Shaped[Tensor, "joined ..."]:
     """Rows of all processes, rank 0's first, without gradient: for ids, keys of a queue and metrics."""
     if world_size() == 1:
         return x
-    _refuse_unequal(x.shape[0], x.device)
+    refuse_unequal(x.shape[0], x.device)
     return torch.cat(_all_gather(x.detach()))
+
+
+def refuse_unequal(batch: int, device: torch.device) -> None:
+    """Refuses processes that hold different numbers of images: averaged gradients would weigh them unequally."""
+    if world_size() == 1:
+        return
+    sizes = torch.cat(_all_gather(torch.tensor([batch], device=device))).tolist()
+    if len(set(sizes)) > 1:
+        raise InputError(
+            f"processes hold {sizes} images; expected equally many. Drop the last, incomplete batch."
+        )
 
 
 def all_reduce_sum(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -219,14 +230,6 @@ def _all_gather(x: Tensor) -> list[Tensor]:
     pieces = [torch.empty_like(x, memory_format=torch.contiguous_format) for _ in range(world_size())]
     dist.all_gather(pieces, x.contiguous())
     return pieces
-
-
-def _refuse_unequal(batch: int, device: torch.device) -> None:
-    sizes = torch.cat(_all_gather(torch.tensor([batch], device=device))).tolist()
-    if len(set(sizes)) > 1:
-        raise InputError(
-            f"processes hold {sizes} images; expected equally many. Drop the last, incomplete batch."
-        )
 
 
 def _joined_statistics(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -21,6 +21,10 @@ _ROUNDS = 10
 _ID_BITS, _VIEW_BITS, _OPERATION_BITS, _BLOCK_BITS = 48, 16, 8, 24
 
 
+PROBE_EPOCH = 2**20
+"""The epoch whose draws are kept for measuring; no training reaches it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DrawKey:
     """Which randomness: the key of all draws of one operation on a batch of images.

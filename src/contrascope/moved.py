@@ -41,7 +41,7 @@ EXPERIMENTS = {
     "advise_descriptors": "advice.descriptors",
     "advise_gallery": "advice.gallery",
     "advise_measure": "advice.measure",
-    "advise_operations": "advice.operations",
+    "advise_operations": "advice.operations augment.catalogue",
     "advise_policies": "advice.policies",
     "advise_proxies": "advice.proxies",
     "advise_settings": "advice.settings",
@@ -81,6 +81,10 @@ EXPERIMENTS = {
     "train": "jobs.train jobs.assess runs.load runs.build",
 }
 OTHERS = {
+    "cli_arguments": " ".join(
+        f"commands.{name}"
+        for name in ("train", "embed", "evaluate", "diagnose", "advise", "report", "export", "figure")
+    ),
     "diagnosis.advisor": "advice.advisor",
     "training.lightning": "integrations.lightning",
     "methods.simclr": "methods.joint.simclr",
@@ -93,7 +97,7 @@ OTHERS = {
 MOVED: dict[str, tuple[str, ...]] = {
     **{f"experiments.{old}": tuple(new.split()) for old, new in EXPERIMENTS.items()},
     **{f"theory.{name}": (f"theory.{room}.{name}",) for room, names in THEORY.items() for name in names},
-    **{old: (new,) for old, new in OTHERS.items()},
+    **{old: tuple(new.split()) for old, new in OTHERS.items()},
 }
 """Module of version 0.1 to the modules that hold its names now, both below `contrascope`."""
 

@@ -15,6 +15,8 @@ class Summary:
     """What it is of."""
     word: str
     """The verdict, or what stands for it."""
+    mark: str
+    """The sign beside it."""
     sentences: tuple[str, ...]
     """Evidence, cause, advice."""
     head: tuple[str, ...]
@@ -28,14 +30,13 @@ class Summary:
 def summary_html(summary: Summary) -> str:
     """One block of HTML without scripts, links or pictures; every text is escaped.
 
-    >>> shown = summary_html(Summary(title="<b>", word="healthy", sentences=(), head=(), rows=[]))
+    >>> shown = summary_html(Summary(title="<b>", word="healthy", mark="✓", sentences=(), head=(), rows=[]))
     >>> "<b>" in shown, "&lt;b&gt;" in shown
     (False, True)
     """
-    mark = {"healthy": "✓", "undecided": "?"}.get(summary.word, "✗" if summary.word else "–")
     parts = [
         f'<div style="opacity:0.75">{_text(summary.title)}</div>',
-        f'<div style="font-size:1.3em;font-weight:600">{mark} {_text(summary.word or "not diagnosed")}</div>',
+        f'<div style="font-size:1.3em;font-weight:600">{_text(summary.mark)} {_text(summary.word)}</div>',
     ]
     if summary.sentences:
         items = "".join(f"<li>{_text(sentence)}</li>" for sentence in summary.sentences)

@@ -6,12 +6,14 @@ import hashlib
 import json
 import types
 import typing
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from contrascope.errors import InputError, did_you_mean
 
 T = TypeVar("T")
+Kind = TypeVar("Kind", bound=type)
 KIND = "kind"
 
 
@@ -23,9 +25,44 @@ class Open:
         """The subclass of this name; raises `InputError` with the nearest known one."""
         raise NotImplementedError
 
+    @classmethod
+    def kind_name(cls) -> str:
+        """What files call this class: the word that it was given, unless it says otherwise."""
+        return _KINDS.get(cls, cls.__name__)
+
+
+_KINDS: dict[type, str] = {}
+
+
+def written_as(kind: str) -> Callable[[Kind], Kind]:
+    """Gives a class of settings the word that files call it: it stays when the class is renamed, and is not inherited.
+
+    Above the dataclass decorator, since that may make a new class.
+    """
+
+    def give(cls: Kind) -> Kind:
+        _KINDS[cls] = kind
+        return cls
+
+    return give
+
+
+def kind_of(cls: type) -> str:
+    """The word that files call these settings; of a class that was given none, its name.
+
+    >>> kind_of(written_as("Dot")(type("Point", (), {}))), kind_of(type("Line", (), {}))
+    ('Dot', 'Line')
+    """
+    return cls.kind_name() if issubclass(cls, Open) else _KINDS.get(cls, cls.__name__)
+
+
+def has_kind(cls: type) -> bool:
+    """Whether a class was given its own word."""
+    return cls in _KINDS
+
 
 def to_json(value: Any) -> Any:
-    """Plain JSON of nested settings; each dataclass carries its class name under `kind`.
+    """Plain JSON of nested settings; each dataclass carries its word under `kind`.
 
     >>> import dataclasses
     >>> Point = dataclasses.make_dataclass("Point", [("x", int), ("y", tuple[int, ...])], frozen=True)
@@ -34,7 +71,7 @@ def to_json(value: Any) -> Any:
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {KIND: type(value).__name__, **fields}
+        return {KIND: kind_of(type(value)), **fields}
     if isinstance(value, dict):
         return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -127,7 +164,7 @@ def _read_tuple(args: tuple[Any, ...], data: Any, path: str) -> tuple[Any, ...]:
 def _read_union(args: tuple[Any, ...], data: Any, path: str) -> Any:
     if data is None and types.NoneType in args:
         return None
-    named = {a.__name__: a for a in args if dataclasses.is_dataclass(a) and isinstance(a, type)}
+    named = {kind_of(a): a for a in args if dataclasses.is_dataclass(a) and isinstance(a, type)}
     if isinstance(data, dict) and named:
         name = data.get(KIND)
         if name not in named:
@@ -158,8 +195,8 @@ def _read_open(kind: type[Open], data: Any, path: str) -> Any:
 def _read_dataclass(kind: Any, data: Any, path: str) -> Any:
     if not isinstance(data, dict):
         raise InputError(f"{path} is {data!r}; expected the fields of {kind.__name__}.")
-    if data.get(KIND, kind.__name__) != kind.__name__:
-        raise InputError(f"{path}.kind is {data[KIND]!r}; expected {kind.__name__!r}.")
+    if data.get(KIND, kind_of(kind)) != kind_of(kind):
+        raise InputError(f"{path}.kind is {data[KIND]!r}; expected {kind_of(kind)!r}.")
     fields = {f.name: f for f in dataclasses.fields(kind)}
     hints = typing.get_type_hints(kind, include_extras=True)
     given = {key: item for key, item in data.items() if key != KIND}

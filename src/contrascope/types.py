@@ -25,16 +25,12 @@ Labels = Int[Tensor, " batch"]
 
 Mask = Bool[Tensor, " batch"]
 
-Progress = Callable[[int, int], None]
-"""Told how many of how many images are done, as long work goes on."""
-
 Tell = Callable[[str], None]
 """Told in words what is being done."""
 
 
-def silent(*what: object) -> None:
-    """Progress that nobody sees, words that nobody hears.
+def unheard(text: str) -> None:
+    """Words that nobody hears.
 
-    >>> silent(1, 2), silent("encoder")
-    (None, None)
+    >>> unheard("encoder")
     """

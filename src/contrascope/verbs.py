@@ -29,6 +29,7 @@ from contrascope.jobs.embed import embed_anything
 from contrascope.jobs.evaluate import evaluate_anything
 from contrascope.jobs.export import ExportSettings, Format, export_run
 from contrascope.jobs.train import train as train_in_folder
+from contrascope.progress import Progress, silent
 from contrascope.reports.page import write_report
 from contrascope.runs.facts import look
 from contrascope.runs.load import Run, load_run
@@ -36,7 +37,7 @@ from contrascope.runs.recipes import find_recipe
 from contrascope.runs.settings import Facts, RunSettings
 from contrascope.subjects.diagnose import diagnose_subject
 from contrascope.subjects.open import kind_of, open_subject
-from contrascope.types import Progress, Tell, silent
+from contrascope.types import Tell, unheard
 
 Device = torch.device | str | None
 """Where the work is done; None: the first GPU or the CPU, for a model in memory where it lies."""
@@ -49,6 +50,8 @@ def train(
     labels: Labels = None,
     out: Path | str | None = None,
     resume: bool = False,
+    device: Device = None,
+    progress: Progress = silent,
 ) -> Run:
     """Train an encoder on images from anywhere, by a recipe or your own settings, in a folder of its own.
 
@@ -68,7 +71,7 @@ def train(
     folder = (
         Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}" if out is None else Path(out).expanduser()
     )
-    train_in_folder(settings, folder, resume=resume, images=given)
+    train_in_folder(settings, folder, resume=resume, images=given, device=device, progress=progress)
     return load_run(folder)
 
 
@@ -132,8 +135,8 @@ def evaluate(
     protocol: Protocol | None = None,
     step: int | None = None,
     device: Device = None,
-    tell: Tell = silent,
     progress: Progress = silent,
+    probing: Progress = silent,
 ) -> Rows:
     """Accuracy of simple classifiers on frozen features, beside the random twin and raw pixels.
 
@@ -155,8 +158,8 @@ def evaluate(
         labels=labels,
         step=step,
         device=device,
-        tell=tell,
         progress=progress,
+        probing=probing,
     )
 
 
@@ -175,7 +178,6 @@ def diagnose(
     seed: int = 0,
     method: Any = None,
     device: Device = None,
-    tell: Tell = silent,
     progress: Progress = silent,
 ) -> Diagnosis:
     """Say without labels whether a representation works, and why: of embeddings, a run, a file, an encoder or a model.
@@ -215,7 +217,7 @@ def diagnose(
         )
     data = z if images is None else images
     subject = open_subject(h, data=data, policy=_policy(policy), labels=labels, step=step)
-    return diagnose_subject(subject, settings=chosen, device=device, tell=tell, progress=progress).diagnosis
+    return diagnose_subject(subject, settings=chosen, device=device, progress=progress).diagnosis
 
 
 def advise(
@@ -253,7 +255,7 @@ def report(
     diagnosis: bool = True,
     points: int = 5000,
     device: Device = None,
-    tell: Tell = silent,
+    tell: Tell = unheard,
 ) -> Path:
     """One self-contained HTML page of a run, or a comparison of several; returns the file.
 

@@ -12,7 +12,7 @@ from contrascope.advice.curves import (
     policy_views,
 )
 from contrascope.advice.descriptors import describe
-from contrascope.advice.operations import CATALOGUE, measure_operation, operations_for
+from contrascope.advice.operations import measure_operation
 from contrascope.advice.policies import HUE, LIGHT, Candidate, candidates, compose, pair_sweep
 from contrascope.advice.proxies import Timing, halving_plan, knn_left_out
 from contrascope.advice.survey import (
@@ -25,6 +25,7 @@ from contrascope.advice.survey import (
     near_duplicates,
     survey,
 )
+from contrascope.augment.catalogue import CATALOGUE, operations_for
 from contrascope.augment.colour import adjust_hue_
 from contrascope.augment.jitter import ColorJitter
 from contrascope.augment.views import make_views

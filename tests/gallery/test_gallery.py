@@ -25,6 +25,7 @@ from contrascope.gallery.thumbnails import Thumbnails, resized, sheets
 from contrascope.jobs.train import train
 from contrascope.linalg import principal, unit_rows
 from contrascope.methods.joint.simclr_settings import SimCLRSettings
+from contrascope.records.entry import as_tree
 from contrascope.runs.load import load_run
 from contrascope.runs.recipes import digits_simclr
 from contrascope.subjects.open import open_subject
@@ -53,7 +54,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def record(run):
-    return gallery(open_subject(run), SMALL)
+    return as_tree(gallery(open_subject(run), SMALL))
 
 
 def decoded(record, tile):
@@ -126,7 +127,7 @@ def test_views_carry_the_numbers_that_made_them(record):
 def test_spectra_and_r_epsilon_stand_beside_the_random_twin(record):
     for key in ("h", "z", "reference_h", "reference_z"):
         assert record["spectra"][key] == sorted(record["spectra"][key], reverse=True)
-        share = record["r_epsilon"][key]["share"]
+        share = record["r_epsilon"]["layers"][key]["share"]
         assert share == sorted(share, reverse=True)
         assert share[-1] == 0
     assert record["spectra"]["h"] != record["spectra"]["reference_h"]
@@ -134,7 +135,7 @@ def test_spectra_and_r_epsilon_stand_beside_the_random_twin(record):
 
 def test_concentration_rises_to_one_and_its_smallest_class_is_below_the_mean(record):
     for layer in ("h", "reference_h"):
-        curve = record["concentration"][layer]
+        curve = record["concentration"]["layers"][layer]
         assert curve["mean"] == sorted(curve["mean"])
         assert curve["mean"][-1] == curve["smallest"][-1] == 1
         assert all(low <= mean for low, mean in zip(curve["smallest"], curve["mean"], strict=True))
@@ -144,7 +145,7 @@ def test_concentration_by_hand():
     angles = torch.tensor([0.0, 0.05, 1.5707963])
     rows = torch.stack([angles.cos(), angles.sin()], dim=1)[None]
     found = concentration({"h": rows}, torch.zeros(3, dtype=torch.long))
-    share = dict(zip(found["deltas"], found["h"]["smallest"], strict=True))
+    share = dict(zip(found["deltas"], found["layers"]["h"]["smallest"], strict=True))
     assert share[0.0] == pytest.approx(1 / 3, abs=1e-5)
     assert share[0.1] == pytest.approx(2 / 3, abs=1e-5)
     assert share[1.3] == pytest.approx(2 / 3, abs=1e-5)
@@ -163,12 +164,12 @@ def test_an_image_that_is_shown_twice_is_embedded_once(record):
 
 
 def test_the_record_is_the_same_again(run, record):
-    assert json.dumps(gallery(open_subject(run), SMALL)) == json.dumps(record)
+    assert json.dumps(as_tree(gallery(open_subject(run), SMALL))) == json.dumps(record)
 
 
 def test_images_without_labels_have_no_label_column(tmp_path):
-    record = gallery(open_subject(tiny_run(tmp_path / "run", labels="none")), SMALL)
-    assert "label" not in record["map"]
+    record = as_tree(gallery(open_subject(tiny_run(tmp_path / "run", labels="none")), SMALL))
+    assert record["map"]["label"] is None
     assert record["classes"] == []
     assert all(row["label"] is None for row in record["neighbours"])
 

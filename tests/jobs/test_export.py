@@ -170,7 +170,7 @@ def test_what_failed_leaves_nothing_behind(run, tmp_path, capsys):
 
 
 def test_wrong_input_is_refused_with_what_to_do(run, tmp_path):
-    with pytest.raises(InputError, match=r"is no run: it has no settings\.json. Name a run's folder"):
+    with pytest.raises(InputError, match=r"no settings\.json .* is this the folder of a run"):
         export_run(tmp_path, ExportSettings(to="csv"))
     with pytest.raises(InputError, match="has no checkpoint at step 7; it has 5, 9"):
         export_run(run, ExportSettings(to="csv", step=7))

@@ -12,8 +12,11 @@ from torch import nn
 
 from contrascope import distributed
 from contrascope.encoders.settings import ProjectorSettings
+from contrascope.errors import InputError
+from contrascope.methods.allowed import allow
 from contrascope.methods.build import build_method
 from contrascope.methods.registry import METHODS
+from contrascope.methods.settings import discover
 
 PROJECTOR = ProjectorSettings(hidden=(12,), out=6, batch_norm=True)
 JOINED = 16
@@ -33,10 +36,12 @@ class SmallEncoder(nn.Module):
 
 
 def small_settings(name, **changes):
-    kind = METHODS[name]
-    fields = {field.name for field in dataclasses.fields(kind)}
-    small = {"projector": PROJECTOR, "predictor": PROJECTOR, "queue_size": 40, "splits": 4} | changes
-    return kind(**{key: value for key, value in small.items() if key in fields})
+    """The method's defaults with projectors of a few units and what its registration calls small."""
+    info = discover()[name]
+    fields = {field.name: field.default for field in dataclasses.fields(info.settings)}
+    heads = {key: PROJECTOR for key, value in fields.items() if isinstance(value, ProjectorSettings)}
+    small = {**heads, **info.small, **changes}
+    return info.settings(**{key: value for key, value in small.items() if key in fields})
 
 
 def small_method(name, *, seed=0, **changes):
@@ -60,13 +65,17 @@ CHOICES = {
 """Every word of `positives`, with what it needs."""
 CASES = {name: {} for name in METHODS} | {
     "moco without splits": {"splits": 0},
+    "simclr with splits": {"splits": 4},
+    "byol with splits": {"splits": 4},
+    "plain with a loss of one's own": {"loss": "own_methods:pulled", "loss_settings": ("margin=0.1",)},
+    "plain with one's own that gathers nothing": {"loss": "own_methods:alone"},
     "byol in a joint pass": {"joint_pass": True},
 }
 CASES |= {
     f"{name} of three views, {word}": {"views": 3} | changes
     for name in METHODS
     for word, changes in CHOICES.items()
-    if (name, word) != ("barlow_twins", "soft-worst")
+    if word in discover()[name].positives
 }
 """What W processes compute as one does; the first word is the method."""
 
@@ -74,6 +83,8 @@ CASES |= {
 def trained(case, dtype):
     """Gradients of every step after averaging, and the state after the last."""
     changes = dict(CASES[case])
+    if "loss" in changes:
+        allow(changes["loss"])
     views = changes.pop("views", 2)
     rank, world = distributed.rank(), distributed.world_size()
     method = small_method(case.split()[0], **changes).to(dtype)
@@ -92,6 +103,19 @@ def trained(case, dtype):
     return found | {f"state.{name}": value for name, value in method.state_dict().items()}
 
 
+def unequal(rank):
+    """What each method says of a process that holds an image more than the other."""
+    said = {}
+    for name in METHODS:
+        method = small_method(name, splits=0)
+        try:
+            method(clustered_views(batch=8 + rank))
+            said[name] = "nothing"
+        except InputError as error:
+            said[name] = str(error)
+    return said
+
+
 def all_trained():
     return {
         f"{case}/{dtype}/{key}": value.detach().numpy()
@@ -106,7 +130,8 @@ def process(rank, world, folder):
     dist.init_process_group(
         "gloo", init_method=(Path(folder) / "store").as_uri(), rank=rank, world_size=world
     )
-    np.savez(Path(folder) / f"rank{rank}.npz", **all_trained())
+    said = {f"unequal/{name}": text for name, text in unequal(rank).items()}
+    np.savez(Path(folder) / f"rank{rank}.npz", **all_trained(), **said)
     dist.destroy_process_group()
 
 

@@ -8,7 +8,6 @@ from method_cases import SmallEncoder, clustered_views, small_method, small_sett
 from torch import nn
 
 from contrascope.errors import InputError
-from contrascope.losses.registry import LOSSES
 from contrascope.methods.build import build_method
 from contrascope.methods.registry import METHODS
 from contrascope.methods.settings import MethodSettings
@@ -138,7 +137,7 @@ def test_evaluation_changes_no_state(name):
 @each_method
 def test_accumulation_is_refused_where_images_meet_in_the_loss_or_in_batch_norm(name):
     method = small_method(name)
-    couples = LOSSES[type(method).loss_name].gathers
+    couples = method.couples() is not None
     assert method.accumulation == "refused"
     expected = "compares the images" if couples else r"batch norm \(encoder.norm\)"
     with pytest.raises(AssertionError, match=expected):

@@ -12,8 +12,11 @@ from contrascope.losses import SoftWorst
 from contrascope.losses.barlow_twins import barlow_twins
 from contrascope.losses.contrastive import info_nce_queue, nt_xent
 from contrascope.losses.cosine import byol, negative_cosine
+from contrascope.losses.registry import LOSSES
+from contrascope.losses.uniformity import alignment_uniformity
 from contrascope.losses.vicreg import vicreg
 from contrascope.methods.registry import METHODS
+from contrascope.methods.settings import discover
 from contrascope.settings import from_json, to_json
 
 each_method = pytest.mark.parametrize("name", METHODS)
@@ -32,6 +35,8 @@ def by_hand(name, method, views, positives):
         return barlow_twins(z, std="unbiased", positives=positives)
     if name == "vicreg":
         return vicreg(z, positives=positives)
+    if name == "plain":
+        return alignment_uniformity(z, positives=positives)
     if name == "simsiam":
         p = torch.stack([method.predictor(view) for view in z])
         return negative_cosine(p, z.detach(), positives=positives)
@@ -41,10 +46,10 @@ def by_hand(name, method, views, positives):
     return byol(torch.stack([method.predictor(view) for view in z]), keys, positives=positives)
 
 
-@each_method
+@pytest.mark.parametrize("name", ["simclr", "barlow_twins", "vicreg", "plain", "simsiam", "moco", "byol"])
 @each_choice
 def test_the_value_is_that_of_the_loss_called_by_hand_and_the_gradient_arrives(name, word):
-    if name == "barlow_twins" and word == "soft-worst":
+    if word not in discover()[name].positives:
         return
     views = clustered_views(views=4)
     method = small_method(name, splits=0, **CHOICES[word])
@@ -89,7 +94,7 @@ def test_more_views_than_two_count_under_worst(name):
 @each_method
 @pytest.mark.parametrize("word", ["average", "worst-symmetric", "soft-worst"])
 def test_permuting_all_views_changes_no_symmetric_form(name, word):
-    if name == "barlow_twins" and word == "soft-worst":
+    if word not in discover()[name].positives:
         return
     views = clustered_views(views=4)
     one, other = (small_method(name, splits=0, **CHOICES[word]) for _ in range(2))
@@ -119,7 +124,7 @@ def test_moco_pairs_queries_with_keys_and_enqueues_one_key_an_image_under_worst(
 
 @each_method
 def test_the_setting_survives_its_json(name):
-    if name != "barlow_twins":
+    if "soft-worst" in discover()[name].positives:
         kept = small_settings(name, **CHOICES["soft-worst"])
         assert from_json(METHODS[name], to_json(kept)) == kept
     older = to_json(small_settings(name))
@@ -136,6 +141,19 @@ def test_settings_that_do_not_go_together_are_refused_before_training(name):
     wrong = to_json(small_settings(name)) | {"positives": "wurst"}
     with pytest.raises(InputError, match=r"positives is 'wurst'; expected one of 'first', 'average'"):
         from_json(METHODS[name], wrong)
-    if name == "barlow_twins":
-        with pytest.raises(InputError, match="barlow_twins cannot weigh the pairs of one image"):
-            small_method(name, **CHOICES["soft-worst"])
+    for word in set(CHOICES) - set(discover()[name].positives):
+        with pytest.raises(InputError, match=f"{name} cannot take positives '{word}': its .*. Use 'first'"):
+            small_method(name, **CHOICES[word])
+
+
+@each_method
+@each_choice
+def test_a_registration_promises_what_the_loss_takes(name, word):
+    method = small_method(name)
+    loss = LOSSES[method.settings.loss if name == "plain" else method.loss_name]
+    try:
+        loss.refuse_positives(chosen(word))
+    except InputError:
+        assert word not in discover()[name].positives
+    else:
+        assert word in discover()[name].positives

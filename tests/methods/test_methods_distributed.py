@@ -61,3 +61,11 @@ def test_the_second_step_and_all_state_are_those_of_one_process(processes, alone
     for found in processes:
         for key in keys:
             assert distance(found[key], alone[key], 0.01) < 1e-9, key
+
+
+@pytest.mark.parametrize("name", method_cases.METHODS)
+def test_unequal_batches_are_refused_by_every_method(processes, name):
+    for found in processes:
+        assert "images; expected equally many. Drop the last, incomplete batch." in str(
+            found[f"unequal/{name}"]
+        )

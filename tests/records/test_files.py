@@ -38,7 +38,8 @@ def test_a_torn_last_line_is_left_out_and_the_log_goes_on_whole(tmp_path, torn):
     log = records.MetricsLog(path, after_step=1)
     log.write({"step": 2, "again": True})
     log.close()
-    assert path.read_bytes() == b'{"step": 1}\n{"step": 2, "again": true}\n'
+    head = b'{"format": 1, "kind": "metrics"}\n'
+    assert path.read_bytes() == head + b'{"step": 1}\n{"step": 2, "again": true}\n'
 
 
 def test_a_damaged_middle_line_is_named_by_number(tmp_path):

@@ -6,7 +6,17 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent))  # for report_records
 
-from report_records import diagnosis, environment, evaluation, gallery, metrics, settings
+from report_records import (
+    advice,
+    diagnosis,
+    environment,
+    evaluation,
+    gallery,
+    metrics,
+    robustness,
+    settings,
+    transfer,
+)
 
 
 @pytest.fixture
@@ -22,6 +32,9 @@ def make_run(tmp_path):
             "evaluation": evaluation(),
             "diagnosis": diagnosis(),
             "gallery": gallery(),
+            "evaluation-augmented": robustness(),
+            "evaluation-transfer": transfer(),
+            "advice": advice(),
         }
         rows = changed.pop("metrics", metrics())
         for key, value in {**held, **changed}.items():

@@ -1,4 +1,4 @@
-"""Records of a small run, as the trainers write them, without any trainer."""
+"""Records of a small run, most as version 0.1 wrote them (format 0), without any trainer."""
 
 import base64
 import io
@@ -55,9 +55,21 @@ def diagnosis(word="healthy"):
     return {
         "thing": "run",
         "data": "digits",
+        "settings": {"kind": "DiagnosisSettings", "images": 100},
         "verdict": {"word": word, "evidence": ["A view finds its image."], "cause": "", "next": "Evaluate."},
-        "signals": {"h": layer(), "reference_h": layer(0.02), "reference": "a random encoder"},
+        "signals": {
+            "h": layer(),
+            "z": None,
+            "reference_h": layer(0.02),
+            "reference_z": None,
+            "reference": "a random encoder",
+            "equal_views": 0.0,
+            "faults": {"non_finite": 0, "dead_units": 0.0, "batch_norm_gap": None, "stopped": None},
+        },
         "factors": {"h label": factors},
+        "details": {"h": {"alignment_raw": estimate(3.0), "losses": {"info_nce": estimate(0.7)}}},
+        "lipschitz": {"value": 2.5},
+        "needs_views": [],
     }
 
 
@@ -74,8 +86,15 @@ def settings(seed=0):
 
 def environment():
     versions = {"contrascope": "0.1.0", "torch": "2.13.0"}
-    shape = {"images": 100, "image_shape": [1, 8, 8]}
-    return {"time": "2026-01-01", "device": "cpu", "commit": "abc", "versions": versions, **shape}
+    data = {
+        "images": 100,
+        "image_shape": [1, 8, 8],
+        "data_fingerprint": "ab12",
+        "classes": {"label": ["0", "1"]},
+    }
+    machine = {"platform": "Linux", "processor": "one", "cores": 2, "threads": 1, "processes": 1}
+    told = {"time": "2026-01-01", "command": ["contrascope", "train"], "python": "3.11.7"}
+    return {**told, "device": "cpu", "commit": "abc", "versions": versions, **machine, **data}
 
 
 def evaluation():
@@ -112,6 +131,8 @@ def gallery(points=40, classes=("zero", "one")):
     columns = {"label": alternating, "pseudo": alternating, "split": [0] * points, "alignment": line}
     return {
         "kind": "Gallery",
+        "step": 8,
+        "data": "digits [train]",
         "policy": "digits",
         "classes": list(classes),
         "sheets": [sheet(points + 2)],
@@ -150,6 +171,7 @@ def operation_row(name, share, removed, generator=True):
     return {
         "name": name,
         "unit": "turn",
+        "strength": {"median": 0.5},
         "layers": {"h": operation_cell(share, 0.2), "z": operation_cell(share / 2, 0.05)},
         "removed": removed,
         "removed_chance": 0.5,
@@ -164,8 +186,8 @@ def geometry_features(loss=2.0):
         "images": 100,
         "dim": 8,
         "loss": {"loss": loss, "upper_bound": loss + 1},
-        "clean": {"singular_values": [4.0, 2.0, 0.0], "relative": 2},
-        "augmented": {"singular_values": [5.0, 1.0, 0.5], "relative": 3},
+        "clean": {"singular_values": [4.0, 2.0, 0.0], "relative": 2, "absolute": 2, "effective": 1.9},
+        "augmented": {"singular_values": [5.0, 1.0, 0.5], "relative": 3, "absolute": 3, "effective": 1.7},
         "negatives": {
             "sharing": {"label": {"value": 0.4, "low": 0.3, "high": 0.5}},
             "chance": {"label": 0.1},
@@ -183,6 +205,9 @@ def geometry_features(loss=2.0):
 def geometry():
     """A geometry.json of two operations."""
     return {
+        "thing": "run",
+        "data": "digits",
+        "settings": {"kind": "GeometrySettings", "images": 100},
         "trained": {
             "features": geometry_features(),
             "operations": [
@@ -205,3 +230,116 @@ def geometry_probe(epoch):
     loss = {"geometry_loss": 3.0 - epoch, "geometry_bound": 4.0 - epoch, "geometry_rank": 8 - epoch}
     shares = {"geometry_unexplained": 0.5 / epoch, "geometry_sharing_label": 0.1 * epoch}
     return loss | shares | {"geometry_seen_crop": 0.3}
+
+
+def move(copy, probe="own", severity=None, of="trained encoder"):
+    """One row of the robustness suite."""
+    return {
+        "of": of,
+        "copy": copy,
+        "severity": severity,
+        "probe": probe,
+        "accuracy": 0.8,
+        "accuracy_low": 0.75,
+        "accuracy_high": 0.85,
+        "risk": 0.6,
+        "risk_gap": 0.123,
+        "gap_low": 0.1,
+        "gap_high": 0.15,
+        "bound": 2.5,
+        "l_ar": 1.0,
+        "l_ar_unit": 0.321,
+        "n": 500,
+        "chosen": 1.0,
+    }
+
+
+def robustness():
+    """A record of the robustness suite: two copies, one corruption."""
+    rows = [move("original"), move("crop"), move("crop", "original")]
+    rows += [move("noise", "original", severity) for severity in (1, 5)]
+    published = {
+        "data": "CIFAR-10",
+        "of": "SimCLR",
+        "batch": 256,
+        "accuracy": {"original": 86.76, "crop": 83.21},
+    }
+    return {
+        "format": 1,
+        "kind": "robustness",
+        "protocol": "504f8afa3c4b",
+        "encoder": "fc0e54d262cbeb30",
+        "data": ["ab12", "cd34"],
+        "source": "digits",
+        "split": "test",
+        "train_images": 1297,
+        "settings": {},
+        "rows": rows,
+        "robustness": [{"of": "trained encoder", "l_ar": 2.0, "l_ar_unit": 0.435}],
+        "published": [published],
+    }
+
+
+def transfer():
+    """A record of the transfer suite: one set that was measured and one that was not."""
+    score = {
+        "of": "trained encoder",
+        "mode": "linear",
+        "metric": "top1",
+        "value": 0.512,
+        "low": 0.5,
+        "high": 0.53,
+    }
+    score |= {"n": 100, "train": 200, "classes": 8, "std": None, "chosen": "C 3.16"}
+    shapes = {"name": "shapes", "source": "shapes", "rows": [score], "metric": "top1", "split": "test"}
+    pets = {"name": "pets", "source": "pets", "rows": [], "not_available": {"set": "no network here"}}
+    means = {"trained encoder": {"mean": 0.512, "mean_is": "mean of the 1 available of 2", "rank": 1.0}}
+    return {
+        "format": 1,
+        "kind": "transfer",
+        "protocol": "8d6775d93c2a",
+        "encoder": "fc0e54d262cbeb30",
+        "settings": {},
+        "sets": {"shapes@shape": shapes, "pets": pets},
+        "asked": ["shapes@shape", "pets"],
+        "summary": {"linear": {"networks": means, "published": {"MoCo": 72.49}}},
+    }
+
+
+def advice():
+    """A record of an advice: one useful and one destructive operation, two policies."""
+    survey = {"images": 1297, "sampled": 512, "channels": 1, "height": 8, "width": 8, "side": 8}
+    survey |= {name: estimate(0.5) for name in ("coloured", "symmetric", "handed", "copies")}
+    survey |= {"classes": 0, "hue_groups": 0, "hue_silhouette": 0.0, "groups": "", "known": None}
+    survey |= {"description": "", "chance": 0.0}
+    verdicts = [
+        {"name": "crop", "word": "useful", "strength": 0.92, "reason": "17 % of the views find their image."},
+        {"name": "flip", "word": "destructive", "strength": None, "reason": "Left and right differ."},
+    ]
+    ranked = {"name": "usual", "stage": 0, "score": estimate(0.9), "reason": "concentration 0.9"}
+    return {
+        "format": 1,
+        "kind": "advice",
+        "data": "digits [train]",
+        "labels": None,
+        "survey": survey,
+        "facts": [],
+        "verdicts": verdicts,
+        "curves": {},
+        "policies": [{"name": "usual", "ops": [{"kind": "RandomResizedCrop"}, {"kind": "ColorJitter"}]}],
+        "plan": {"rounds": []},
+        "proxies": {},
+        "ranking": [{"place": 1, **ranked}, {"place": 2, **ranked, "name": "other"}],
+        "complete": True,
+        "policy": "advised.json",
+        "settings": {},
+    }
+
+
+def parsed(kind, tree):
+    """A record from its tree, as a page reads it."""
+    from pathlib import Path
+
+    from contrascope.records.typed import record_of
+
+    return record_of(kind, tree, Path(kind.FILE)).record

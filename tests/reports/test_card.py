@@ -1,8 +1,10 @@
 import json
 
 import pytest
-from report_records import IMAGE, SCRIPT, diagnosis, environment, evaluation, settings
+from report_records import IMAGE, SCRIPT, diagnosis, environment, evaluation, parsed, settings
 
+from contrascope.records.diagnosis import DiagnosisRecord
+from contrascope.records.kinds import EnvironmentRecord, EvaluationRecord
 from contrascope.reports.card import ExportedEncoder, data_name, escaped, model_card
 from contrascope.reports.load import RunRecords, load
 
@@ -68,9 +70,9 @@ def test_hostile_names_stay_text(name):
         path="r",
         name=name,
         settings=tree,
-        diagnosis=found,
-        evaluation=evaluation(),
-        environment=environment(),
+        diagnosis=parsed(DiagnosisRecord, found),
+        evaluation=parsed(EvaluationRecord, evaluation()),
+        environment=parsed(EnvironmentRecord, environment()),
     )
     data, body = front(model_card(run, exported(encoder=name)))
     assert set(data) == {"library_name", "pipeline_tag", "tags", "model-index"}

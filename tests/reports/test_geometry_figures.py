@@ -2,9 +2,11 @@
 
 import pytest
 from report_records import geometry as record
-from report_records import geometry_probe
+from report_records import geometry_probe, parsed
 
-from contrascope.reports import geometry, geometry_facts
+from contrascope.records.geometry import GeometryRecord
+from contrascope.records.metrics import MetricsRow
+from contrascope.reports import curves, geometry, geometry_facts
 from contrascope.reports.load import RunRecords
 from contrascope.reports.sections import guarded
 
@@ -14,15 +16,16 @@ ALL = (
     geometry_facts.negatives,
     geometry_facts.facts,
     geometry_facts.spectrum,
-    geometry_facts.bound_over_time,
-    geometry_facts.projector_over_time,
-    geometry_facts.removed_over_time,
+    curves.followed("bound"),
+    curves.followed("projector"),
+    curves.followed("removed"),
 )
 
 
 def run(**changes):
-    probes = [{"epoch": e, "step": e} | geometry_probe(e) for e in (1, 2)]
-    return RunRecords(**{"path": "run", "name": "run", "geometry": record(), "probes": probes, **changes})
+    probes = [MetricsRow(kind="probe", epoch=e, step=e, values=geometry_probe(e)) for e in (1, 2)]
+    known = {"geometry": parsed(GeometryRecord, changes.pop("geometry", record()))}
+    return RunRecords(**{"path": "run", "name": "run", **known, "probes": probes, **changes})
 
 
 def test_the_picture_has_an_entry_for_every_operation_and_layer():
@@ -65,13 +68,13 @@ def test_spectra_are_over_their_largest_and_without_zeros():
 
 
 def test_curves_follow_whatever_labels_and_operations_the_probe_wrote():
-    names = [line["name"] for line in geometry_facts.removed_over_time(run()).data]
+    names = [line["name"] for line in curves.followed("removed")(run()).data]
     assert names == [
         "displacements unexplained",
         "nearest negative shares label",
         "seen of the generator of crop",
     ]
-    assert [line["y"] for line in geometry_facts.bound_over_time(run()).data] == [[2.0, 1.0], [3.0, 2.0]]
+    assert [line["y"] for line in curves.followed("bound")(run()).data] == [[2.0, 1.0], [3.0, 2.0]]
 
 
 @pytest.mark.parametrize("function", ALL)

@@ -11,6 +11,7 @@ import pytest
 from report_records import (
     IMAGE,
     SCRIPT,
+    advice,
     bound,
     diagnosis,
     environment,
@@ -18,8 +19,10 @@ from report_records import (
     gallery,
     layer,
     metrics,
+    robustness,
     settings,
     sheet,
+    transfer,
 )
 
 from contrascope.errors import InputError
@@ -150,6 +153,65 @@ def test_hostile_names_are_shown_as_text_and_make_no_element(make_run):
     assert found.open == []
 
 
+def test_hostile_names_in_suites_and_advice_are_text(make_run):
+    robust, moved, told = robustness(), transfer(), advice()
+    robust["rows"] = [{**row, "of": SCRIPT, "copy": IMAGE} for row in robust["rows"]]
+    moved["sets"]["pets"] |= {"name": IMAGE, "not_available": {SCRIPT: IMAGE}}
+    told |= {"data": SCRIPT, "policy": IMAGE, "policies": [{"name": SCRIPT, "ops": [{"kind": IMAGE}]}]}
+    told["verdicts"] = [{**one, "name": SCRIPT, "word": IMAGE, "reason": SCRIPT} for one in told["verdicts"]]
+    told["ranking"] = [{**one, "name": SCRIPT, "reason": IMAGE} for one in told["ranking"]]
+    records = {"evaluation-augmented": robust, "evaluation-transfer": moved, "advice": told}
+    found = page(make_run(**records))
+    assert_inert(found)
+    assert found.said.count(SCRIPT) > 8
+    assert found.said.count(IMAGE) > 8
+
+
+def test_suites_show_gaps_with_bounds_and_name_what_is_not_available(make_run):
+    said = page(make_run()).said
+    assert "trained encoder crop +0.123 [+0.100, +0.150] 2.5 +0.123 [+0.100, +0.150] 2.5 0.321" in said
+    assert "SimCLR, CIFAR-10, batch 256 (published) 83.21 86.76" in said
+    assert "trained encoder noise 80.0 [75.0, 85.0] 80.0 [75.0, 85.0] 0.123 / 2.5" in said
+    assert "shapes top1 test 51.2 [50.0, 53.0], C 3.16" in said
+    assert "pets the set no network here" in said
+    assert "mean of the 1 available of 2 51.20" in said
+
+
+def test_an_advice_shows_its_words_with_their_signs_and_its_ranking(make_run):
+    said = page(make_run()).said
+    assert "crop ✓ useful 0.92 17 % of the views find their image." in said
+    assert "flip ✗ destructive – Left and right differ." in said
+    assert "1 usual RandomResizedCrop, ColorJitter 0.9 [0.88, 0.92] concentration 0.9" in said
+    assert "Ranked without training" in said
+
+
+def test_suites_and_advice_are_left_out_where_there_are_none(make_run):
+    none = {"evaluation-augmented": None, "evaluation-transfer": None, "advice": None}
+    found = page(make_run(**none))
+    assert {"suites-title", "advice-title"} & {a["id"] for a in found.all("h2")} == set()
+    assert not [a for tag, a in found.elements if a.get("class") == "notice"]
+
+
+def test_numbers_without_a_word_are_shown_under_their_path(make_run):
+    told = diagnosis()
+    told["signals"]["h"]["brand"] = {"new": estimate(0.25)}
+    told["factors"]["h label"]["other.one"] = 0.375
+    rows = [{**row, "h_brand_new": 0.125} for row in metrics()]
+    said = page(make_run(diagnosis=told, metrics=rows)).said
+    assert "brand.new 0.25 [0.23, 0.27] –" in said
+    assert "other.one" in said
+    assert "h_brand_new 0.125 0.125 8" in said
+
+
+def test_a_part_that_is_missing_and_a_newer_format_are_named(make_run):
+    told = {key: value for key, value in diagnosis().items() if key != "factors"}
+    newer = {**robustness(), "format": 9}
+    said = page(make_run(diagnosis=told, **{"evaluation-augmented": newer})).said
+    assert "diagnosis.json lacks factors." in said
+    assert "evaluation-augmented.json has format 9, written by a newer version" in said
+    assert "SimCLR, CIFAR-10" in said
+
+
 def test_hostile_names_in_figures_are_escaped_for_plotly_too(make_run):
     run = make_run(evaluation={"rows": [{"of": "<b>x</b>", "name": SCRIPT, **estimate(0.5)}]})
     drawn = json.dumps(page(run).data["figures"])
@@ -207,6 +269,16 @@ STRANGE = (
     ("gallery", {**gallery(), "map": {"pca": {"x": [None], "y": ["a"]}, "label": [None]}}),
     ("settings", {"data": 3, "training": [], "method": None}),
     ("environment", {"versions": [], "image_shape": 3, "images": "many"}),
+    ("evaluation-augmented", {"rows": [{}, {"severity": 3}], "robustness": [{}], "published": [{}]}),
+    (
+        "evaluation-transfer",
+        {"sets": {"a": {"rows": [{}]}, "b": 3}, "asked": ["c", "a"], "summary": {"x": {}}},
+    ),
+    (
+        "advice",
+        {"survey": {"known": {}}, "verdicts": [{}], "ranking": [{}, 3], "plan": {"rounds": [[1], [2, 3]]}},
+    ),
+    ("geometry", {"trained": {"features": {}, "operations": [{"layers": {"h": {}}}]}, "reference": None}),
 )
 
 
@@ -406,4 +478,5 @@ def test_signals_stand_beside_their_reference_with_intervals(make_run):
     said = page(make_run()).said
     assert "0.4 [0.38, 0.42] 0.02 [0, 0.04]" in said
     none = {**diagnosis(), "signals": {"h": {**layer(), "views": None}}}
-    assert "a view finds its image first" not in page(make_run("other", diagnosis=none)).said
+    assert "a view finds its image first (share)" in said
+    assert "a view finds its image first (share)" not in page(make_run("other", diagnosis=none)).said

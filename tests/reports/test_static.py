@@ -182,7 +182,7 @@ def test_a_missing_record_is_named_with_what_could_be_drawn(make_run, tmp_path):
 
 
 def test_numbers_that_are_measured_when_asked_for_are_named_with_the_command(make_run, tmp_path):
-    for name, said in (("operations", "diagnose RUN --geometry"), ("bound", "--probe geometry")):
+    for name, said in (("operations", "contrascope geometry RUN"), ("bound", "--probe geometry")):
         with pytest.raises(InputError, match=said):
             write_figure([make_run(name)], name, tmp_path / "f.svg")
 

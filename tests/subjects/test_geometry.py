@@ -20,7 +20,7 @@ from contrascope.runs.recipes import digits_simclr
 from contrascope.subjects.geometry import measure_anything
 from contrascope.training.settings import TrainingSettings
 
-FEW = ["--of-geometry.images", "64", "--of-geometry.points", "8", "--of-geometry.draws", "20"]
+FEW = ["--images", "64", "--points", "8", "--draws", "20"]
 
 
 def tiny(**probe):
@@ -70,7 +70,7 @@ def test_the_probe_changes_no_weight_of_the_run(run, tmp_path):
 
 
 def test_the_command_writes_the_record_and_the_page_shows_it(run, capsys):
-    assert main(["diagnose", str(run), "--geometry", *FEW]) == 0
+    assert main(["geometry", str(run), *FEW]) == 0
     said, progress = capsys.readouterr()
     kept = records.read_json(run / records.GEOMETRY)
     assert str(run / records.GEOMETRY) in said
@@ -102,7 +102,7 @@ def test_two_measurements_of_one_run_are_equal(run):
 
 
 def test_an_encoder_without_a_projector_is_measured_on_named_images(capsys):
-    words = ["diagnose", "convnet", "digits", "--geometry", "--policy", "digits", "--json", *FEW]
+    words = ["geometry", "convnet", "digits", "--policy", "digits", "--json", *FEW]
     assert main(words) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["trained"]["features"]["projector"] is None

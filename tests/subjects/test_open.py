@@ -188,7 +188,7 @@ def test_arrays_of_every_real_type_become_rows(make):
         ({"thing": "convnet", "z": np.eye(3)}, "z stands beside arrays of h"),
         ({"thing": ["a", "b"]}, "h is no array of numbers"),
         ({"thing": np.array(["a"])}, "expected real numbers"),
-        ({"thing": OLD}, "is no run: it has no settings.json"),
+        ({"thing": OLD}, r"no settings\.json .* is this the folder of a run"),
         ({"thing": "nothing.npz"}, "no file nothing.npz"),
     ],
     ids=str,

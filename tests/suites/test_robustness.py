@@ -7,6 +7,7 @@ from contrascope.data.settings import DataSettings
 from contrascope.evaluation.copies import COPIES
 from contrascope.evaluation.protocol import Protocol
 from contrascope.evaluation.suites import AugmentedSettings
+from contrascope.records.entry import as_tree
 from contrascope.suites import robustness
 from contrascope.suites.copies import RECORD_FOLDER, robustness_of
 from contrascope.suites.run import evaluate_suite
@@ -35,9 +36,10 @@ class Names(list):
 
 
 def suite(run, out, settings=SHORT):
-    return evaluate_suite(
+    found = evaluate_suite(
         "augmented", str(run), DataSettings(), protocol=PROTOCOL, augmented=settings, out=out
     )
+    return as_tree(found)
 
 
 def stopped(run, out, fitted, place):

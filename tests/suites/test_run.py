@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from contrascope.errors import InputError
 from contrascope.evaluation.protocol import Protocol
 from contrascope.evaluation.published import PUBLISHED_AUGMENTED, PUBLISHED_TRANSFER
 from contrascope.evaluation.suites import AugmentedSettings, FinetuneSettings, TransferProtocol
+from contrascope.records.entry import as_tree
+from contrascope.records.suites import AugmentedRecord, TransferRecord
+from contrascope.records.typed import record_of
 from contrascope.subjects import encoder as suite_encoder
 from contrascope.subjects.encoder import RANDOM, TRAINED, FeatureStore, networks_for_any_images
 from contrascope.subjects.open import open_subject
@@ -55,15 +59,21 @@ def two_networks(suite_run):
 
 
 def transfer(suite_run, sets, out, *, protocol=TRANSFER, store=None, say=nothing):
-    return suite_transfer.transfer_suite(
+    found = suite_transfer.transfer_suite(
         str(suite_run), sets, DataSettings(), protocol, out=out, store=FeatureStore(folder=store), say=say
     )
+    return as_tree(found)
+
+
+def shown(tree, kind=TransferRecord):
+    return show_suite(record_of(kind, tree, Path(kind.FILE)).record, as_json=False)
 
 
 def test_the_robustness_suite_holds_every_copy_and_corruption_of_three_representations(suite_run, tmp_path):
-    record = evaluate_suite(
+    found = evaluate_suite(
         "augmented", str(suite_run), DataSettings(), protocol=PROTOCOL, augmented=AUGMENTED, out=tmp_path
     )
+    record = as_tree(found)
     assert json.loads((tmp_path / suite_augmented.RECORD).read_text()) == json.loads(json.dumps(record))
     for of in ("trained encoder", "random encoder", "raw pixels"):
         rows = [row for row in record["rows"] if row["of"] == of]
@@ -79,19 +89,19 @@ def test_the_robustness_suite_holds_every_copy_and_corruption_of_three_represent
         row["l_ar_unit"] for row in record["rows"] if row["of"] == "trained encoder" and not row["severity"]
     ]
     assert worst["trained encoder"] >= max(pairs)
-    text = show_suite(record, as_json=False)
+    text = shown(record, AugmentedRecord)
     assert all(
         word in text for word in ("89.11", "jitter", "severity 5", record["protocol"], "trained encoder")
     )
-    assert json.loads(show_suite(record, as_json=True)) == json.loads(json.dumps(record))
+    assert json.loads(show_suite(found, as_json=True)) == json.loads(json.dumps(record))
 
 
 def test_the_transfer_suite_names_what_is_not_available_and_measures_the_rest(suite_run, sets, tmp_path):
     missing = str(tmp_path / "missing.npz")
     record = transfer(suite_run, [*sets, missing], tmp_path / "r.json")
-    assert "does not exist" in record["sets"][missing]["not available"]["set"]
+    assert "does not exist" in record["sets"][missing]["not_available"]["set"]
     few = record["sets"][sets[2]]
-    assert "shots=5 labels asked of class 0" in few["not available"]["trained encoder, few_labels_5"]
+    assert "shots=5 labels asked of class 0" in few["not_available"]["trained encoder, few_labels_5"]
     assert {row["mode"] for row in few["rows"]} == {"linear", "few_labels_1"}
     full = record["sets"][sets[1]]
     assert {(row["of"], row["mode"]) for row in full["rows"]} == {
@@ -100,7 +110,7 @@ def test_the_transfer_suite_names_what_is_not_available_and_measures_the_rest(su
         for mode in ("linear", "few_labels_1", "few_labels_5")
     }
     assert next(row for row in full["rows"] if row["mode"] == "linear")["train"] == 90
-    found = record["summary"]["linear"]["trained encoder"]
+    found = record["summary"]["linear"]["networks"]["trained encoder"]
     values = [
         r["value"]
         for e in record["sets"].values()
@@ -110,8 +120,9 @@ def test_the_transfer_suite_names_what_is_not_available_and_measures_the_rest(su
     assert found["mean"] == pytest.approx(sum(values) / 3)
     assert found["mean_is"] == "mean of the 3 available of 4"
     assert record["summary"]["linear"]["published"] == PUBLISHED_TRANSFER["linear"]
-    text = show_suite(record, as_json=False)
-    assert "not available: missing" in text
+    text = shown(record)
+    assert "Transfer: not available" in text
+    assert re.search(r"│ +the set +│.*missing\.npz", text)
     assert "mean of the 3 available of 4" in text
     assert "74.21" in text
 
@@ -131,9 +142,12 @@ def test_a_transfer_suite_goes_on_where_it_was_stopped(suite_run, sets, tmp_path
     with pytest.raises(KeyboardInterrupt):
         transfer(suite_run, sets, out, store=tmp_path / "f", say=stop)
     before = json.loads(out.read_text())
-    assert before["summary"]["linear"]["trained encoder"]["mean_is"] == "mean of the 2 available of 3"
-    assert before["sets"][sets[2]]["not available"] == {"set": suite_transfer.UNREACHED}
-    assert "not available: few" in show_suite(before, as_json=False)
+    assert (
+        before["summary"]["linear"]["networks"]["trained encoder"]["mean_is"]
+        == "mean of the 2 available of 3"
+    )
+    assert before["sets"][sets[2]]["not_available"] == {"set": suite_transfer.UNREACHED}
+    assert re.search(r"few\S* +│ the set +│ the suite has not", shown(before))
     assert len(before["sets"][sets[0]]["rows"]) == 6
     assert len(before["sets"][sets[1]]["rows"]) == 3
     first = len(embedded)
@@ -179,7 +193,7 @@ def test_a_set_that_was_not_available_is_tried_again(suite_run, sets, tmp_path):
     assert transfer(suite_run, [late], out)["summary"] == {}
     Path(late).write_bytes(Path(sets[0]).read_bytes())
     record = transfer(suite_run, [late], out)
-    assert record["sets"][late]["not available"] == {}
+    assert record["sets"][late]["not_available"] == {}
     assert len(record["sets"][late]["rows"]) == 6
 
 
@@ -189,7 +203,7 @@ def test_a_name_that_is_almost_one_of_the_nine_is_met_with_a_hint(suite_run, tmp
 
     monkeypatch.setattr(suite_transfer, "open_transfer_set", unreachable)
     record = transfer(suite_run, ["pet", "something-else"], tmp_path / "r.json")
-    reasons = [entry["not available"]["set"] for entry in record["sets"].values()]
+    reasons = [entry["not_available"]["set"] for entry in record["sets"].values()]
     assert reasons[0] == "'pet' is no file or folder here. Did you mean 'pets'?"
     assert reasons[1] == "'something-else' is no file or folder here."
 
@@ -246,42 +260,26 @@ def test_one_changed_weight_changes_the_hash(suite_run):
 
 
 def test_the_command_line_runs_both_suites(suite_run, sets, tmp_path, capsys):
-    quick = ["--protocol.bootstrap", "9", "--protocol.probe-grid", "0.1", "--augmented.no-references"]
-    quick += ["--augmented.corruptions", "blur", "--augmented.severities", "3"]
-    assert main(["evaluate", str(suite_run), "--suite", "augmented", "--out", str(tmp_path), *quick]) == 0
+    quick = ["--protocol.bootstrap", "9", "--protocol.probe-grid", "0.1", "--no-references"]
+    quick += ["--corruptions", "blur", "--severities", "3"]
+    assert main(["robustness", str(suite_run), "--out", str(tmp_path), *quick]) == 0
     assert "published" in capsys.readouterr().out
-    few = ["--transfer.penalties", "2", "--transfer.bootstrap", "9", "--transfer.modes", "linear"]
-    assert (
-        main(
-            [
-                "evaluate",
-                str(suite_run),
-                "--suite",
-                "transfer",
-                "--sets",
-                sets[0],
-                *few,
-                "--out",
-                str(tmp_path),
-                "--json",
-            ]
-        )
-        == 0
-    )
+    few = ["--penalties", "2", "--bootstrap", "9", "--modes", "linear", "--json"]
+    assert main(["transfer", str(suite_run), "--sets", sets[0], *few, "--out", str(tmp_path)]) == 0
     record = json.loads(capsys.readouterr().out)
-    assert record["summary"]["linear"]["trained encoder"]["mean_is"] == "mean of all 1"
+    assert record["summary"]["linear"]["networks"]["trained encoder"]["mean_is"] == "mean of all 1"
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["evaluate", "resnet18"], "evaluate needs the images"),
-        (["evaluate", "resnet18", "--suite", "augmented"], "is no run and has no images of its own"),
+        (["robustness", "resnet18"], "is no run and has no images of its own"),
         (
             ["evaluate", "resnet18", "--suite", "augmented", "--sets", "pets"],
-            "--sets belongs to --suite transfer",
+            "--sets belongs to contrascope transfer",
         ),
-        (["evaluate", "resnet18", "--suite", "transfer", "--sets", "a@b@c"], "no metric 'c'"),
+        (["transfer", "resnet18", "--sets", "a@b@c"], "no metric 'c'"),
     ],
 )
 def test_a_wrong_command_is_refused(words, message, capsys, tmp_path, monkeypatch):
@@ -316,6 +314,6 @@ def test_real_sets_are_measured(suite_run, text, tmp_path, monkeypatch):
     one = TransferProtocol(penalties=3, modes=("linear", "few_labels"), shots=(1,), draws=2, bootstrap=20)
     record = transfer(suite_run, [str(REAL / text)], tmp_path / "r.json", protocol=one)
     (entry,) = record["sets"].values()
-    assert entry["not available"] == {}
+    assert entry["not_available"] == {}
     assert entry["metric"] == ("mean_per_class" if "mean" in text else "top1")
     assert [row["mode"] for row in entry["rows"]] == ["linear", "few_labels_1"] * 2

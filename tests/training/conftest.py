@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,11 @@ from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.methods.momentum.moco_settings import MoCoSettings
 from contrascope.training.loop import fit
 from contrascope.training.settings import OptimSettings, ScheduleSettings, TrainingSettings
+from contrascope.training.views import image_views
+
+sys.path.append(str(Path(__file__).parent))  # for kinds
+
+sys.path.append(str(Path(__file__).parent))  # for chunk_cases, which worker processes run as a script
 
 HEAD = ProjectorSettings(hidden=(8,), out=8)
 METHODS = {
@@ -56,12 +62,16 @@ def start_fit(make_method: Any, images: InMemoryImages) -> Callable[..., Method]
         **changes: Any,
     ) -> Method:
         run.mkdir(parents=True, exist_ok=True)
+        made = make_method(method) if isinstance(method, str) else method
+        items = changes.pop("images", images)
+        training = TrainingSettings(**{"epochs": 3, "batch_size": 16, "log_every": 1, **changes})
+        policies = build_policy(PolicySettings(name="digits"), channels=1, size=8)
         return fit(
-            make_method(method),
-            changes.pop("images", images),
-            build_policy(PolicySettings(name="digits"), channels=1, size=8),
+            made,
+            items,
+            image_views(made, policies, items, training),
             run=run,
-            training=TrainingSettings(**{"epochs": 3, "batch_size": 16, "log_every": 1, **changes}),
+            training=training,
             optim=OptimSettings(name=optim, lr=lr),
             schedule=ScheduleSettings(warmup_epochs=1.0),
             accelerator=Accelerator(mixed_precision="no"),

@@ -4,7 +4,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+
+import torch
 
 from contrascope import records
 from contrascope.advice.advisor import OperationFacts, OperationVerdict, Ranked, Scored, ranking
@@ -28,10 +29,13 @@ from contrascope.augment.policy_file import write_policy
 from contrascope.data.imageset import ImageSet
 from contrascope.data.memory import images_from
 from contrascope.data.settings import DataSettings
+from contrascope.records.advice import AdviceRecord
+from contrascope.records.gallery import PolicyGalleryRecord
+from contrascope.records.typed import as_record
 from contrascope.settings import to_json
 from contrascope.training.interrupt import Interrupted
 
-RECORD, GALLERY = "advice.json", "gallery.json"
+RECORD, GALLERY = AdviceRecord.FILE, PolicyGalleryRecord.FILE
 SHOWN = 3
 """Policies in the gallery."""
 MEASURES = {
@@ -81,8 +85,11 @@ def advise(
     base: str = "simclr",
     out: Path,
     settings: AdviseSettings,
+    device: torch.device | str | None = None,
 ) -> Advice:
     """Survey, verdicts, concentration, short trainings within `budget` seconds, ranking; writes the best policy.
+
+    The short trainings run on `device`, the rest on the CPU.
 
     Beside `out`, a folder `OUT.advice` keeps every measurement as JSON: the same call again goes on where an
     earlier one stopped, also with another budget. advice.json and gallery.json in it are for a report.
@@ -113,7 +120,9 @@ def advise(
         policy=str(out),
     )
     if budget > 0:
-        advice = _with_training(advice, sample, state, base, settings, end=start + budget, budget=budget)
+        common = Candidate(name="common views", ops=compose(kept_strengths(verdicts)))
+        proxies = Proxies(sample.images, common, state, base=base, settings=settings, device=device)
+        advice = _with_training(advice, sample, state, proxies, settings, end=start + budget, budget=budget)
     return _written(advice, sample, state, settings)
 
 
@@ -121,7 +130,7 @@ def _with_training(
     advice: Advice,
     sample: Sample,
     state: State,
-    base: str,
+    proxies: Proxies,
     settings: AdviseSettings,
     *,
     end: float,
@@ -130,8 +139,6 @@ def _with_training(
     """The advice with short trainings; what is done by an interrupt is ranked and written before it goes on."""
     labelled = advice.labels is not None
     order = best_first(advice.policies, advice.curves.candidates)
-    common = Candidate(name="common views", ops=compose(kept_strengths(advice.verdicts)))
-    proxies = Proxies(sample.images, common, state, base=base, settings=settings)
     plan, done = Plan(rounds=()), {}
     try:
         timing = proxies.timing(order[0])
@@ -147,7 +154,6 @@ def _with_training(
         run_halving(proxies, order, plan, done, labelled=labelled)
     except Interrupted:
         _written(_ranked(advice, plan, done, complete=False), sample, state, settings)
-        say(f"stopped; everything finished is kept in {state.folder}. The same command goes on.")
         raise
     return _ranked(advice, plan, done, complete=True)
 
@@ -182,14 +188,18 @@ def _rank(
     return ranking(rows)
 
 
+def advice_record(advice: Advice, settings: AdviseSettings | None = None) -> AdviceRecord:
+    """What advice.json holds."""
+    return as_record(AdviceRecord, {**to_json(advice), "settings": to_json(settings) if settings else {}})
+
+
 def _written(advice: Advice, sample: Sample, state: State, settings: AdviseSettings) -> Advice:
     """Writes the best policy, the record and the gallery."""
     by_name = {one.name: one for one in advice.policies}
     best = [by_name[row.name] for row in advice.ranking]
     write_policy(Path(advice.policy), best[0].settings)
-    record: dict[str, Any] = {**to_json(advice), "settings": to_json(settings)}
-    records.write_json(state.folder / RECORD, record)
-    records.write_json(
+    records.write_record(state.folder / RECORD, advice_record(advice, settings))
+    records.write_record(
         state.folder / GALLERY, policy_gallery(sample.images, best[:SHOWN], seed=settings.seed)
     )
     return advice

@@ -11,7 +11,7 @@ from contrascope.advice.descriptors import describe
 from contrascope.advice.policies import Candidate
 from contrascope.augment.policy import Policy, to_float
 from contrascope.augment.views import make_views
-from contrascope.diagnosis.networks import PROBE_EPOCH
+from contrascope.draws import PROBE_EPOCH
 from contrascope.errors import InputError
 from contrascope.intervals import Estimate, generator, mean_estimate
 from contrascope.theory.concentration.augmented_distance import augmented_distance, normalised_pixels

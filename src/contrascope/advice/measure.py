@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from contrascope.advice.advisor import OperationFacts, OperationVerdict, judge_operation
 from contrascope.advice.curves import Curve, CurveGrid, Curves, few_per_class
-from contrascope.advice.operations import background, measure_operation, operations_for
+from contrascope.advice.operations import background, measure_operation
 from contrascope.advice.policies import (
     Candidate,
     compose,
@@ -20,6 +20,7 @@ from contrascope.advice.policies import (
 from contrascope.advice.settings import AdviseSettings
 from contrascope.advice.state import State, say
 from contrascope.advice.survey import Groups, Survey, survey
+from contrascope.augment.catalogue import operations_for
 from contrascope.augment.policy import to_float
 from contrascope.data.imageset import ImageSet, InMemoryImages
 from contrascope.data.sampling import some_images

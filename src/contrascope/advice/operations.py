@@ -1,129 +1,21 @@
 """The operations that the advisor knows, at rising strengths, and what each does to these images."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from contrascope.advice.advisor import Background, Level, OperationFacts, neighbours_know
 from contrascope.advice.descriptors import Described, describe, distances_without_self
 from contrascope.advice.survey import SEEN, Groups, Survey, agreement
-from contrascope.augment.blur import GaussianBlur
-from contrascope.augment.crop import RandomResizedCrop
-from contrascope.augment.flip import HorizontalFlip
-from contrascope.augment.jitter import ColorJitter, Grayscale
-from contrascope.augment.occlusion import Cutout
+from contrascope.augment.catalogue import PolicyOperation
 from contrascope.augment.op import AbstractOp
 from contrascope.augment.policy import Policy, to_float
 from contrascope.augment.views import make_views
-from contrascope.augment.warp import Affine
-from contrascope.diagnosis.networks import PROBE_EPOCH
+from contrascope.draws import PROBE_EPOCH
 from contrascope.intervals import Estimate, mean_estimate
 from contrascope.types import ByteImages
 
 MEASURED_VIEWS = 2
 """Views of each image by which an operation is judged."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Operation:
-    """An operation of one number, its strength."""
-
-    name: str
-    """In words."""
-    unit: str
-    """How the strength is said: the largest that is drawn; empty where there is one level."""
-    strengths: tuple[float, ...]
-    """Rising; the last but one, or the only one, is in common use."""
-    make: Callable[[float, float], AbstractOp]
-    """From strength and probability."""
-    p: float
-    """The usual probability."""
-    core: bool = True
-    """Whether published policies for photographs have it."""
-    mirrors: bool = False
-    """Whether it exchanges left and right."""
-    colour: bool = False
-    """Whether it is made for 1 or 3 channels only."""
-
-
-CATALOGUE = (
-    Operation(
-        name="crop",
-        unit="hidden area {:g}",
-        strengths=(0.4, 0.8, 0.92),
-        make=lambda s, p: RandomResizedCrop(scale=(round(1 - s, 6), 1.0), p=p),
-        p=1.0,
-    ),
-    Operation(
-        name="flip",
-        unit="",
-        strengths=(1.0,),
-        make=lambda s, p: HorizontalFlip(p=p),
-        p=0.5,
-        mirrors=True,
-    ),
-    Operation(
-        name="affine",
-        unit="{:g} degrees",
-        strengths=(7.5, 15.0, 30.0),
-        make=lambda s, p: Affine(
-            degrees=s, shear=s, translate=round(s / 150, 6), scale=(1 - s / 100, 1 + s / 150), p=p
-        ),
-        p=0.9,
-        core=False,
-    ),
-    Operation(
-        name="brightness and contrast",
-        unit="strength {:g}",
-        strengths=(0.25, 0.5, 1.0),
-        make=lambda s, p: ColorJitter(brightness=0.8 * s, contrast=0.8 * s, p=p),
-        p=0.8,
-        colour=True,
-    ),
-    Operation(
-        name="hue and saturation",
-        unit="strength {:g}",
-        strengths=(0.25, 0.5, 1.0),
-        make=lambda s, p: ColorJitter(saturation=0.8 * s, hue=0.2 * s, p=p),
-        p=0.8,
-        colour=True,
-    ),
-    Operation(
-        name="colour dropping",
-        unit="",
-        strengths=(1.0,),
-        make=lambda s, p: Grayscale(p=p),
-        p=0.2,
-        colour=True,
-    ),
-    Operation(
-        name="blur",
-        unit="sigma {:g} px",
-        strengths=(0.5, 1.0, 2.0),
-        make=lambda s, p: GaussianBlur(sigma=(0.1, s), p=p),
-        p=0.5,
-    ),
-    Operation(
-        name="cutout",
-        unit="side {:g}",
-        strengths=(0.25, 0.5),
-        make=lambda s, p: Cutout(side=s, p=p),
-        p=0.5,
-        core=False,
-    ),
-)
-"""Every operation, in the order in which a policy applies them."""
-
-
-def operations_for(channels: int) -> tuple[Operation, ...]:
-    """Those that images of so many channels can have.
-
-    >>> [operation.name for operation in operations_for(4)]
-    ['crop', 'flip', 'affine', 'blur', 'cutout']
-    """
-    return tuple(one for one in CATALOGUE if channels in (1, 3) or not one.colour)
 
 
 def background(survey: Survey, *, labelled: bool) -> Background:
@@ -138,7 +30,13 @@ def background(survey: Survey, *, labelled: bool) -> Background:
 
 
 def measure_operation(
-    operation: Operation, images: ByteImages, survey: Survey, groups: Groups | None, *, draws: int, seed: int
+    operation: PolicyOperation,
+    images: ByteImages,
+    survey: Survey,
+    groups: Groups | None,
+    *,
+    draws: int,
+    seed: int,
 ) -> OperationFacts:
     """Applies the operation to every image at every strength, and looks who is nearest."""
     clean = describe(to_float(images))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from contrascope.advice.advisor import OperationVerdict
-from contrascope.advice.operations import CATALOGUE, Operation
+from contrascope.augment.catalogue import CATALOGUE, PolicyOperation
 from contrascope.augment.jitter import ColorJitter
 from contrascope.augment.op import AbstractOp
 from contrascope.augment.policy import Policy
@@ -102,7 +102,7 @@ def candidates(verdicts: Sequence[OperationVerdict], *, most: int) -> tuple[Cand
     return tuple(found.values())[:most]
 
 
-def strength_sweep(operations: Sequence[Operation], kept: Mapping[str, float]) -> tuple[Candidate, ...]:
+def strength_sweep(operations: Sequence[PolicyOperation], kept: Mapping[str, float]) -> tuple[Candidate, ...]:
     """Every kept operation alone at each of its strengths, always applied."""
     return tuple(
         Candidate(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor
 
 from contrascope import records
@@ -28,14 +27,16 @@ from contrascope.linalg import nearest
 from contrascope.methods.base import Method
 from contrascope.runs.build import build
 from contrascope.runs.load import default_device, policies_for
-from contrascope.runs.recipes import CPU_METHODS
+from contrascope.runs.recipes import CPU_METHODS, cifar_cpu
 from contrascope.runs.settings import RunSettings
 from contrascope.theory.factors.lidar import lidar
 from contrascope.theory.factors.retrieval import instance_retrieval
 from contrascope.theory.factors.spectrum import spectrum
+from contrascope.training.device import accelerator_on
 from contrascope.training.loop import fit
 from contrascope.training.order import steps_per_epoch
 from contrascope.training.settings import ScheduleSettings, TrainingSettings
+from contrascope.training.views import image_views
 
 LEAST_IMAGES = 16
 TIMED_STEPS = 4
@@ -106,8 +107,8 @@ def base_settings(base: str, candidate: Candidate, count: int, settings: AdviseS
     """The run of a candidate: the method's CPU recipe around a small convolutional network."""
     if base not in CPU_METHODS:
         raise InputError(f"there is no method {base!r} to train with. {did_you_mean(base, CPU_METHODS)}")
-    chosen = CPU_METHODS[base]
-    batch = min(chosen.batch, max(LEAST_IMAGES, 2 ** (max(1, count // 4).bit_length() - 1)))
+    chosen = cifar_cpu(CPU_METHODS[base])
+    batch = min(chosen.training.batch_size, max(LEAST_IMAGES, 2 ** (max(1, count // 4).bit_length() - 1)))
     return RunSettings(
         policy=candidate.settings,
         encoder=EncoderSettings(name="convnet", width=settings.width),
@@ -122,7 +123,14 @@ class Proxies:
     """Trains and scores candidates on one pool of images."""
 
     def __init__(
-        self, images: InMemoryImages, common: Candidate, state: State, *, base: str, settings: AdviseSettings
+        self,
+        images: InMemoryImages,
+        common: Candidate,
+        state: State,
+        *,
+        base: str,
+        settings: AdviseSettings,
+        device: torch.device | str | None = None,
     ) -> None:
         if len(images) < LEAST_IMAGES:
             raise InputError(
@@ -131,7 +139,8 @@ class Proxies:
         self._images, self._state, self._base, self._settings = images, state, base, settings
         self._common = self._policies(common.settings)
         self._scored = some_images(images, settings.scored, seed=settings.seed)
-        self._accelerator = Accelerator(mixed_precision="no")
+        self._accelerator = accelerator_on(device)
+        self._device = device or default_device()
 
     def timing(self, candidate: Candidate) -> Timing:
         """What an epoch and a score take, measured once and kept.
@@ -188,10 +197,11 @@ class Proxies:
             keep_last=1,
             log_every=10**6,
         )
+        method = build(run, images.shape)
         return fit(
-            build(run, images.shape),
+            method,
             images.to(self._accelerator.device),
-            self._policies(candidate.settings),
+            image_views(method, self._policies(candidate.settings), images, training),
             run=folder,
             training=training,
             optim=run.optim,
@@ -203,7 +213,7 @@ class Proxies:
         return policies_for(policy, self._images)
 
     def _measure(self, method: Method, epochs: int, start: float) -> ProxyScore:
-        device, settings = default_device(), self._settings
+        device, settings = self._device, self._settings
         subject = Networks(encoder=method.eval().encoder)
         views = fixed_views(
             self._scored, self._common, num_views=SCORE_VIEWS, seed=settings.seed, device=device

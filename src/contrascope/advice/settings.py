@@ -5,10 +5,12 @@ import re
 from dataclasses import dataclass
 
 from contrascope.errors import InputError
+from contrascope.settings import written_as
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
+@written_as("AdviseSettings")
 @dataclass(frozen=True, kw_only=True)
 class AdviseSettings:
     """How much is looked at; what is trained is bounded by the budget."""

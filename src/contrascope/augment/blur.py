@@ -18,9 +18,11 @@ from contrascope.augment.op import (
 )
 from contrascope.draws import DrawKey, uniform
 from contrascope.errors import InputError
+from contrascope.settings import written_as
 from contrascope.types import FloatImages
 
 
+@written_as("GaussianBlur")
 @dataclass(frozen=True, kw_only=True)
 class GaussianBlur(AbstractOp):
     """Convolution with a Gaussian cut off at the kernel's edge, images reflected at the border.

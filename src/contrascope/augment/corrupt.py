@@ -12,11 +12,13 @@ from contrascope.augment.op import AbstractOp, Params, Shape
 from contrascope.augment.severities import SEVERITIES
 from contrascope.draws import DrawKey, normal
 from contrascope.errors import InputError, did_you_mean
+from contrascope.settings import written_as
 from contrascope.types import FloatImages
 
 _SIDE = 32
 
 
+@written_as("Corruption")
 @dataclass(frozen=True, kw_only=True)
 class Corruption(AbstractOp):
     """One corruption at one severity: the same picture for the same image id, seed and epoch, in bytes / 255.

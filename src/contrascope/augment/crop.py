@@ -19,11 +19,13 @@ from contrascope.augment.op import (
 from contrascope.augment.resample import resample_columns, resample_rows, triangle_taps
 from contrascope.draws import DrawKey, to_integers, to_uniform, words
 from contrascope.errors import InputError
+from contrascope.settings import written_as
 from contrascope.types import FloatImages
 
 _TRIES = 10
 
 
+@written_as("RandomResizedCrop")
 @dataclass(frozen=True, kw_only=True)
 class RandomResizedCrop(AbstractOp):
     """A box of random area and aspect ratio, resized bilinearly with antialiasing.

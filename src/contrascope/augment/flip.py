@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from contrascope.augment.op import AbstractOp, Params, Shape, check_probability, draw_switch, on_chosen
 from contrascope.draws import DrawKey
+from contrascope.settings import written_as
 from contrascope.types import FloatImages
 
 
+@written_as("HorizontalFlip")
 @dataclass(frozen=True, kw_only=True)
 class HorizontalFlip(AbstractOp):
     """Left and right exchanged.

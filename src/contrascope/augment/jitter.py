@@ -27,6 +27,7 @@ from contrascope.augment.op import (
 )
 from contrascope.draws import DrawKey, to_integers, to_uniform, words
 from contrascope.errors import InputError
+from contrascope.settings import written_as
 from contrascope.types import FloatImages
 
 _ADJUST: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -38,6 +39,7 @@ _ADJUST: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 _ORDERS = tuple(itertools.permutations(range(4)))
 
 
+@written_as("ColorJitter")
 @dataclass(frozen=True, kw_only=True)
 class ColorJitter(AbstractOp):
     """Brightness, contrast, saturation and hue changed by random amounts in random order, clamped after each.
@@ -116,6 +118,7 @@ class ColorJitter(AbstractOp):
         return torch.index_select(out, 0, place_of, out=spare)
 
 
+@written_as("Grayscale")
 @dataclass(frozen=True, kw_only=True)
 class Grayscale(AbstractOp):
     """Colour dropped: every channel becomes the luma. Gray images pass through."""
@@ -141,6 +144,7 @@ class Grayscale(AbstractOp):
         return on_chosen(images, params, lambda chosen, _: gray(chosen).expand_as(chosen))
 
 
+@written_as("Solarize")
 @dataclass(frozen=True, kw_only=True)
 class Solarize(AbstractOp):
     """Pixels at or above the threshold are inverted.
@@ -166,6 +170,7 @@ class Solarize(AbstractOp):
         return on_chosen(images, params, lambda chosen, _: chosen.where(chosen < self.threshold, 1 - chosen))
 
 
+@written_as("Invert")
 @dataclass(frozen=True, kw_only=True)
 class Invert(AbstractOp):
     """Every pixel x becomes 1 - x."""

@@ -16,9 +16,11 @@ from contrascope.augment.op import (
     on_chosen,
 )
 from contrascope.draws import DrawKey, normal, to_integers, words
+from contrascope.settings import written_as
 from contrascope.types import FloatImages
 
 
+@written_as("Cutout")
 @dataclass(frozen=True, kw_only=True)
 class Cutout(AbstractOp):
     """A square around a random pixel, cut off at the border, is filled.
@@ -62,6 +64,7 @@ class Cutout(AbstractOp):
         return images.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], self.fill)
 
 
+@written_as("GaussianNoise")
 @dataclass(frozen=True, kw_only=True)
 class GaussianNoise(AbstractOp):
     """Independent normal noise added to every value, clamped to [0, 1]."""

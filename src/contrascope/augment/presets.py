@@ -13,12 +13,13 @@ from contrascope.augment.policy import LETTERS, Policy, policy
 from contrascope.augment.settings import AnyOp, ListedPolicy, PolicySettings
 from contrascope.augment.warp import Affine, Elastic
 from contrascope.errors import InputError, did_you_mean
+from contrascope.settings import kind_of
 
 Policies = tuple[Policy, ...]
 """View v uses policies[v % len]: one policy for all views, or two for an asymmetric pair."""
 
 OPERATIONS: dict[str, type[AbstractOp]] = {
-    kind.__name__: kind
+    kind_of(kind): kind
     for kind in (
         RandomResizedCrop,
         HorizontalFlip,

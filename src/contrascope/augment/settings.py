@@ -3,7 +3,7 @@
 import importlib
 from dataclasses import dataclass
 
-from contrascope.settings import Open
+from contrascope.settings import Open, written_as
 
 
 class AnyOp(Open):
@@ -16,6 +16,7 @@ class AnyOp(Open):
         return presets.find_operation(kind)
 
 
+@written_as("ListedPolicy")
 @dataclass(frozen=True, kw_only=True)
 class ListedPolicy:
     """One of the policies that views take in turn."""
@@ -26,6 +27,7 @@ class ListedPolicy:
     """Operations in their order."""
 
 
+@written_as("PolicySettings")
 @dataclass(frozen=True, kw_only=True)
 class PolicySettings:
     """Which policy makes the views."""

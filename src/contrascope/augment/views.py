@@ -29,9 +29,13 @@ def make_views(
     seed: int,
     epoch: int,
     num_views: int = 2,
+    first_view: int = 0,
     dtype: torch.dtype = torch.float32,
 ) -> tuple[NewViews, ViewParams]:
     """Views [views batch ...] in [0, 1] and the parameters that made them; view v uses policies[v % len].
+
+    Their draws are those of views `first_view` and on: another group of views of the same images starts after
+    the last view of the one before.
 
     A view's bits depend on its image, seed, epoch, image id, view index and policy, and on nothing else: not
     on the batch it is in, its place there, or the number of views.
@@ -57,7 +61,7 @@ def make_views(
             seed=seed,
             epoch=epoch,
             ids=ids.repeat(len(numbers)),
-            view=numbers.repeat_interleave(len(ids)),
+            view=(first_view + numbers).repeat_interleave(len(ids)),
         )
         drawn = one.draw(key, shape)
         for place, number in enumerate(numbers.tolist()):

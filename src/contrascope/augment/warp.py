@@ -20,9 +20,11 @@ from contrascope.augment.op import (
 )
 from contrascope.draws import DrawKey, uniform
 from contrascope.errors import InputError
+from contrascope.settings import written_as
 from contrascope.types import FloatImages
 
 
+@written_as("Affine")
 @dataclass(frozen=True, kw_only=True)
 class Affine(AbstractOp):
     """Rotation, shear, translation and scaling about the image's centre.
@@ -84,6 +86,7 @@ def _affine(images: Tensor, params: Params) -> Tensor:
     return grid_sample(images, grid, align_corners=False)
 
 
+@written_as("Elastic")
 @dataclass(frozen=True, kw_only=True)
 class Elastic(AbstractOp):
     """Pixels displaced by smoothed uniform noise (Simard et al. 2003).

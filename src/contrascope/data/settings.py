@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from contrascope.errors import InputError
+from contrascope.settings import written_as
 
 
+@written_as("DataSettings")
 @dataclass(frozen=True, kw_only=True)
 class DataSettings:
     """Which images, which split, which labels, and where they are kept."""

@@ -3,18 +3,10 @@
 from dataclasses import dataclass
 
 from contrascope.diagnosis.signals import Signals
-from contrascope.methods.joint.barlow_twins_settings import BarlowTwinsSettings
-from contrascope.methods.joint.simclr_settings import SimCLRSettings
-from contrascope.methods.joint.vicreg_settings import VICRegSettings
-from contrascope.methods.momentum.byol_settings import BYOLSettings
-from contrascope.methods.momentum.moco_settings import MoCoSettings
-from contrascope.methods.predict.simsiam_settings import SimSiamSettings
 from contrascope.methods.settings import MethodSettings
 
 NO_OP = 0.9
 """Share of images with equal views above which the augmentation is called a no-op."""
-HOT, COLD = 5.0, 0.02
-"""Temperatures above and below which NT-Xent is suspected."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +52,7 @@ def advice(word: str, signals: Signals, method: MethodSettings | None) -> Advice
             "smaller crops; or cut the background away.",
         )
     if word == "not learning":
-        return _not_learning(method)
+        return _not_learning(signals, method)
     return _collapse(word, signals, method)
 
 
@@ -84,76 +76,39 @@ def _fault(signals: Signals) -> Advice:
     )
 
 
-def _not_learning(method: MethodSettings | None) -> Advice:
+def _not_learning(signals: Signals, method: MethodSettings | None) -> Advice:
     if method is None:
         return Advice(
             cause="On these images the weights are as good as random ones: they were not trained or not loaded, they "
             "expect another input (side, range, normalisation), or the policy leaves nothing to find.",
             next="Check where the weights come from and what input they expect; then look at the views.",
         )
-    cause = (
-        "The representation is no better than untrained weights: the learning rate is near 0, the training too "
-        "short, or the views share nothing that could be learnt (an augmentation that destroys the image)."
+    general = Advice(
+        cause="The representation is no better than untrained weights: the learning rate is near 0, the training too "
+        "short, or the views share nothing that could be learnt (an augmentation that destroys the image).",
+        next="Look at the views first; then raise the learning rate or weaken the crop.",
     )
-    if isinstance(method, SimCLRSettings | MoCoSettings):
-        cause = _temperature(method) or cause
-    return Advice(
-        cause=cause, next="Look at the views first; then raise the learning rate or weaken the crop."
-    )
-
-
-def _temperature(method: SimCLRSettings | MoCoSettings) -> str:
-    if method.temperature > HOT:
-        return (
-            f"The temperature {method.temperature:g} flattens the softmax: all negatives weigh the same, and the "
-            "loss is the linear one, which asks for a zero mean only."
-        )
-    if method.temperature < COLD:
-        return (
-            f"The temperature {method.temperature:g} lets only the nearest negative count: the gradient is that "
-            "of one pair."
-        )
-    return ""
+    return _hinted("not learning", signals, method, general)
 
 
 def _collapse(word: str, signals: Signals, method: MethodSettings | None) -> Advice:
-    if isinstance(method, SimCLRSettings | MoCoSettings):
-        narrow = signals.z is not None and signals.z.dim < 8
-        cause = _temperature(method) or (
-            f"The projector puts out {signals.z.dim} numbers: there is no room to keep images apart."
-            if narrow and signals.z is not None
-            else "The negatives do not push: the batch is too small, the learning rate too large, or the loss "
-            "is not the softmax one."
-        )
-        next_ = "Widen the projector." if narrow else "Set the temperature between 0.1 and 0.5."
-        return Advice(cause=cause, next=next_)
-    if isinstance(method, SimSiamSettings):
-        return Advice(
-            cause="Nothing holds the outputs apart: the stop-gradient is missing, the predictor is too weak or "
-            "learns too slowly, or the projector's last batch norm is off.",
-            next="Check that the target is detached; raise the predictor's learning rate; keep batch norm on "
-            "the projector's output.",
-        )
-    if isinstance(method, BYOLSettings):
-        return Advice(
-            cause="Online and target network agree on a constant: the predictor is missing or too weak, or the "
-            "target follows too fast.",
-            next=f"Use a predictor with a hidden layer and batch norm; raise ema_decay above "
-            f"{method.ema_decay:g}.",
-        )
-    if isinstance(method, VICRegSettings):
-        return Advice(
-            cause=f"The weights (invariance {method.invariance:g}, variance {method.variance:g}, covariance "
-            f"{method.covariance:g}) let the outputs shrink or move together.",
-            next="Go back to 25, 25 and 1; raise the variance weight against complete collapse, the covariance "
-            "weight against lost dimensions.",
-        )
-    if isinstance(method, BarlowTwinsSettings):
-        return Advice(
-            cause=f"The redundancy weight {method.redundancy:g} does not keep the dimensions apart.",
-            next="Set redundancy near 5e-3, and batch norm on the projector's output.",
-        )
-    return Advice(
+    general = Advice(
         cause="Nothing in the training keeps different images apart.",
         next="Use a loss with negatives, or with variance and covariance terms; lower the learning rate.",
     )
+    return _hinted(word, signals, method, general)
+
+
+def _hinted(word: str, signals: Signals, method: MethodSettings | None, general: Advice) -> Advice:
+    """What the method's settings know of the verdict, and the general advice where they know nothing."""
+    hint = None if method is None else method.hint(word, _plain(signals))
+    if hint is None:
+        return general
+    return Advice(cause=hint.cause, next=hint.next or general.next)
+
+
+def _plain(signals: Signals) -> dict[str, float]:
+    """The numbers that a method's hint may look at, by their paths in the record."""
+    layers = {"h": signals.h, "z": signals.z}
+    found = {f"{name}.dim": float(layer.dim) for name, layer in layers.items() if layer is not None}
+    return found | {"equal_views": signals.equal_views}

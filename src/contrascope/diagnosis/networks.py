@@ -14,10 +14,11 @@ from contrascope.augment.policy import Policy
 from contrascope.augment.views import make_views
 from contrascope.diagnosis.signals import LayerSignals, Signals, finite_signals, value_faults
 from contrascope.diagnosis.statistics import image_statistics
+from contrascope.draws import PROBE_EPOCH
 from contrascope.features.embed import ImageSource, evaluating, rows_of
 from contrascope.linalg import unit_rows
+from contrascope.progress import Progress, silent
 from contrascope.theory.bounds.lipschitz import LipschitzEstimate, local_lipschitz
-from contrascope.types import Progress, silent
 
 NO_FORWARD_MODE = (NotImplementedError, RuntimeError)
 """What a derivative in forward mode raises where there is none: by operators, and by custom functions."""
@@ -69,10 +70,6 @@ def fixed_views(
         for ids, pixels in images.batches(torch.arange(len(images)), batch_size, device=device)
     ]
     return FixedViews(images=torch.cat(parts, dim=1))
-
-
-PROBE_EPOCH = 2**20
-"""The epoch whose draws are kept for measuring; no training reaches it."""
 
 
 def measure_networks(

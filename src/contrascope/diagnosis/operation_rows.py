@@ -6,18 +6,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from contrascope.augment.changes import changes_for, find_change, moved_images, strengths
 from contrascope.augment.policy import to_float
 from contrascope.diagnosis.folding import affine_layers
 from contrascope.diagnosis.geometry import Quantiles, frames_at, quantiles
-from contrascope.diagnosis.networks import PROBE_EPOCH, Networks
-from contrascope.diagnosis.operations import (
-    find_operation,
-    forward_directions,
-    moved_images,
-    operations_for,
-    strengths,
-)
+from contrascope.diagnosis.networks import Networks
+from contrascope.diagnosis.operations import forward_directions
 from contrascope.diagnosis.settings import GeometrySettings
+from contrascope.draws import PROBE_EPOCH
 from contrascope.errors import InputError
 from contrascope.features.embed import ImageSource, evaluating
 from contrascope.geometry.generators import fit_generator, kernel_share
@@ -114,7 +110,7 @@ def operation_rows(
     clean, _ = _outputs(subject, images, None, settings.seed, batch_size, device)
     channels = next(iter(images.batches(torch.arange(1), 1, device="cpu")))[1].shape[1]
     matrix, spaces = _seen(subject.projector, clean["h"], settings)
-    for name in names or operations_for(channels):
+    for name in names or changes_for(channels):
         tell(name)
         moved, eps = _outputs(subject, images, name, settings.seed, batch_size, device)
         exact = _exact_directions(subject, images, name, settings.points, device)
@@ -168,7 +164,7 @@ def _row(
     spaces: Spaces | None,
     settings: GeometrySettings,
 ) -> OperationRow:
-    operation = find_operation(name)
+    operation = find_change(name)
     shift, count = moved["h"] - clean["h"], settings.directions
     cells = {layer: operation_cell(clean[layer], moved[layer], directions=count) for layer in clean}
     if cells["h"].moved < STILL:

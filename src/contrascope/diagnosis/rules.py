@@ -2,21 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 from contrascope.diagnosis.signals import LayerSignals, Signals
 from contrascope.intervals import Estimate
-
-Word = Literal[
-    "numerical fault",
-    "complete collapse",
-    "dimensional collapse",
-    "cluster collapse",
-    "not learning",
-    "over-invariant or shortcut",
-    "healthy",
-    "undecided",
-]
+from contrascope.records.vocabulary import Word
 
 
 @dataclass(frozen=True, kw_only=True)

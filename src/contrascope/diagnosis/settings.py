@@ -4,8 +4,10 @@ import math
 from dataclasses import dataclass, replace
 
 from contrascope.errors import InputError
+from contrascope.settings import written_as
 
 
+@written_as("DiagnosisSettings")
 @dataclass(frozen=True, kw_only=True)
 class DiagnosisSettings:
     """Which images and views are measured, and how finely."""
@@ -26,6 +28,7 @@ class DiagnosisSettings:
                 raise InputError(f"diagnosis.{name} is {getattr(self, name)}; expected at least {least}.")
 
 
+@written_as("MonitorSettings")
 @dataclass(frozen=True, kw_only=True)
 class MonitorSettings:
     """The verdict while training, on a fixed probe set with fixed views."""
@@ -46,6 +49,7 @@ class MonitorSettings:
                 raise InputError(f"monitor.{name} is {getattr(self, name)}; expected at least {least}.")
 
 
+@written_as("GeometrySettings")
 @dataclass(frozen=True, kw_only=True)
 class GeometrySettings:
     """What is measured of the geometry of encoder and projector, and how finely."""
@@ -95,6 +99,7 @@ class GeometrySettings:
             )
 
 
+@written_as("GeometryProbeSettings")
 @dataclass(frozen=True, kw_only=True)
 class GeometryProbeSettings:
     """The geometry while training, on a fixed set with fixed views."""

@@ -4,30 +4,20 @@ from contrascope.diagnosis.signals import LayerSignals, Signals
 from contrascope.diagnosis.verdict import Verdict
 from contrascope.intervals import Estimate
 from contrascope.notebook import Summary
-
-SIGNALS = (
-    ("views.retrieval", "a view finds its image first (share)"),
-    ("views.alignment", "alignment (0 to 4, 0 best)"),
-    ("uniformity", "uniformity (0 to -4, -4 best)"),
-    ("participation_ratio", "participation ratio (directions)"),
-    ("rankme", "RankMe (directions)"),
-)
-"""Path in `LayerSignals` and what it is called."""
+from contrascope.records.lookup import verdict_word
+from contrascope.records.vocabulary import LAYERS, SIGNALS
 
 
 def diagnosis_summary(verdict: Verdict, signals: Signals) -> Summary:
-    """The verdict with evidence, cause and advice; five signals of encoder and projector beside their reference."""
-    layers = {
-        "encoder h": signals.h,
-        "reference of h": signals.reference_h,
-        "projector z": signals.z,
-        "reference of z": signals.reference_z,
-    }
-    known = {name: layer for name, layer in layers.items() if layer is not None}
-    rows = [(words, *(_shown(layer, path) for layer in known.values())) for path, words in SIGNALS]
+    """The verdict with evidence, cause and advice; the main signals of encoder and projector beside their reference."""
+    known = {title: layer for name, title in LAYERS.items() if (layer := getattr(signals, name)) is not None}
+    rows = [
+        (one.named, *(_shown(layer, one.path) for layer in known.values())) for one in SIGNALS if one.main
+    ]
     return Summary(
         title="Diagnosis without labels",
         word=verdict.word,
+        mark=verdict_word(verdict.word).sign,
         sentences=verdict_sentences(verdict),
         head=("signal", *known),
         rows=[row for row in rows if set(row[1:]) - {"–"}],

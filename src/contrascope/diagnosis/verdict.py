@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 from contrascope.diagnosis.causes import advice
-from contrascope.diagnosis.rules import RULES, THRESHOLDS, Thresholds, Word
+from contrascope.diagnosis.rules import RULES, THRESHOLDS, Thresholds
 from contrascope.diagnosis.signals import Signals
 from contrascope.methods.settings import MethodSettings
+from contrascope.records.lookup import verdict_word
+from contrascope.records.vocabulary import Word
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +26,7 @@ class Verdict:
     @property
     def ok(self) -> bool:
         """Neither broken nor suspected."""
-        return self.word in ("healthy", "undecided")
+        return verdict_word(self.word).ok
 
 
 def judge(

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from contrascope.errors import InputError
+from contrascope.settings import written_as
 
 Pool = Literal["auto", "mean", "cls"]
 """How tokens become one vector: `auto` and `mean` average them all, `cls` takes the first."""
 
 
+@written_as("EncoderSettings")
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EncoderSettings:
     """Which network turns images into h."""
@@ -42,6 +44,7 @@ def pretrained(name: str) -> bool:
     return name.partition(":")[0] in ("timm", "hf", "torchvision") and ":" in name
 
 
+@written_as("ProjectorSettings")
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProjectorSettings:
     """Width of every layer and where batch norm stands; no hidden layer makes a linear map."""

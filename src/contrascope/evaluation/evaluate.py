@@ -17,12 +17,20 @@ from contrascope.evaluation.scores import Score, table
 from contrascope.features.features import Features
 from contrascope.intervals import bootstrap_interval
 from contrascope.linalg import unit_rows
+from contrascope.progress import Passes, Progress, silent
 
 
-def evaluate(train: Features, test: Features, protocol: Protocol, *, label: str | None = None) -> list[Score]:
+def evaluate(
+    train: Features,
+    test: Features,
+    protocol: Protocol,
+    *,
+    label: str | None = None,
+    progress: Progress = silent,
+) -> list[Score]:
     """Scores of every probe of the protocol: learnt on all views of `train`, averaged over those of `test`.
 
-    `label` names a label column; the primary one of `train` if not named.
+    `label` names a label column; the primary one of `train` if not named. `progress` counts probes.
 
     >>> parts = [Features(h=torch.eye(2)[None], y={"label": torch.arange(2)}, ids=torch.arange(2))] * 2
     >>> [score.value for score in evaluate(*parts, Protocol(k=1, probes=("knn", "nearest_centre")))]
@@ -37,18 +45,23 @@ def evaluate(train: Features, test: Features, protocol: Protocol, *, label: str 
         )
     train_y, test_y = train.labels(label), test.labels(label)
     scores = []
-    for probe in protocol.probes:
+    for done, probe in enumerate(protocol.probes, start=1):
         if probe == "few_labels":
             scores += [
                 _few(train_rows, train_y, test_rows, test_y, protocol, shots) for shots in protocol.shots
             ]
         else:
             scores.append(_full(probe, train_rows, train_y, test_rows, test_y, protocol))
+        progress(done, len(protocol.probes))
     return scores
 
 
 def compare(
-    pairs: Mapping[str, tuple[Features, Features]], protocol: Protocol, *, label: str | None = None
+    pairs: Mapping[str, tuple[Features, Features]],
+    protocol: Protocol,
+    *,
+    label: str | None = None,
+    progress: Progress = silent,
 ) -> list[dict[str, str | float | int | None]]:
     """The table of several named (train, test) features under one protocol: an encoder beside its references.
 
@@ -58,12 +71,11 @@ def compare(
     """
     if not pairs:
         raise InputError("nothing to compare. Give {'encoder': (train, test), 'raw pixels': (train, test)}.")
-    scores = {}
+    scores, passes = {}, Passes(progress, total=len(pairs) * len(protocol.probes))
     for name, (train, test) in pairs.items():
         no_z = train.z is None or test.z is None
-        scores[name] = evaluate(
-            train, test, replace(protocol, features="h") if no_z else protocol, label=label
-        )
+        asked = replace(protocol, features="h") if no_z else protocol
+        scores[name] = evaluate(train, test, asked, label=label, progress=passes.next(len(protocol.probes)))
     return table(scores)
 
 

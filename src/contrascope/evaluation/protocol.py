@@ -4,11 +4,12 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from contrascope.errors import InputError, did_you_mean
-from contrascope.settings import digest
+from contrascope.settings import digest, written_as
 
 PROBES = ("knn", "nearest_centre", "linear", "few_labels")
 
 
+@written_as("Protocol")
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
     """Everything that decides a number except the features themselves.

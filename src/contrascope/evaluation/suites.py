@@ -6,9 +6,10 @@ from typing import Literal
 from contrascope.augment.severities import SEVERITIES
 from contrascope.errors import InputError, did_you_mean
 from contrascope.evaluation.protocol import Protocol
-from contrascope.settings import digest, to_json
+from contrascope.settings import digest, to_json, written_as
 
 
+@written_as("AugmentedSettings")
 @dataclass(frozen=True, kw_only=True)
 class AugmentedSettings:
     """What the robustness suite does besides the protocol of its probe."""
@@ -42,6 +43,7 @@ class AugmentedSettings:
         return digest({**values, "copies": repr(COPIES)}, length=12)
 
 
+@written_as("FinetuneSettings")
 @dataclass(frozen=True, kw_only=True)
 class FinetuneSettings:
     """The protocol of Ericsson et al. 2021 (arXiv:2011.13377): SGD with Nesterov momentum 0.9, cosine to 0."""
@@ -74,6 +76,7 @@ class FinetuneSettings:
 MODES = ("linear", "few_labels", "finetune")
 
 
+@written_as("TransferProtocol")
 @dataclass(frozen=True, kw_only=True)
 class TransferProtocol:
     """Everything that decides a transfer score except the encoder and the sets.

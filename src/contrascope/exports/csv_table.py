@@ -4,9 +4,10 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from contrascope.exports.measure import ImageTable, Progress, silent
+from contrascope.exports.measure import ImageTable
 from contrascope.exports.rows import label_columns, row_batches
 from contrascope.exports.whole import whole_file
+from contrascope.progress import Progress, silent
 
 ROWS = 1000
 RISKY = ("=", "+", "-", "@", "\t", "\r")

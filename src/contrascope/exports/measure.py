@@ -12,8 +12,8 @@ from contrascope.data.imageset import ImageSet
 from contrascope.errors import InputError
 from contrascope.features.embed import evaluating
 from contrascope.linalg import Neighbours, nearest, require_finite
+from contrascope.progress import Progress, silent
 from contrascope.theory.factors.alignment import image_alignment, unit_views
-from contrascope.types import Progress, silent
 
 
 @dataclass(frozen=True, kw_only=True)

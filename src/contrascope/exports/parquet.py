@@ -6,9 +6,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from contrascope.exports.measure import ImageTable, Progress, silent
+from contrascope.exports.measure import ImageTable
 from contrascope.exports.rows import LabelColumn, label_columns, row_batches
 from contrascope.exports.whole import whole_file
+from contrascope.progress import Progress, silent
 
 ROWS = 1000
 """Rows of a row group: what a reader, and this writer, holds at once."""

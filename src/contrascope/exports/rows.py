@@ -12,7 +12,8 @@ from torch import Tensor
 
 from contrascope.data.imageset import ImageSet
 from contrascope.errors import InputError
-from contrascope.exports.measure import ImageTable, Progress, silent
+from contrascope.exports.measure import ImageTable
+from contrascope.progress import Progress, silent
 
 OWN = (
     "id",

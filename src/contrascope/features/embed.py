@@ -12,7 +12,7 @@ from contrascope.augment.policy import Policy
 from contrascope.augment.views import make_views
 from contrascope.errors import InputError
 from contrascope.features.features import Features
-from contrascope.types import Progress, silent
+from contrascope.progress import Progress, silent
 
 
 @runtime_checkable

@@ -10,6 +10,7 @@ from contrascope.diagnosis.settings import DiagnosisSettings
 from contrascope.errors import InputError
 from contrascope.gallery.gallery import write_gallery
 from contrascope.gallery.part import GallerySettings
+from contrascope.reports.load import is_advice
 from contrascope.subjects.diagnose import diagnose_anything, write_diagnosis
 
 
@@ -22,6 +23,8 @@ def complete(
     device: torch.device | str | None = None,
 ) -> Iterator[str]:
     """Writes the records that are missing; yields a sentence for each, also for one that could not be made."""
+    if run.is_dir() and is_advice(run):
+        return
     if diagnosis and run.is_dir() and not (run / records.DIAGNOSIS).exists():
         try:
             settings = DiagnosisSettings()

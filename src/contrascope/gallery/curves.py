@@ -7,7 +7,8 @@ from jaxtyping import Int
 from torch import Tensor
 
 from contrascope.augment.policy import Policy
-from contrascope.diagnosis.networks import PROBE_EPOCH, Networks
+from contrascope.diagnosis.networks import Networks
+from contrascope.draws import PROBE_EPOCH
 from contrascope.features.embed import embed
 from contrascope.gallery.part import GallerySettings, Part
 from contrascope.linalg import unit_rows
@@ -29,7 +30,7 @@ def factor_curves(
     policies: tuple[Policy, ...],
     settings: GallerySettings,
     *,
-    device: torch.device,
+    device: torch.device | str = "cpu",
 ) -> dict[str, Any]:
     """Spectra, R_eps and concentration of a part beside the random twin's, on the same views of the same images."""
     few = torch.arange(min(REFERENCE_IMAGES, len(part.ids)))
@@ -63,13 +64,13 @@ def factor_curves(
 
 def _r_epsilon(layers: dict[str, Tensor], *, seed: int) -> dict[str, Any]:
     grid = torch.linspace(0, 2, 41, dtype=torch.float64)
-    found: dict[str, Any] = {"epsilons": [round(eps, 4) for eps in grid.tolist()]}
+    found: dict[str, Any] = {}
     for name, rows in layers.items():
         curve = r_epsilon_curve(unit_views(rows), grid, draws=200, seed=seed)
         found[name] = {
             key: [round(v, 5) for v in getattr(curve, key).tolist()] for key in ("share", "low", "high")
         }
-    return found
+    return {"epsilons": [round(eps, 4) for eps in grid.tolist()], "layers": found}
 
 
 def concentration(
@@ -81,11 +82,11 @@ def concentration(
     encoder instead of pixels; greedy cliques make sigma a bound from below.
 
     >>> rows = torch.eye(2).repeat(2, 3, 1)
-    >>> concentration({"h": rows}, torch.tensor([0, 1] * 3))["h"]["smallest"][0]
+    >>> concentration({"h": rows}, torch.tensor([0, 1] * 3))["layers"]["h"]["smallest"][0]
     1.0
     """
     deltas = torch.linspace(0, 2, 21, dtype=torch.float64).tolist()
-    found: dict[str, Any] = {"deltas": [round(delta, 4) for delta in deltas], "images_per_class": per_class}
+    found: dict[str, Any] = {}
     for name, rows in layers.items():
         shares = []
         for code in y.unique().tolist()[:MOST_CLASSES]:
@@ -98,4 +99,5 @@ def concentration(
             "mean": [round(v, 5) for v in table.mean(dim=0).tolist()],
             "smallest": [round(v, 5) for v in table.amin(dim=0).tolist()],
         }
-    return found
+    grid = [round(delta, 4) for delta in deltas]
+    return {"deltas": grid, "images_per_class": per_class, "layers": found}

@@ -15,6 +15,8 @@ from contrascope.gallery.map import embedding_map, map_tiles
 from contrascope.gallery.part import GallerySettings, measure_part
 from contrascope.gallery.rows import Rows
 from contrascope.gallery.thumbnails import Thumbnails
+from contrascope.records.gallery import GalleryRecord
+from contrascope.records.typed import as_record
 from contrascope.runs.load import Run
 from contrascope.subjects.open import open_subject
 from contrascope.subjects.subject import Subject
@@ -31,13 +33,13 @@ def write_gallery(
     Raises `InputError` where the run has no checkpoint or its images are not at hand.
     """
     file = path / records.GALLERY
-    records.write_json(file, gallery(open_subject(path), settings or GallerySettings(), device=device))
+    records.write_record(file, gallery(open_subject(path), settings or GallerySettings(), device=device))
     return file
 
 
 def gallery(
     subject: Subject, settings: GallerySettings, *, device: torch.device | str | None = None
-) -> dict[str, Any]:
+) -> GalleryRecord:
     """The record of a run: thumbnails, rows of images, the map, spectra and the R_eps curve."""
     run = subject.run
     if run is None:
@@ -55,8 +57,7 @@ def gallery(
         )
     thumbnails = Thumbnails(min(max(min(images.shape[1:]), 32), 96))
     rows = Rows(whole, policies, thumbnails, settings)
-    record = {
-        "kind": "Gallery",
+    record: dict[str, Any] = {
         "step": run.step,
         "data": images.name,
         "policy": subject.policy.name,
@@ -69,7 +70,8 @@ def gallery(
     }
     tile, small = map_tiles(list(parts.values()), len(thumbnails))
     record["map"] = {**embedding_map(parts, settings), "tile": tile}
-    return {**record, "sheets": [*thumbnails.sheets(), *small]}
+    record["sheets"] = [*thumbnails.sheets(), *small]
+    return as_record(GalleryRecord, record)
 
 
 def _test_split(run: Run) -> ImageSet | None:

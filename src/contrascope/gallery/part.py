@@ -7,7 +7,8 @@ from torch import Tensor
 
 from contrascope.augment.policy import Policy
 from contrascope.data.imageset import ImageSet
-from contrascope.diagnosis.networks import PROBE_EPOCH, Networks
+from contrascope.diagnosis.networks import Networks
+from contrascope.draws import PROBE_EPOCH
 from contrascope.errors import InputError
 from contrascope.features.embed import embed
 from contrascope.intervals import generator
@@ -66,7 +67,7 @@ def measure_part(
     most: int,
     settings: GallerySettings,
     *,
-    device: torch.device,
+    device: torch.device | str = "cpu",
 ) -> Part:
     """At most `most` images of a split, chosen by the seed, with their features and alignment."""
     order = torch.randperm(len(images), generator=generator(settings.seed, "gallery"))

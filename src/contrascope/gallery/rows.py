@@ -8,7 +8,7 @@ from torch import Tensor
 
 from contrascope.augment.policy import Policy
 from contrascope.augment.views import make_views
-from contrascope.diagnosis.networks import PROBE_EPOCH
+from contrascope.draws import PROBE_EPOCH
 from contrascope.gallery.part import GallerySettings, Part
 from contrascope.gallery.thumbnails import Thumbnails
 from contrascope.intervals import generator

@@ -6,11 +6,12 @@ from pathlib import Path
 import torch
 
 from contrascope.data.open import open_images
-from contrascope.integrations.lightning import ImageData, LightningMethod, RunFolder, is_first_process
+from contrascope.integrations.lightning import ItemData, LightningMethod, RunFolder, is_first_process
 from contrascope.runs.build import build
 from contrascope.runs.folder import claim, record_start
 from contrascope.runs.load import policies_for
 from contrascope.runs.settings import RunSettings
+from contrascope.training.views import image_views
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +20,7 @@ class LightningRun:
 
     module: LightningMethod
     """Method, views, optimiser and schedule."""
-    data: ImageData
+    data: ItemData
     """The run's images."""
     folder: RunFolder
     """Callback that writes metrics and checkpoints to the run's folder."""
@@ -41,9 +42,10 @@ def lightning_run(settings: RunSettings, out: Path, *, resume: bool = False) -> 
     Raises `InputError` if the folder holds a run and `resume` is not set, or one with other settings.
     """
     images = open_images(settings.data)
+    method = build(settings, images.shape)
     module = LightningMethod(
-        build(settings, images.shape),
-        policies_for(settings.policy, images),
+        method,
+        image_views(method, policies_for(settings.policy, images), images, settings.training),
         training=settings.training,
         optim=settings.optim,
         schedule=settings.schedule,
@@ -52,5 +54,5 @@ def lightning_run(settings: RunSettings, out: Path, *, resume: bool = False) -> 
         claim(settings, out, resume=resume)
         record_start(out, images, device=torch.device("cpu"), processes=1)
     return LightningRun(
-        module=module, data=ImageData(images, training=settings.training), folder=RunFolder(out)
+        module=module, data=ItemData(images, training=settings.training), folder=RunFolder(out)
     )

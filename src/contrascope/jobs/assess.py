@@ -18,11 +18,11 @@ from contrascope.evaluation.protocol import Protocol
 from contrascope.features.embed import embed, raw_pixels
 from contrascope.features.features import Features
 from contrascope.methods.base import Method
+from contrascope.progress import Passes, Progress, silent
 from contrascope.runs.load import Run
 from contrascope.subjects.open import open_subject
 from contrascope.subjects.subject import Subject
 from contrascope.training.probe import Finding, Probe
-from contrascope.types import Progress, Tell, silent
 
 STAND_INS = ("validation", "valid", "val")
 HELD_OUT = "held-out"
@@ -40,10 +40,10 @@ def assess(
     *,
     random_encoder: nn.Module | None = None,
     device: torch.device | str = "cpu",
-    tell: Tell = silent,
     progress: Progress = silent,
+    probing: Progress = silent,
 ) -> Rows:
-    """The table of scores: one row a representation and probe.
+    """The table of scores: one row a representation and probe; `progress` counts images, `probing` probes.
 
     Learns from `protocol.train_split`, tests on `protocol.test_split`; where the data has no such split, its
     validation split stands in, or else a fifth of the training images that the probes' labels never come from
@@ -57,16 +57,14 @@ def assess(
     networks: dict[str, tuple[nn.Module, nn.Module | None]] = {"trained encoder": (encoder, projector)}
     if random_encoder is not None:
         networks["random encoder"] = (random_encoder, None)
-    pairs: dict[str, tuple[Features, Features]] = {}
-    for name, (network, behind) in networks.items():
-        tell(name)
-        learn, tested = (
-            embed(network, behind, images, device=device, progress=progress) for images in (train, test)
-        )
-        pairs[name] = learn, tested
+    passes = Passes(progress, total=len(networks) * (len(train) + len(test)))
+
+    def embedded(networks: tuple[nn.Module, nn.Module | None], images: ImageSet) -> Features:
+        return embed(*networks, images, device=device, progress=passes.next(len(images)))
+
+    pairs = {name: (embedded(both, train), embedded(both, test)) for name, both in networks.items()}
     pairs["raw pixels"] = (raw_pixels(train), raw_pixels(test))
-    tell("probes")
-    return [{**row, "split": split} for row in compare(pairs, protocol)]
+    return [{**row, "split": split} for row in compare(pairs, protocol, progress=probing)]
 
 
 def assess_subject(
@@ -74,8 +72,8 @@ def assess_subject(
     protocol: Protocol,
     *,
     device: torch.device | str | None = None,
-    tell: Tell = silent,
     progress: Progress = silent,
+    probing: Progress = silent,
 ) -> Rows:
     """Scores of a subject's encoder on its images, beside its random twin where there is one, and raw pixels."""
     networks, twin = subject.trained, subject.twin
@@ -87,16 +85,24 @@ def assess_subject(
         protocol,
         random_encoder=None if twin is None else twin.encoder,
         device=subject.device(device),
-        tell=tell,
         progress=progress,
+        probing=probing,
     )
 
 
 def assess_run(
-    run: Run, data: DataSettings | ImageSet, protocol: Protocol, *, device: torch.device | str = "cpu"
+    run: Run,
+    data: DataSettings | ImageSet,
+    protocol: Protocol,
+    *,
+    device: torch.device | str = "cpu",
+    progress: Progress = silent,
+    probing: Progress = silent,
 ) -> Rows:
     """Scores of a run's encoder on any data, beside a random encoder of the same architecture and raw pixels."""
-    return assess_subject(open_subject(run, data=data), protocol, device=device)
+    return assess_subject(
+        open_subject(run, data=data), protocol, device=device, progress=progress, probing=probing
+    )
 
 
 def evaluation_sets(data: DataSettings | ImageSet, protocol: Protocol) -> tuple[ImageSet, ImageSet, str]:

@@ -11,8 +11,8 @@ from contrascope.data.settings import DataSettings
 from contrascope.features.embed import embed
 from contrascope.features.features import Features
 from contrascope.features.files import save_features
+from contrascope.progress import Progress, silent
 from contrascope.subjects.open import open_subject
-from contrascope.types import Progress, silent
 
 
 def embed_anything(

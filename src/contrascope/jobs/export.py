@@ -13,7 +13,7 @@ from rich.progress import Progress as Bar
 
 from contrascope import records
 from contrascope.data.open import open_images
-from contrascope.diagnosis.networks import PROBE_EPOCH
+from contrascope.draws import PROBE_EPOCH
 from contrascope.encoders.encoder import Encoder
 from contrascope.errors import InputError, did_you_mean
 from contrascope.exports.blueprint import Blueprint, blueprint
@@ -25,12 +25,13 @@ from contrascope.exports.weights import Written, write_weights
 from contrascope.exports.whole import whole_folder
 from contrascope.intervals import generator
 from contrascope.linalg import principal, unit_rows
+from contrascope.progress import Progress
 from contrascope.reports.card import ExportedEncoder, model_card
 from contrascope.reports.load import load
 from contrascope.runs.load import Run, policies_for
 from contrascope.subjects.open import open_subject
 from contrascope.subjects.subject import Subject
-from contrascope.types import FloatImages, Progress
+from contrascope.types import FloatImages
 
 Format = Literal["parquet", "csv", "safetensors", "timm", "hf", "onnx"]
 """What can be exported."""
@@ -87,7 +88,7 @@ def export_run(
     out: Path | None = None,
     device: torch.device | str | None = None,
 ) -> Exported:
-    """Exports a run; without `out` into its folder, under exports.
+    """Exports a run; without `out` into its folder, under exports; `device` unset: the first GPU, or the CPU.
 
     Raises `InputError` where there is no checkpoint, where a table's images are not at hand, where a library has
     no such network, or where what was written does not give the encoder's outputs.

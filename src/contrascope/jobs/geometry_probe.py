@@ -6,13 +6,13 @@ from typing import Any
 
 import torch
 
+from contrascope.augment.changes import changes_for, find_change
 from contrascope.augment.policy import Policy
 from contrascope.data.imageset import ImageSet
 from contrascope.data.sampling import some_images
 from contrascope.diagnosis.geometry import FeatureGeometry
 from contrascope.diagnosis.networks import FixedViews, Networks, fixed_views
 from contrascope.diagnosis.operation_rows import OperationRow
-from contrascope.diagnosis.operations import find_operation, operations_for
 from contrascope.diagnosis.settings import GeometryProbeSettings, GeometrySettings
 from contrascope.diagnosis.subject_geometry import SubjectGeometry, measure_subject
 from contrascope.errors import InputError
@@ -34,8 +34,8 @@ class GeometryProbe:
         device: torch.device,
     ) -> None:
         for name in settings.operations:
-            find_operation(name)
-        known = operations_for(images.shape[0])
+            find_change(name)
+        known = changes_for(images.shape[0])
         self._operations = tuple(name for name in settings.operations if name in known)
         self._images, self._policies, self._device = images, policies, device
         self._settings = GeometrySettings(images=settings.images, seed=seed, draws=0)

@@ -2,6 +2,7 @@
 
 import time
 from functools import cached_property
+from typing import Any
 
 import torch
 from jaxtyping import Int
@@ -24,15 +25,14 @@ from contrascope.diagnosis.score import label_free_score
 from contrascope.diagnosis.settings import MonitorSettings
 from contrascope.diagnosis.signals import LayerSignals, Signals
 from contrascope.diagnosis.verdict import Verdict, judge
+from contrascope.intervals import Estimate
 from contrascope.methods.base import Method
 from contrascope.methods.settings import MethodSettings
+from contrascope.records.lookup import verdict_word
+from contrascope.records.vocabulary import SIGNALS
 from contrascope.theory.factors.alignment import unit_views
 from contrascope.theory.factors.divergence import divergence, nearest_centre_error
 from contrascope.training.probe import Finding
-
-GRAVE = ("numerical fault", "complete collapse", "dimensional collapse", "cluster collapse")
-"""Verdicts that are an alarm from the first diagnosis on; the others only in the second half of a run."""
-
 
 DRAWS = 100
 """Bootstrap draws: without intervals, noise would pass for learning."""
@@ -74,12 +74,12 @@ class Monitor:
             row={**row, "seconds": round(time.perf_counter() - start, 3)},
             alarm=self._alarm(verdict, finished),
             score=label_free_score(signals),
-            stop=self._settings.stop and verdict.word in GRAVE,
+            stop=self._settings.stop and verdict_word(verdict.word).grave,
         )
 
     def _alarm(self, verdict: Verdict, finished: int) -> str:
         late = 2 * finished > self._epochs
-        return verdict.word if verdict.word in GRAVE or (late and not verdict.ok) else ""
+        return verdict.word if verdict_word(verdict.word).grave or (late and not verdict.ok) else ""
 
     @cached_property
     def _some(self) -> ImageSet:
@@ -98,8 +98,10 @@ class Monitor:
 
 
 def monitor_row(signals: Signals, verdict: Verdict) -> dict[str, str | float]:
-    """The verdict and the main signals of both layers, for metrics.jsonl."""
+    """The verdict, its first reason and the main signals of both layers, for metrics.jsonl."""
     row: dict[str, str | float] = {"verdict": verdict.word}
+    if verdict.evidence:
+        row["evidence"] = verdict.evidence[0]
     for name, layer in (("h", signals.h), ("z", signals.z)):
         if layer is not None:
             row |= {f"{name}_{key}": value for key, value in _numbers(layer).items()}
@@ -130,16 +132,13 @@ def class_row(embedded: Embedded, y: Int[Tensor, " n"] | None, signals: Signals)
 
 
 def _numbers(layer: LayerSignals) -> dict[str, float]:
-    numbers = {
-        "uniformity": layer.uniformity.value,
-        "participation_ratio": layer.participation_ratio,
-        "rankme": layer.rankme,
-        "modes": layer.modes,
-    }
-    if layer.views is not None:
-        numbers |= {
-            "alignment": layer.views.alignment.value,
-            "retrieval": layer.views.retrieval.value,
-            "lidar": layer.views.lidar,
-        }
-    return numbers
+    """The signals that are followed, under their keys; those that need views only where there are some."""
+    found: dict[str, float] = {}
+    for one in SIGNALS:
+        if one.row:
+            value: Any = layer
+            for part in one.path.split("."):
+                value = None if value is None else getattr(value, part)
+            if value is not None:
+                found[one.row] = value.value if isinstance(value, Estimate) else value
+    return found

@@ -8,15 +8,16 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from contrascope.errors import InputError
+from contrascope.losses.blocks import over_blocks
 from contrascope.losses.pairs import Positives, farthest_views, off_diagonal, pair_square_distances
-from contrascope.losses.registry import registered
+from contrascope.losses.registry import Traits, registered
 from contrascope.losses.terms import LossTerms
 
 _SMALLEST_VARIANCE = 1e-12
 """A dimension with less variance than this is divided by its square root: a constant one becomes zero."""
 
 
-@registered(gathers=True, per_dimension=True)
+@registered(gathers=True, per_dimension=True, example={"std": "biased"}, traits=Traits(rotation_free=False))
 def barlow_twins(
     online: Float[Tensor, "views batch dim"],
     target: Float[Tensor, "views batch dim"] | None = None,
@@ -100,7 +101,12 @@ def _mean_square_correlation(z: Tensor, other: Tensor) -> Tensor:
     The sum of C_ij^2 of views a and b is the inner product of their Gram matrices over batch^2.
     """
     views, batch, _ = z.shape
-    grams = z @ z.mT
-    others = grams if other is z else other @ other.mT
-    total = (grams.sum(0) * others.sum(0)).sum() - (grams * others).sum()
+    total = over_blocks(_gram_products, z, z, other, per_image=views * batch).sum()
     return total / (batch**2 * views * (views - 1))
+
+
+def _gram_products(first: int, rows: Tensor, z: Tensor, other: Tensor) -> Tensor:
+    """Inner products of the Gram matrices of all pairs of different views, rows `first` and on."""
+    grams = rows @ z.mT
+    others = grams if other is z else other[:, first : first + rows.shape[1]] @ other.mT
+    return (grams.sum(0) * others.sum(0)).sum() - (grams * others).sum()

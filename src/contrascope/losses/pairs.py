@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias, cast
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import FunctionCtx
 
 from contrascope.errors import InputError, did_you_mean
 
@@ -181,10 +181,7 @@ def pair_products(
 def pair_square_distances(
     online: Float[Tensor, "views batch dim"], target: Float[Tensor, "views batch dim"]
 ) -> Float[Tensor, "pairs batch"]:
-    """Squared distance of online view a and target view b of each image, for all ordered pairs a != b.
-
-    Gradients are first order: differentiating them again is refused.
-    """
+    """Squared distance of online view a and target view b of each image, for all ordered pairs a != b."""
     distances = _SquareDistances.apply(online, target)
     assert isinstance(distances, Tensor)
     return distances
@@ -206,8 +203,7 @@ class _SquareDistances(torch.autograd.Function):
         return torch.stack([(online[a] - target[b]).square().sum(-1) for a, b in _pair_indices(len(online))])
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
         online, target = ctx.saved_tensors
         to_online, to_target = torch.zeros_like(online), torch.zeros_like(target)
         for (a, b), grad in zip(_pair_indices(len(online)), 2 * grads[0], strict=True):

@@ -4,22 +4,22 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from contrascope.losses.others import HALF_SQUARES, over_others
 from contrascope.losses.pairs import (
     Positives,
     both_branches,
     flatten_pairs,
-    off_diagonal,
     pair_products,
     reduce_pairs,
     spread_pairs,
     spread_views,
 )
-from contrascope.losses.registry import registered, require_positive
+from contrascope.losses.registry import Traits, registered, require_positive
 from contrascope.losses.similarity import unit
 from contrascope.losses.terms import LossTerms
 
 
-@registered(gathers=True)
+@registered(gathers=True, example={"mu": 2.0}, traits=Traits(scale_free=False, flat_at_collapse=False))
 def spectral(
     online: Float[Tensor, "views batch dim"],
     target: Float[Tensor, "views batch dim"] | None = None,
@@ -40,13 +40,11 @@ def spectral(
     other = z if target is None else _clip(target, mu)
     align = reduce_pairs(-2 * pair_products(z, other) / mu, positives)
     z, other = spread_views(z, positives), spread_views(other, positives)
-    views, batch, _ = z.shape
-    products = (z.flatten(0, 1) @ other.flatten(0, 1).T).view(views, batch, views, batch).transpose(1, 2)
-    across = off_diagonal(products).square().mean((-2, -1))  # views views
+    across = 2 * over_others(z, other, HALF_SQUARES).mean(1) / (z.shape[1] - 1)  # views views
     return LossTerms(align=align, spread=spread_pairs(flatten_pairs(across[None]), positives).mean() / mu)
 
 
-@registered(gathers=True)
+@registered(gathers=True, example={"centring": 1.5}, traits=Traits(over_pairs=False, flat_at_collapse=False))
 def linear_contrastive(
     online: Float[Tensor, "views batch dim"],
     target: Float[Tensor, "views batch dim"] | None = None,

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from contrascope.losses.others import LOG_SUM, over_others
 from contrascope.losses.pairs import (
     Positives,
     both_branches,
@@ -49,6 +50,8 @@ def alignment_uniformity(
 def _log_potential(z: Float[Tensor, "views batch dim"], *, sharpness: float) -> Float[Tensor, ""]:
     """Mean over views of the log of the mean Gaussian potential of distinct images, unit embeddings."""
     batch = z.shape[1]
-    logits = (2 * sharpness * z) @ z.mT  # exp(-t |x - y|^2) = exp(-2t) exp(2t x . y) for unit vectors
-    logits.diagonal(dim1=1, dim2=2).fill_(-torch.inf)
-    return (logits.flatten(1).logsumexp(-1) - 2 * sharpness - math.log(batch * (batch - 1))).mean()
+    # exp(-t |x - y|^2) = exp(-2t) exp(2t x . y) for unit vectors
+    logits = [over_others(2 * sharpness * view, view, LOG_SUM) for view in z[:, None].unbind()]
+    return (
+        torch.stack(logits).flatten(1).logsumexp(-1) - 2 * sharpness - math.log(batch * (batch - 1))
+    ).mean()

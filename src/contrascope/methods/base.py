@@ -1,22 +1,19 @@
-"""What every method is: networks, a loss over views, and a step that follows the optimiser's."""
+"""What every method is: networks, a plan of views, a step, what follows it, and its optimisers."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from contrascope.encoders.projector import Projector, build_projector
-from contrascope.encoders.settings import ProjectorSettings
+from contrascope.distributed import refuse_unequal
 from contrascope.errors import InputError
-from contrascope.losses.pairs import Positives, named_positives, views_that_count
-from contrascope.losses.registry import LOSSES
 from contrascope.losses.terms import LossTerms
-from contrascope.methods.settings import MethodSettings
-from contrascope.types import Views
+from contrascope.methods.views import Group, ViewBatch, ViewPlan, as_batch
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,51 +27,29 @@ class StepOutput:
     terms: LossTerms
     """Differentiable: `terms.total` is what to minimise."""
     h: Float[Tensor, "views batch dim"]
-    """Encoder outputs of this process's images, detached."""
-    z: Float[Tensor, "views batch out"]
-    """Projector outputs of this process's images, detached."""
+    """Encoder outputs of this process's images, detached; of several groups those of the first."""
+    z: Float[Tensor, "views batch out"] | None = None
+    """Projector outputs of the same, detached; None where there is no projector."""
 
 
-def over_views(
-    network: nn.Module, views: Float[Tensor, "views batch *shape"], *, joint: bool
-) -> Float[Tensor, "views batch dim"]:
-    """`network` on every view: one pass a view, or with `joint` one pass over all.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Optimised:
+    """What one optimiser moves."""
 
-    >>> over_views(nn.Flatten(), torch.zeros(3, 2, 1, 2, 2), joint=True).shape
-    torch.Size([3, 2, 4])
-    """
-    if joint:
-        return network(views.flatten(0, 1)).unflatten(0, views.shape[:2])
-    return torch.stack([network(view) for view in views])
-
-
-def build_predictor(settings: ProjectorSettings, dim: int) -> Projector:
-    """A network from projector outputs of width `dim` to vectors that are compared with them.
-
-    >>> build_predictor(ProjectorSettings(hidden=(4,), out=8), 8).dim
-    8
-    """
-    if settings.out != dim:
-        raise InputError(
-            f"the predictor's output is compared with the projector's, {dim} wide; got out={settings.out}. "
-            f"Set the predictor's `out` to {dim}."
-        )
-    return build_projector(settings, dim)
+    parameters: tuple[nn.Parameter, ...]
+    """Those without `requires_grad` stay."""
+    rate: float = 1.0
+    """Multiplies the run's learning rate."""
 
 
 class Method(nn.Module, ABC):
-    """Networks and loss of a self-supervised method, for two views or more.
+    """Networks and loss of a self-supervised method; all its state is in parameters and buffers.
 
-    Batch norm statistics are of one view of one batch, as in the authors' codes, unless `joint_pass` is set.
-    With several processes batch norm is synchronised, and a loss in which images meet sees all images:
-    averaged gradients equal those of one process on the joined batch. All state is in buffers. With positives
-    "first" the networks see two views, however many there are: it is training with two views, to the bit.
+    With several processes batch norm is synchronised, and a loss in which images meet sees all images: averaged
+    gradients equal those of one process on the joined batch. Processes with unequal batches are refused.
     """
 
-    loss_name: ClassVar[str]
-    """The loss in `contrascope.losses.registry.LOSSES`."""
-
-    def __init__(self, encoder: nn.Module, settings: MethodSettings) -> None:
+    def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
         dim = getattr(encoder, "dim", None)
         if not isinstance(dim, int):
@@ -83,31 +58,50 @@ class Method(nn.Module, ABC):
                 "Wrap it: contrascope.encoders.wrap_encoder(module, size=...)."
             )
         self.encoder = encoder
-        self.projector = build_projector(settings.projector, dim)
-        self.positives: Positives = named_positives(settings.positives, settings.positives_temperature)
-        LOSSES[self.loss_name].refuse_positives(self.positives)
-        self.joint_pass = settings.joint_pass
+        self.dim = dim
+        self.projector: nn.Module | None = None
 
-    def forward(self, views: Views) -> StepOutput:
-        views = views[: views_that_count(len(views), self.positives)]
-        h = over_views(self.encoder, views, joint=self.joint_pass)
-        z = over_views(self.projector, h, joint=self.joint_pass)
-        return StepOutput(terms=self.terms(views, z), h=h.detach(), z=z.detach())
+    def plan(self, num_views: int) -> ViewPlan:
+        """What it asks to see of each item, if the run's settings say `num_views`."""
+        return ViewPlan(groups=(Group(count=num_views),))
+
+    def forward(self, views: ViewBatch | Shaped[Tensor, "views batch ..."]) -> StepOutput:
+        """The step on what a view maker gave; a tensor stands for one group of views."""
+        batch = as_batch(views)
+        if self.training and torch.is_grad_enabled():
+            refuse_unequal(batch.size, batch.ids.device)
+        return self.step(batch)
 
     @abstractmethod
-    def terms(self, views: Views, z: Float[Tensor, "views batch dim"]) -> LossTerms:
-        """The loss of projector outputs `z` of `views`."""
+    def step(self, views: ViewBatch) -> StepOutput:
+        """The loss of a batch; where there are several optimisers, that of `views.turn`."""
 
     def after_step(self, progress: float) -> None:
         """To be called after every optimiser step; `progress` is the share of training done, in [0, 1]."""
+
+    def optimised(self) -> Mapping[str, Optimised]:
+        """What each optimiser moves, by its name; one without a name moves all."""
+        return {"": Optimised(parameters=tuple(self.parameters()))}
+
+    @property
+    def turns(self) -> tuple[str, ...]:
+        """The optimisers that move in one step, in their order; one may come twice."""
+        return tuple(self.optimised())
+
+    def check_before_training(self) -> None:
+        """Refuses what cannot be trained, though networks can be built and read back."""
+
+    def couples(self) -> str | None:
+        """Why the loss of a batch is not the mean of its images' losses, batch norm aside; None: it is."""
+        return None
 
     def accumulation_problem(self) -> str | None:
         """Why gradients added up over parts of a batch differ from the whole batch's; None: they do not.
 
         It looks at the loss and at the batch norms as they stand: one in evaluation mode couples no images.
         """
-        if LOSSES[self.loss_name].gathers:
-            return f"the loss {self.loss_name} compares the images of a batch with each other"
+        if (reason := self.couples()) is not None:
+            return reason
         for name, module in self.named_modules():
             if isinstance(module, _BatchNorm) and (module.training or module.running_mean is None):
                 return f"batch norm ({name}) standardises with the statistics of the batch"

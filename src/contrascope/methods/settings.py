@@ -1,14 +1,19 @@
-"""What every method can be told; without torch."""
+"""What every method can be told, and the list of methods, which their files make; without torch."""
 
 import importlib
 import pkgutil
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.errors import InputError, did_you_mean
-from contrascope.settings import Open
+from contrascope.methods.allowed import import_allowed, is_path
+from contrascope.methods.hints import Hint
+from contrascope.settings import Open, kind_of, written_as
+
+if TYPE_CHECKING:
+    from contrascope.losses.pairs import Positives
 
 PositivesName = Literal["first", "average", "worst", "worst-symmetric", "soft-worst"]
 """The words of the setting `positives`; docs/arcl.md has a table of what each means for each loss."""
@@ -16,9 +21,41 @@ PositivesName = Literal["first", "average", "worst", "worst-symmetric", "soft-wo
 _PROJECTOR = ProjectorSettings()
 
 
+@written_as("MethodSettings")
 @dataclass(frozen=True, kw_only=True)
 class MethodSettings(Open):
-    """What every method can be told."""
+    """What any method is told: nothing in common."""
+
+    def hint(self, word: str, signals: Mapping[str, float]) -> Hint | None:
+        """What in these settings probably led to a verdict; None: nothing that only this method knows.
+
+        `signals` are plain numbers of the diagnosis by their names, such as `z.dim`.
+        """
+        return None
+
+    def check(self) -> None:
+        """Refuses what can be known to be wrong before a run's folder is begun; it may import torch."""
+
+    @classmethod
+    def kind_name(cls) -> str:
+        """A method of somebody else's is named by its import path, ours by the class of its settings."""
+        found = [info for info in IMPORTED.values() if info.settings is cls]
+        return found[0].name if found else super().kind_name()
+
+    @classmethod
+    def named(cls, kind: str) -> type:
+        """The settings of the method of this kind; an import path has to be allowed in this process."""
+        if is_path(kind):
+            return imported(kind).settings
+        known = {kind_of(info.settings): info.settings for info in discover().values()}
+        if kind not in known:
+            raise InputError(f"no method has it. {did_you_mean(kind, known)}")
+        return known[kind]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JointSettings(MethodSettings):
+    """What every method that compares embeddings of views can be told."""
 
     projector: ProjectorSettings = _PROJECTOR
     """Network between encoder and loss."""
@@ -28,14 +65,43 @@ class MethodSettings(Open):
     """Of soft-worst alone, which asks for it; in units of the loss's alignment: small is worst, large average."""
     joint_pass: bool = False
     """One pass for all views: faster for small batches, but batch norm mixes the views' statistics."""
+    splits: int = 0
+    """Parts of the joined batch that batch norm of encoder and projector sees apart; 0: the whole batch."""
 
-    @classmethod
-    def named(cls, kind: str) -> type:
-        """The settings of the method of this kind."""
-        known = {info.settings.__name__: info.settings for info in discover().values()}
-        if kind not in known:
-            raise InputError(f"no method has it. {did_you_mean(kind, known)}")
-        return known[kind]
+    def check(self) -> None:
+        self.refuse_positives()
+
+    @property
+    def positives_chosen(self) -> "Positives":
+        """What a loss takes for the two settings of positives; imports torch."""
+        from contrascope.losses.pairs import named_positives
+
+        return named_positives(self.positives, self.positives_temperature)
+
+    def refuse_positives(self) -> None:
+        """Refuses a choice of pairs that the method, as it is registered, cannot take."""
+        info = info_of(type(self))
+        if info is not None and self.positives not in info.positives:
+            raise InputError(
+                f"{info.name} cannot take positives {self.positives!r}: {info.why_not}. "
+                f"Use {', '.join(map(repr, info.positives))}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SmallRun:
+    """How a method's recipe for a CPU differs from the common one."""
+
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the method that differ from its defaults."""
+    epochs: int
+    """Passes over CIFAR-10's training images in about ten minutes on two cores."""
+    batch: int = 256
+    """Images a step."""
+    optim: Literal["adamw", "sgd"] = "adamw"
+    """Optimiser; runs/recipes.py has the numbers of both."""
+    arcl: bool = False
+    """Whether there is a recipe with ArCL's positives too."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,19 +114,36 @@ class MethodInfo:
     """Its settings."""
     build: str
     """module:Class of the method itself, imported when it is built."""
+    positives: tuple[str, ...] = get_args(PositivesName)
+    """The words of `positives` that it can take."""
+    why_not: str = ""
+    """Why it cannot take the others."""
+    small_run: SmallRun | None = None
+    """Its recipe for a CPU; None: there is none."""
+    paper_rate: float | None = None
+    """Learning rate of its recipe with 800 epochs (Huang et al. 2023); None: there is none."""
+    small: Mapping[str, Any] = field(default_factory=dict)
+    """Settings that make it small enough for a test of 16 images, beside projectors of a few units."""
+
+    @property
+    def small_settings(self) -> MethodSettings:
+        """Settings of its recipe for a CPU, or its defaults."""
+        return self.settings(**({} if self.small_run is None else self.small_run.changes))
 
 
 REGISTERED: dict[str, MethodInfo] = {}
-"""Methods whose settings were imported, by name; `discover` imports them all."""
+"""Methods whose settings were imported, by name; `discover` imports all of ours."""
+IMPORTED: dict[str, MethodInfo] = {}
+"""Methods that were asked for by import path in this process."""
 ROOMS, SUFFIX = ("joint", "momentum", "predict"), "_settings"
 """Folders of methods, and the ending of a file that registers one."""
 
 
 def discover() -> dict[str, MethodInfo]:
-    """Every method here by name; a file is found by its ending, nothing lists it.
+    """Every registered method by name; ours are found by their file's ending, nothing lists them.
 
     >>> sorted(discover())
-    ['barlow_twins', 'byol', 'moco', 'simclr', 'simsiam', 'vicreg']
+    ['barlow_twins', 'byol', 'moco', 'plain', 'simclr', 'simsiam', 'vicreg']
     """
     for room in ROOMS:
         package = importlib.import_module(f"contrascope.methods.{room}")
@@ -70,14 +153,96 @@ def discover() -> dict[str, MethodInfo]:
     return REGISTERED
 
 
+def info_of(settings: type[MethodSettings]) -> MethodInfo | None:
+    """What is registered for these settings; of a subclass without an entry of its own, its base's."""
+    entries = {info.settings: info for info in [*REGISTERED.values(), *IMPORTED.values()]}
+    return next((entries[kind] for kind in settings.__mro__ if kind in entries), None)
+
+
 Kind = TypeVar("Kind", bound=type[MethodSettings])
 
 
-def registered(name: str, *, build: str) -> Callable[[Kind], Kind]:
-    """Registers the settings below it as those of a method; `build` is module:Class of the method."""
+def registered(
+    name: str,
+    *,
+    build: str,
+    without_positives: Mapping[str, str] | None = None,
+    small_run: SmallRun | None = None,
+    paper_rate: float | None = None,
+    small: Mapping[str, Any] | None = None,
+) -> Callable[[Kind], Kind]:
+    """Registers the settings below it as those of a method.
+
+    Args:
+        name: What commands and recipes call it.
+        build: module:Class of the method.
+        without_positives: Words of `positives` that it cannot take, each with the reason.
+        small_run: Its recipe for a CPU.
+        paper_rate: Learning rate of its recipe with the settings of Huang et al. 2023.
+        small: Settings for tests of 16 images.
+    """
 
     def register(settings: Kind) -> Kind:
-        REGISTERED[name] = MethodInfo(name=name, settings=settings, build=build)
+        refused = dict(without_positives or {})
+        REGISTERED[name] = MethodInfo(
+            name=name,
+            settings=settings,
+            build=build,
+            positives=tuple(word for word in get_args(PositivesName) if word not in refused),
+            why_not="; ".join(dict.fromkeys(refused.values())),
+            small_run=small_run,
+            paper_rate=paper_rate,
+            small=small or {},
+        )
         return settings
 
     return register
+
+
+def imported(path: str) -> MethodInfo:
+    """The method `package.module:Class`, which says in `settings_type` what it can be told.
+
+    Raises `InputError` unless the path was allowed in this process, for it is code.
+    """
+    if path in IMPORTED:
+        return IMPORTED[path]
+    found = import_allowed(path, what="method")
+    settings = getattr(found, "settings_type", None)
+    if not (isinstance(settings, type) and issubclass(settings, MethodSettings)):
+        raise InputError(
+            f"method {path!r} has settings_type {settings!r}; expected a dataclass derived from MethodSettings "
+            "or JointSettings, as a class attribute."
+        )
+    taken = info_of(settings)
+    if taken is not None and taken.settings is settings:
+        raise InputError(
+            f"method {path!r} has the settings of {taken.name}; give it a settings class of its own, if only "
+            f"`class Mine({settings.__name__})`."
+        )
+    base = MethodInfo(name=path, settings=settings, build=path) if taken is None else taken
+    IMPORTED[path] = replace(base, name=path, settings=settings, build=path, small_run=None, paper_rate=None)
+    return IMPORTED[path]
+
+
+def method_settings(name: str) -> MethodSettings:
+    """Default settings of the method that a user typed: a name, or `package.module:Class`, which is allowed by it.
+
+    >>> method_settings("barlow-twins").kind_name()
+    'BarlowTwinsSettings'
+    """
+    from contrascope.methods.allowed import allow
+
+    if is_path(name):
+        allow(name)
+        kind = imported(name).settings
+    else:
+        known = discover()
+        plain = name.replace("-", "_")
+        if plain not in known:
+            hint = did_you_mean(plain, known)
+            raise InputError(f"there is no method {name!r}. {hint} One of your own: package.module:Class.")
+        kind = known[plain].settings
+    try:
+        return kind()
+    except TypeError as error:
+        raise InputError(f"method {name!r}: its settings {kind.__name__} need defaults ({error}).") from error

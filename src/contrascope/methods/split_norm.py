@@ -45,7 +45,7 @@ class SplitBatchNorm(_BatchNorm):
         if self.running_mean is not None and self.running_var is not None:
             self.running_mean.copy_(torch.stack([m for m in means if m is not None]).mean(0))
             self.running_var.copy_(torch.stack([v for v in variances if v is not None]).mean(0))
-        return torch.cat(outputs)
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs)  # a part alone needs no copy
 
 
 def _copied(running: Tensor | None) -> Tensor | None:

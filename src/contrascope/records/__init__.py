@@ -1,5 +1,7 @@
 """What a run's folder holds: one dataclass a file, the files themselves, and the vocabulary of signals and words."""
 
+from contrascope.records.entry import as_tree as as_tree
+from contrascope.records.entry import empty as empty
 from contrascope.records.files import BAD_IMAGES as BAD_IMAGES
 from contrascope.records.files import BEST as BEST
 from contrascope.records.files import CHECKPOINTS as CHECKPOINTS
@@ -11,13 +13,18 @@ from contrascope.records.files import GEOMETRY as GEOMETRY
 from contrascope.records.files import LOCK as LOCK
 from contrascope.records.files import METRICS as METRICS
 from contrascope.records.files import SETTINGS as SETTINGS
-from contrascope.records.files import MetricsLog as MetricsLog
 from contrascope.records.files import checkpoint_folders as checkpoint_folders
 from contrascope.records.files import finite as finite
 from contrascope.records.files import hold as hold
 from contrascope.records.files import new_checkpoint as new_checkpoint
 from contrascope.records.files import read_json as read_json
-from contrascope.records.files import read_metrics as read_metrics
 from contrascope.records.files import remove_checkpoint as remove_checkpoint
 from contrascope.records.files import write_atomic as write_atomic
 from contrascope.records.files import write_json as write_json
+from contrascope.records.metrics import MetricsLog as MetricsLog
+from contrascope.records.metrics import read_metrics as read_metrics
+from contrascope.records.settings import read_settings as read_settings
+from contrascope.records.settings import write_settings as write_settings
+from contrascope.records.typed import as_record as as_record
+from contrascope.records.typed import read_record as read_record
+from contrascope.records.typed import write_record as write_record

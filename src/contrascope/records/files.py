@@ -1,12 +1,4 @@
-"""The on-disk format of a run: one folder, JSON and JSON lines, written so that a crash leaves it whole.
-
-settings.json      every resolved setting        metrics.jsonl     one line a logged step or probe
-environment.json   versions, device, commit      checkpoints/      step-XXXXXXXX folders
-bad_images.json    images that were skipped      evaluation.json   the table of scores
-diagnosis.json     verdict, signals, factors     best_label_free.json   step and score
-gallery.json       thumbnails, map, spectra: what the page shows of the images
-geometry.json      ranks, negatives, operations, generators: encoder against projector
-"""
+"""Files of a run's folder, written so that a crash leaves them whole; docs/records.md says what each holds."""
 
 import contextlib
 import fcntl
@@ -46,48 +38,14 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a record; a missing or damaged one is named in the error."""
+    """Read a file of JSON; a missing or damaged one is named in the error. Values that JSON lacks are null."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda _: None)
     except FileNotFoundError:
         raise InputError(f"no {path.name} in {path.parent}: is this the folder of a run?") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is damaged ({error}). Restore it, or start the run anew.") from None
-
-
-class MetricsLog:
-    """The run's metrics, a line a step; continues after `step` and forgets whatever came later."""
-
-    def __init__(self, path: Path, *, after_step: int = 0) -> None:
-        kept = [row for row in read_metrics(path) if row["step"] <= after_step] if path.exists() else []
-        write_atomic(path, b"".join(_line(row) for row in kept))
-        self._file = path.open("ab")
-
-    def write(self, row: dict[str, Any]) -> None:
-        """Append one row; it reaches the operating system at once."""
-        self._file.write(_line(row))
-        self._file.flush()
-
-    def close(self) -> None:
-        self._file.close()
-
-
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """All whole rows; a last line that a crash tore is left out."""
-    rows = []
-    lines = path.read_bytes().split(b"\n")
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            rows.append(json.loads(line))
-        except (json.JSONDecodeError, UnicodeDecodeError):
-            if number == len(lines):
-                break
-            raise InputError(
-                f"{path}, line {number}, is damaged; remove that line to read the rest."
-            ) from None
-    return rows
+    except (OSError, ValueError, RecursionError) as error:
+        why = (str(error).splitlines() or [type(error).__name__])[0][:160]
+        raise InputError(f"{path} is damaged ({why}). Restore it, or start the run anew.") from None
 
 
 @contextlib.contextmanager
@@ -151,10 +109,6 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _line(row: dict[str, Any]) -> bytes:
-    return (json.dumps(finite(row), ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def finite(value: Any) -> Any:

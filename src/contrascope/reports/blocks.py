@@ -144,6 +144,14 @@ def interval(value: Any) -> str:
     return short(middle, 3) if low == high else f"{short(middle, 3)} [{short(low, 3)}, {short(high, 3)}]"
 
 
+def percent(found: tuple[float, float, float] | None) -> str:
+    """A share as per cent with its interval; an en dash where there is none."""
+    if found is None:
+        return "–"
+    value, low, high = (100 * part for part in found)
+    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
+
+
 def label(text: Any, most: int = 60) -> str:
     """Text for a figure, where `<b>` would be markup: escaped, and cut.
 

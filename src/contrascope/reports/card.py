@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from contrascope.records.lookup import probe_title, value_at
 from contrascope.reports.blocks import Figure, Judgement, Table, short
-from contrascope.reports.load import RunRecords, at, estimate, trees
-from contrascope.reports.measured import PROBES, accuracy, judgement
+from contrascope.reports.load import RunRecords, estimate
+from contrascope.reports.measured import accuracy, judgement, scores
 from contrascope.reports.sections import guarded
 from contrascope.reports.settings_view import leaves
 
@@ -93,7 +94,7 @@ def escaped(value: Any) -> str:
 
 def front_matter(run: RunRecords, exported: ExportedEncoder) -> str:
     """The hub's YAML: every value is written as JSON, which YAML reads, so that no name can end it."""
-    method = str(at(run.settings, "method.kind") or "").removesuffix("Settings").lower()
+    method = str(value_at(run.settings, "method.kind") or "").removesuffix("Settings").lower()
     tags = ["self-supervised-learning", "contrascope", *([method] if method else [])]
     lines = [
         f"library_name: {json.dumps(exported.library)}",
@@ -109,17 +110,16 @@ def front_matter(run: RunRecords, exported: ExportedEncoder) -> str:
 def _results(run: RunRecords) -> list[dict[str, Any]]:
     data = data_name(run)
     found = []
-    for row in trees(run.evaluation.get("rows")):
-        value = estimate({key: row.get(key) for key in ("value", "low", "high")})
-        if row.get("of") != "trained encoder" or value is None:
+    for row in scores(run):
+        value = estimate(row)
+        if row.of != "trained encoder" or value is None:
             continue
-        name = str(row.get("name"))
-        metric = {"type": "accuracy", "name": PROBES.get(name, name), "value": round(value[0], 6)}
-        args = {"protocol": str(row.get("protocol")), "interval": [round(end, 6) for end in value[1:]]}
+        metric = {"type": "accuracy", "name": probe_title(row.name), "value": round(value[0], 6)}
+        args = {"protocol": row.protocol, "interval": [round(end, 6) for end in value[1:]]}
         found.append(
             {
                 "task": {"type": "image-classification", "name": "classification of frozen features"},
-                "dataset": {"type": data, "name": data, "split": str(row.get("split"))},
+                "dataset": {"type": data, "name": data, "split": row.split},
                 "metrics": [{**metric, "args": args}],
             }
         )
@@ -132,7 +132,7 @@ def data_name(run: RunRecords) -> str:
     >>> data_name(RunRecords(path="r", name="r", settings={"data": {"source": "/home/me/birds"}}))
     'birds'
     """
-    source = at(run.settings, "data.source")
+    source = value_at(run.settings, "data.source")
     if not isinstance(source, str) or not source:
         return "unknown"
     local = source.startswith(("/", ".", "~", "\\")) or source.count("/") > 1 or "\\" in source
@@ -140,8 +140,8 @@ def data_name(run: RunRecords) -> str:
 
 
 def _about(run: RunRecords, exported: ExportedEncoder) -> str:
-    method = str(at(run.settings, "method.kind") or "an unknown method").removesuffix("Settings")
-    version = at(run.environment, "versions.contrascope")
+    method = str(value_at(run.settings, "method.kind") or "an unknown method").removesuffix("Settings")
+    version = run.environment.versions.get("contrascope")
     made = f"contrascope {version}" if isinstance(version, str) else "contrascope"
     return (
         f"An image encoder, {escaped(exported.encoder)}, trained without labels by {escaped(method)} on "
@@ -206,9 +206,13 @@ def _training(run: RunRecords, exported: ExportedEncoder) -> list[str]:
     known = run.environment
     facts = [
         ("data", data_name(run)),
-        ("images", short(known.get("images"))),
+        ("images", short(known.images)),
         ("step", f"{exported.step:,}"),
-        *((name, str(known[name])) for name in ("time", "device", "commit") if known.get(name)),
+        *(
+            (name, value)
+            for name, value in (("time", known.time), ("device", known.device), ("commit", known.commit))
+            if value
+        ),
     ]
     listed = [
         (name, value)

@@ -5,64 +5,29 @@ from pathlib import Path
 from typing import Any
 
 from contrascope import records
+from contrascope.records.lookup import probe_order, probe_title, value_at
+from contrascope.records.metrics import MetricsRow
+from contrascope.records.row_words import row_title, row_word
+from contrascope.records.vocabulary import SIGNALS
 from contrascope.reports import measured
 from contrascope.reports.blocks import Block, Figure, Table, axes, interval, line, sample, short
-from contrascope.reports.load import RunRecords, Tree, at, column, estimate, number, trees
+from contrascope.reports.curves import STEPS
+from contrascope.reports.load import RunRecords, column, estimate, number
 from contrascope.reports.sections import WRONG, Filled
 from contrascope.reports.settings_view import leaves, words
 
-CURVES = (
-    (
-        "steps",
-        "loss",
-        "Loss",
-        "loss (its method's own unit)",
-        "Losses of different methods are not comparable.",
-    ),
-    (
-        "steps",
-        "align",
-        "Alignment half of the loss",
-        "alignment half (own unit)",
-        "Pulls views together; the unit is the loss's own.",
-    ),
-    (
-        "steps",
-        "spread",
-        "Spread half of the loss",
-        "spread half (own unit)",
-        "Keeps images apart; the unit is the loss's own.",
-    ),
-    (
-        "probes",
-        "h_retrieval",
-        "A view finds its image, encoder h",
-        "share of images (0 to 1)",
-        "Higher is better; comparable where images and policy are the same.",
-    ),
-    (
-        "probes",
-        "h_alignment",
-        "Alignment, encoder h",
-        "mean squared distance (0 to 4)",
-        "0: views fall together. Read it beside retrieval.",
-    ),
-    (
-        "probes",
-        "h_participation_ratio",
-        "Participation ratio, encoder h",
-        "number of directions",
-        "A fall towards 1 is a dimensional collapse.",
-    ),
-    (
-        "probes",
-        "knn_held_out",
-        "kNN on held-out training images",
-        "accuracy (0 to 1)",
-        "Needs labels; measured where training.probe_every is set.",
-    ),
-)
-"""Rows, key, title, vertical axis, how to read."""
+OVERLAID = {
+    "loss": "Losses of different methods are not comparable.",
+    "align": "Pulls views together; the unit is the loss's own.",
+    "spread": "Keeps images apart; the unit is the loss's own.",
+    "h_retrieval": "Higher is better; comparable where images and policy are the same.",
+    "h_alignment": "0: views fall together. Read it beside retrieval.",
+    "h_participation_ratio": "A fall towards 1 is a dimensional collapse.",
+    "knn_held_out": "Needs labels; measured where training.probe_every is set.",
+}
+"""Key of metrics.jsonl, and how to read its curves; titles and units are the vocabulary's."""
+COMPARED = ("views.retrieval", "views.alignment", "participation_ratio")
+"""Signals of the encoder that have a column."""
 
 
 def compare(runs: Sequence[RunRecords]) -> list[Filled]:
@@ -74,8 +39,8 @@ def compare(runs: Sequence[RunRecords]) -> list[Filled]:
         kept = [notice for notice in run.notices if not notice.startswith(records.GALLERY)]
         runs_part.notices.extend(f"{name}: {notice}" for notice in kept)
     curves = Filled(key="curves", title="Curves")
-    for rows, key, title, y, read in CURVES:
-        _try(curves, lambda r=rows, k=key, t=title, a=y, d=read: overlay(names, runs, (r, k), t, a, d))
+    for key, read in OVERLAID.items():
+        _try(curves, lambda k=key, r=read: overlay(names, runs, k, r))
     if not curves.blocks:
         curves.notices.append("No run has curves.")
     settings = Filled(key="settings", title="Settings that differ")
@@ -85,14 +50,12 @@ def compare(runs: Sequence[RunRecords]) -> list[Filled]:
 
 def overview(names: Sequence[str], runs: Sequence[RunRecords]) -> Table:
     """One row a run."""
-    probes = list(
-        dict.fromkeys(str(r.get("name")) for run in runs for r in trees(run.evaluation.get("rows")))
-    )
-    probes = [name for name in measured.PROBES if name in probes]
+    probes = probe_order([row.name for run in runs for row in measured.scores(run)])
     head = ("run", "verdict", "method", "encoder", "data", "policy", "epochs", "seed", "protocol")
-    head += tuple(f"{measured.PROBES[name]} (%)" for name in probes)
-    head += ("random encoder, kNN (%)", "view finds its image (share)", "alignment (0 to 4)")
-    head += ("participation ratio (directions)", "last loss (own unit)", "images per second (median)")
+    head += tuple(f"{probe_title(name)} (%)" for name in probes)
+    compared = (one for one in SIGNALS if one.path in COMPARED)
+    head += ("random encoder, kNN (%)", *(f"{one.short or one.title} ({one.unit})" for one in compared))
+    head += ("last loss (own unit)", "images per second (median)")
     return Table(
         title="One row a run",
         head=head,
@@ -103,24 +66,25 @@ def overview(names: Sequence[str], runs: Sequence[RunRecords]) -> Table:
     )
 
 
-def overlay(
-    names: Sequence[str], runs: Sequence[RunRecords], key: tuple[str, str], title: str, y: str, read: str
-) -> Figure | None:
+def overlay(names: Sequence[str], runs: Sequence[RunRecords], key: str, read: str) -> Figure | None:
     """One curve of all runs against epochs."""
-    kind, field = key
+    word = row_word(key)
+    of_steps = word is not None and word.figure in STEPS
+    title = row_title(key).capitalize() if key[0].islower() and not key.startswith("knn") else row_title(key)
+    y = word.unit if word is not None and word.unit else "value"
     curves = []
     for name, run in zip(names, runs, strict=True):
-        rows: list[Tree] = [r for r in getattr(run, kind) if number(r.get(field)) is not None]
+        rows = [r for r in (run.steps if of_steps else run.probes) if number(r.values.get(key)) is not None]
         if rows:
-            curves.append((name, _epochs(run, rows, kind), column(rows, field)))
+            curves.append((name, _epochs(run, rows, of_steps), column(rows, key)))
     if not curves:
         return None
-    if kind == "steps" and len({_method(run) for run in runs}) > 1:
+    if of_steps and len({_method(run) for run in runs}) > 1:
         curves = [(name, x, _own_range(values)) for name, x, values in curves]
         title, y = f"{title}, as a share of each run's own range", "share of own range (0 to 1)"
         read = f"{read} Several methods: 0 is a run's least value, 1 its largest; only the shapes can be compared."
     data = [
-        line(name, x, values, place, marks=kind == "probes") for place, (name, x, values) in enumerate(curves)
+        line(name, x, values, place, marks=not of_steps) for place, (name, x, values) in enumerate(curves)
     ]
     rows_table: list[tuple[str, ...]] = []
     for name, x, values in curves:
@@ -143,7 +107,7 @@ def overlay(
 
 
 def _method(run: RunRecords) -> str:
-    return words(at(run.settings, "method.kind")).removesuffix("Settings")
+    return words(value_at(run.settings, "method.kind")).removesuffix("Settings")
 
 
 def _own_range(values: Sequence[float | None]) -> list[float | None]:
@@ -186,34 +150,35 @@ def unique_names(runs: Sequence[RunRecords]) -> list[str]:
 
 
 def _overview_row(name: str, run: RunRecords, probes: Sequence[str]) -> tuple[str, ...]:
-    scores = {(r.get("of"), r.get("name")): estimate(r) for r in trees(run.evaluation.get("rows"))}
+    scores = {(row.of, row.name): estimate(row) for row in measured.scores(run)}
     judged = measured.judgement(run)
-    hashes = sorted({str(r.get("protocol")) for r in trees(run.evaluation.get("rows"))})
-    signals = at(run.diagnosis, "signals.h") or {}
+    hashes = sorted({row.protocol for row in measured.scores(run)})
+    compared = [one.path for one in SIGNALS if one.path in COMPARED]
     speeds = sorted(v for v in column(run.steps, "images_per_second") if v is not None)
     losses = [v for v in column(run.steps, "loss") if v is not None]
     return (
         name,
         f"{judged.mark} {judged.word}",
         _method(run),
-        *(words(at(run.settings, path)) for path in ("encoder.name", "data.source")),
-        *(words(at(run.settings, path)) for path in ("policy.name", "training.epochs", "training.seed")),
+        *(words(value_at(run.settings, path)) for path in ("encoder.name", "data.source")),
+        *(
+            words(value_at(run.settings, path))
+            for path in ("policy.name", "training.epochs", "training.seed")
+        ),
         ", ".join(hashes) or "–",
         *(measured.percent(scores.get(("trained encoder", probe))) for probe in probes),
         measured.percent(scores.get(("random encoder", "knn"))),
-        interval(at(signals, "views.retrieval")),
-        interval(at(signals, "views.alignment")),
-        short(signals.get("participation_ratio"), 3),
+        *(interval(value_at(run.diagnosis, f"signals.h.{path}")) for path in compared),
         short(losses[-1] if losses else None),
         short(speeds[len(speeds) // 2] if speeds else None),
     )
 
 
-def _epochs(run: RunRecords, rows: Sequence[Tree], kind: str) -> list[float | None]:
+def _epochs(run: RunRecords, rows: Sequence[MetricsRow], of_steps: bool) -> list[float | None]:
     """Finished epochs of every row; a step's are counted from images and batch size where these are known."""
-    if kind == "probes":
+    if not of_steps:
         return column(rows, "epoch")
-    images, batch = number(run.environment.get("images")), number(at(run.settings, "training.batch_size"))
+    images, batch = number(run.environment.images), number(value_at(run.settings, "training.batch_size"))
     per_epoch = images // batch if images and batch and images >= batch else None
     steps = column(rows, "step")
     if per_epoch is None:

@@ -1,148 +1,148 @@
 """Figures of metrics.jsonl: what the loop and its probes wrote while training."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
+from contrascope.records.lookup import verdict_word
+from contrascope.records.metrics import MetricsRow
+from contrascope.records.row_words import row_keys, row_title, row_word
 from contrascope.reports.blocks import Figure, Table, axes, line, rows_of, sample, short
-from contrascope.reports.load import RunRecords, Tree, column
+from contrascope.reports.load import RunRecords, column
 
-FINE = ("healthy", "undecided")
+STEPS = ("loss", "rate", "throughput")
+"""Figures of the loop's own rows; the others are of probes."""
 
 
-def losses(run: RunRecords) -> Figure | None:
-    """The loss and its two halves against steps."""
-    return curves_figure(
-        run.steps,
-        {"loss": "loss", "align": "alignment half", "spread": "spread half"},
+@dataclass(frozen=True, kw_only=True)
+class Followed:
+    """A figure of numbers that are followed in training."""
+
+    title: str
+    """Its title."""
+    y: str
+    """Its vertical axis."""
+    read: str
+    """How to read it."""
+
+
+FIGURES: dict[str, Followed] = {
+    "loss": Followed(
         title="Loss by halves",
-        x=("step", "training step"),
         y="loss (its own unit)",
         read="The loss is the sum of two halves: alignment pulls the views of an image together, spread keeps "
         "images apart. A spread half that stops falling at once, or an alignment half at its optimum from the "
         "start, is how a collapse looks here; the verdict measures it directly.",
-    )
-
-
-def learning_rate(run: RunRecords) -> Figure | None:
-    """The learning rate against steps."""
-    return curves_figure(
-        run.steps,
-        {"lr": "learning rate"},
+    ),
+    "rate": Followed(
         title="Learning rate",
-        x=("step", "training step"),
         y="learning rate (1)",
         read="Warm-up first, then the schedule. A jump here explains a jump in the loss.",
-    )
-
-
-def throughput(run: RunRecords) -> Figure | None:
-    """Images a second against steps."""
-    return curves_figure(
-        run.steps,
-        {"images_per_second": "images per second"},
+    ),
+    "throughput": Followed(
         title="Throughput",
-        x=("step", "training step"),
         y="images per second",
         read="Images, not views, that went through the loop each second. Dips are usually other work on the machine.",
-    )
-
-
-def alignment_over_time(run: RunRecords) -> Figure | None:
-    """Alignment and uniformity of both layers against epochs."""
-    return curves_figure(
-        run.probes,
-        {"h_alignment": "alignment, encoder h", "z_alignment": "alignment, projector z"},
+    ),
+    "alignment": Followed(
         title="Alignment against epochs",
-        x=("epoch", "finished epochs"),
         y="squared distance (0 to 4)",
         read="0: all views of an image fall together, which a collapse reaches as well; so read it beside the next "
         "two figures. Encoders usually rise at first, because an untrained one sends everything nearly one way.",
-    )
-
-
-def spread_over_time(run: RunRecords) -> Figure | None:
-    """Uniformity of both layers: the label-free companion of divergence."""
-    return curves_figure(
-        run.probes,
-        {"h_uniformity": "uniformity, encoder h", "z_uniformity": "uniformity, projector z"},
+    ),
+    "spread": Followed(
         title="Are images kept apart? Uniformity against epochs",
-        x=("epoch", "finished epochs"),
         y="uniformity (log, 0 to -4)",
         read="0: all images in one spot. About -4: spread evenly over the sphere. It is the label-free companion of "
         "the divergence of class centres.",
-    )
-
-
-def divergence_over_time(run: RunRecords) -> Figure | None:
-    """Largest and mean cosine of two class centres, and nearest-centre error, against epochs; with labels."""
-    names = {
-        f"{layer}_{key}": f"{words}, {full}"
-        for layer, full in (("h", "encoder h"), ("z", "projector z"))
-        for key, words in (
-            ("max_cosine", "largest cosine of centres"),
-            ("mean_cosine", "mean cosine of centres"),
-            ("centre_error", "nearest-centre error"),
-        )
-    }
-    return curves_figure(
-        run.probes,
-        names,
+    ),
+    "divergence": Followed(
         title="Divergence of class centres against epochs (with labels)",
-        x=("epoch", "finished epochs"),
         y="cosine (-1 to 1), error (share)",
         read="Class centres that point apart have a cosine near or below 0; the largest cosine is the pair of classes "
         "that is hardest to tell apart. Measured on the images of the run's own diagnosis; the verdict has not seen "
         "the labels.",
-    )
-
-
-def learning_over_time(run: RunRecords) -> Figure | None:
-    """Instance retrieval and kNN on held-out training images against epochs."""
-    names = {
-        "h_retrieval": "a view finds its image, encoder h",
-        "z_retrieval": "a view finds its image, projector z",
-        "knn_held_out": "kNN accuracy on held-out training images",
-    }
-    return curves_figure(
-        run.probes,
-        names,
+    ),
+    "learning": Followed(
         title="Does it learn? Retrieval and kNN against epochs",
-        x=("epoch", "finished epochs"),
         y="share (0 to 1)",
         read="Retrieval: the share of images whose view has another view of its image nearest; no labels needed. "
         "kNN needs labels, and is there only where the run measured it (training.probe_every).",
-    )
-
-
-def ranks_over_time(run: RunRecords) -> Figure | None:
-    """Ranks of both layers against epochs."""
-    names = {
-        f"{layer}_{key}": f"{words}, {full}"
-        for layer, full in (("h", "encoder h"), ("z", "projector z"))
-        for key, words in (
-            ("participation_ratio", "participation ratio"),
-            ("rankme", "RankMe"),
-            ("lidar", "LiDAR"),
-        )
-    }
-    return curves_figure(
-        run.probes,
-        names,
+    ),
+    "ranks": Followed(
         title="Ranks against epochs",
-        x=("epoch", "finished epochs"),
         y="number of directions",
         read="How many directions carry the variance. A fall towards 1 is a dimensional collapse. Compare a curve "
         "with itself: the levels of different ranks and networks are not comparable.",
+    ),
+    "bound": Followed(
+        title="InfoNCE and its upper bound against epochs",
+        y="nats",
+        read="The bound keeps the nearest negative alone. Where the two move together, what is said of the nearest "
+        "negative is said of the loss.",
+    ),
+    "projector": Followed(
+        title="Rank of the projector against epochs",
+        y="directions",
+        read="Of the matrix of a linear projector, of the local Jacobian of an MLP (mean over images).",
+    ),
+    "removed": Followed(
+        title="Projector and operations against epochs",
+        y="share (0 to 1)",
+        read="What the paper's propositions speak of: the projector holds the displacements to the nearest negatives "
+        "and lets go of the operations. They hold in one direction only: this is what is seen, not what must be.",
+    ),
+}
+"""What stands against steps and epochs; which curves, the vocabulary says."""
+
+
+def followed(name: str) -> Callable[[RunRecords], Figure | None]:
+    """The function that draws a figure of `FIGURES`."""
+
+    def draw(run: RunRecords) -> Figure | None:
+        rows, x = (
+            (run.steps, ("step", "training step"))
+            if name in STEPS
+            else (run.probes, ("epoch", "finished epochs"))
+        )
+        keys = list(dict.fromkeys(key for row in rows for key in row.values))
+        about = FIGURES[name]
+        titles = row_keys(name, keys)
+        return curves_figure(rows, titles, title=about.title, x=x, y=about.y, read=about.read)
+
+    draw.__name__ = f"{name}_curves"
+    return draw
+
+
+def everything_else(run: RunRecords) -> Table | None:
+    """Numbers of the rows that no figure shows, those that no word is known for among them: first and last value."""
+    rows = []
+    for kept, of_steps in ((run.steps, True), (run.probes, False)):
+        for key in dict.fromkeys(key for row in kept for key in row.values):
+            word = row_word(key)
+            drawn = word is not None and word.figure in FIGURES and (word.figure in STEPS) == of_steps
+            known = [value for value in column(kept, key) if value is not None]
+            if known and not drawn:
+                unit = f" ({word.unit})" if word is not None and word.unit else ""
+                rows.append((f"{row_title(key)}{unit}", short(known[0]), short(known[-1]), short(len(known))))
+    if not rows:
+        return None
+    return Table(
+        title="Everything else that was logged",
+        head=("number", "first", "last", "rows"),
+        rows=rows,
+        read="Numbers of metrics.jsonl that stand in no figure.",
+        sortable=True,
     )
 
 
 def alarms(run: RunRecords) -> Table | None:
     """Verdicts while training."""
-    rows = [row for row in run.probes if isinstance(row.get("verdict"), str)]
+    rows = [row for row in run.probes if isinstance(row.values.get("verdict"), str)]
     if not rows:
         return None
     kept, note = sample(rows)
-    broken = sum(row["verdict"] not in FINE for row in rows)
-    marks = [("✓ " if row["verdict"] in FINE else "✗ ") + row["verdict"] for row in kept]
+    broken = sum(not verdict_word(row.values["verdict"]).ok for row in rows)
+    marks = [f"{verdict_word(word).sign} {word}" for word in (row.values["verdict"] for row in kept)]
     retrieval = column(kept, "h_retrieval")
     return Table(
         title="Verdicts while training",
@@ -155,7 +155,7 @@ def alarms(run: RunRecords) -> Table | None:
 
 
 def curves_figure(
-    rows: Sequence[Tree], names: Mapping[str, str], *, title: str, x: tuple[str, str], y: str, read: str
+    rows: Sequence[MetricsRow], names: Mapping[str, str], *, title: str, x: tuple[str, str], y: str, read: str
 ) -> Figure | None:
     """Curves of those keys that some row has; None if no row has any."""
     key, words = x
@@ -185,7 +185,7 @@ def curves_figure(
     )
 
 
-def _sentence(title: str, rows: Sequence[Tree], found: Mapping[str, str]) -> str:
+def _sentence(title: str, rows: Sequence[MetricsRow], found: Mapping[str, str]) -> str:
     parts = []
     for name, words in found.items():
         values = [value for value in column(rows, name) if value is not None]

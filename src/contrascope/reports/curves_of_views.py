@@ -1,22 +1,19 @@
 """Figures of gallery.json that are curves: spectra, R_eps and concentration, beside the random encoder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from contrascope.records.entry import Entry
+from contrascope.records.gallery import Share
+from contrascope.records.lookup import value_at
+from contrascope.records.vocabulary import RANDOM_LAYERS as LAYERS
 from contrascope.reports.blocks import Figure, Table, axes, line, rows_of, sample, short
-from contrascope.reports.load import RunRecords, Tree, at, number
-
-LAYERS = {
-    "h": "encoder h",
-    "reference_h": "random encoder h",
-    "z": "projector z",
-    "reference_z": "random projector z",
-}
+from contrascope.reports.load import RunRecords, number
 
 
 def spectra(run: RunRecords) -> Figure | None:
     """Eigenvalues of the covariance of every layer."""
-    found = {key: _positive(at(run.gallery, f"spectra.{key}")) for key in LAYERS}
+    found = {key: _positive(run.gallery.spectra.get(key, ())) for key in LAYERS}
     found = {key: values for key, values in found.items() if values}
     if not found:
         return None
@@ -55,28 +52,28 @@ def spectra(run: RunRecords) -> Figure | None:
     )
 
 
-def _on_grid(tree: Tree, names: Mapping[str, str], grid: list[Any]) -> dict[str, list[float | None]]:
+def _on_grid(layers: Mapping[str, Entry], names: Mapping[str, str], grid: Share) -> dict[str, Share]:
     """Curves by name, of the paths that hold one value for each point of the grid."""
     return {
-        name: [number(value) for value in share]
+        name: share
         for path, name in names.items()
-        if isinstance(share := at(tree, path), list) and len(share) == len(grid)
+        if (share := value_at(dict(layers), path)) and len(share) == len(grid)
     }
 
 
 def r_epsilon(run: RunRecords) -> Figure | None:
     """Share of images whose worst pair of views is farther apart than eps."""
-    tree = run.gallery.get("r_epsilon")
-    grid = at(tree, "epsilons")
-    if not isinstance(tree, dict) or not isinstance(grid, list):
+    curves = run.gallery.r_epsilon
+    if curves is None:
         return None
-    known = _on_grid(tree, {f"{key}.share": key for key in LAYERS}, grid)
+    grid = curves.epsilons
+    known = _on_grid(curves.layers, {f"{key}.share": key for key in LAYERS}, grid)
     if not known:
         return None
     data = []
     for place, (key, share) in enumerate(known.items()):
-        low, high = at(tree, f"{key}.low"), at(tree, f"{key}.high")
-        if isinstance(low, list) and isinstance(high, list) and len(low) == len(high) == len(grid):
+        low, high = curves.layers[key].low, curves.layers[key].high
+        if len(low) == len(high) == len(grid):
             data.append(_band(grid, low, high))
         data.append(line(LAYERS[key], grid, share, place))
     kept, note = sample(list(zip(grid, *known.values(), strict=True)), 26)
@@ -98,16 +95,16 @@ def r_epsilon(run: RunRecords) -> Figure | None:
 
 def concentration(run: RunRecords) -> Figure | None:
     """The share of a class whose views reach one another within delta, against delta."""
-    tree = run.gallery.get("concentration")
-    grid = at(tree, "deltas")
-    if not isinstance(tree, dict) or not isinstance(grid, list):
+    curves = run.gallery.concentration
+    if curves is None:
         return None
+    grid = curves.deltas
     names = {
         f"{layer}.{key}": f"{LAYERS[layer]}, {words}"
         for layer in ("h", "reference_h")
         for key, words in (("mean", "mean over classes"), ("smallest", "smallest class"))
     }
-    known = _on_grid(tree, names, grid)
+    known = _on_grid(curves.layers, names, grid)
     if not known:
         return None
     kept, note = sample(list(zip(grid, *known.values(), strict=True)), 26)
@@ -122,16 +119,15 @@ def concentration(run: RunRecords) -> Figure | None:
         "delta apart in the encoder, of unit rows. The theory needs sigma near 1 at a small delta, in the smallest "
         "class. The random encoder reaches it at once because it sends everything nearly one way: read this "
         "beside divergence, never alone. Measured with labels, on "
-        f"{short(tree.get('images_per_class'))} images a class.",
+        f"{short(curves.images_per_class)} images a class.",
         data=[line(words, grid, share, place) for place, (words, share) in enumerate(known.items())],
         layout=axes("delta (distance, 0 to 2)", "sigma (share, 0 to 1)"),
         table=Table(title="Concentration", head=head, rows=rows_of(*zip(*kept, strict=True)), note=note),
     )
 
 
-def _positive(values: Any) -> list[float]:
-    known = [number(value) for value in values] if isinstance(values, list) else []
-    positive = [value for value in known if value is not None and value > 0]
+def _positive(values: Share) -> list[float]:
+    positive = [found for value in values if (found := number(value)) is not None and found > 0]
     total = sum(positive)
     return [value / total for value in positive if value / total > 1e-12]
 
@@ -145,12 +141,12 @@ def _half(shares: list[float]) -> int:
     return place
 
 
-def _median(grid: list[Any], share: list[float | None]) -> str:
+def _median(grid: Share, share: Share) -> str:
     above = [eps for eps, part in zip(grid, share, strict=True) if part is not None and part >= 0.5]
     return short(above[-1] if above else 0.0, 3)
 
 
-def _band(grid: list[Any], low: list[Any], high: list[Any]) -> dict[str, Any]:
+def _band(grid: Share, low: Share, high: Share) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "lines",
@@ -164,6 +160,6 @@ def _band(grid: list[Any], low: list[Any], high: list[Any]) -> dict[str, Any]:
     }
 
 
-def _reaches(grid: Sequence[Any], share: Sequence[float | None]) -> str:
+def _reaches(grid: Share, share: Share) -> str:
     above = [delta for delta, part in zip(grid, share, strict=True) if part is not None and part >= 0.5]
     return short(above[0], 3) if above else "beyond the grid"

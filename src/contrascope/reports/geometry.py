@@ -1,24 +1,27 @@
 """Figures of geometry.json and of the geometry rows of metrics.jsonl: encoder against projector."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from contrascope.records.geometry import OperationEntry
+from contrascope.records.lookup import value_at
+from contrascope.records.vocabulary import RANDOM_LAYERS
 from contrascope.reports.blocks import Figure, Table, axes, label, rows_of, short
-from contrascope.reports.load import RunRecords, Tree, at, column, number, trees
+from contrascope.reports.load import RunRecords, number
 
 COLUMNS = {
-    "random encoder h": ("reference", "h"),
-    "encoder h": ("trained", "h"),
-    "random projector z": ("reference", "z"),
-    "projector z": ("trained", "z"),
+    RANDOM_LAYERS[f"{prefix}{layer}"]: (whose, layer)
+    for layer in "hz"
+    for prefix, whose in (("reference_", "reference"), ("", "trained"))
 }
 """Column of the picture: whose operations, and which layer."""
 
 
 def operations(run: RunRecords) -> Figure | None:
     """Operation x layer: variance of the layer along the operation's directions over its total."""
-    names = [str(row.get("name")) for row in _operations(run, "trained")]
+    names = [row.name for row in _operations(run, "trained")]
     cells = {
-        head: [_cell(row, layer) for row in _operations(run, whose)]
+        head: [row.layers.get(layer) for row in _operations(run, whose)]
         for head, (whose, layer) in COLUMNS.items()
     }
     shown = {head: column for head, column in cells.items() if any(column) and len(column) == len(names)}
@@ -26,17 +29,17 @@ def operations(run: RunRecords) -> Figure | None:
         return None
     shares = [
         [
-            number(at(column[k], "variance_share")) if at(column[k], "directions") else None
+            number(value_at(column[k], "variance_share")) if value_at(column[k], "directions") else None
             for column in shown.values()
         ]
         for k in range(len(names))
     ]
-    moved = [[number(at(column[k], "moved")) for column in shown.values()] for k in range(len(names))]
+    moved = [[number(value_at(column[k], "moved")) for column in shown.values()] for k in range(len(names))]
     texts = [
         [f"{short(a, 2)} ({short(b, 2)})" for a, b in zip(*pair, strict=True)]
         for pair in zip(shares, moved, strict=True)
     ]
-    directions = max(number(at(c, "directions")) or 0 for column in shown.values() for c in column)
+    directions = max(number(value_at(c, "directions")) or 0 for column in shown.values() for c in column)
     return Figure(
         title="Operation by layer: whose directions are kept?",
         alt="; ".join(f"{name}: {', '.join(row)}" for name, row in zip(names, texts, strict=True)),
@@ -77,15 +80,15 @@ def _heat(x: list[str], y: list[str], z: list[list[float | None]], texts: list[l
 
 def removed(run: RunRecords) -> Figure | None:
     """What of each operation the projector does not see, and how well a generator describes it."""
-    rows = [row for row in _operations(run, "trained") if number(row.get("removed")) is not None]
+    rows = [row for row in _operations(run, "trained") if row.removed is not None]
     if not rows:
         return None
-    reference = {str(row.get("name")): row for row in _operations(run, "reference")}
-    names = [str(row.get("name")) for row in rows]
+    reference = {row.name: row for row in _operations(run, "reference")}
+    names = [row.name for row in rows]
     values = [
-        column(rows, "removed"),
-        column([reference.get(name, {}) for name in names], "removed"),
-        column(rows, "removed_chance"),
+        [number(row.removed) for row in rows],
+        [number(value_at(reference.get(name), "removed")) for name in names],
+        [number(row.removed_chance) for row in rows],
     ]
     heads = ("trained projector", "random projector", "chance for this rank")
     data: list[dict[str, Any]] = [
@@ -101,7 +104,8 @@ def removed(run: RunRecords) -> Figure | None:
     ]
     return Figure(
         title="What the projector removes of each operation",
-        alt="; ".join(f"{name}: {short(value, 2)}" for name, value in zip(names, values[0], strict=True)),
+        alt="Share removed: "
+        + "; ".join(f"{name} {short(value, 2)}" for name, value in zip(names, values[0], strict=True)),
         read="Share of the operation's displacements in the encoder that the projector does not see: outside the "
         "column space of a linear one, outside the local Jacobian's row space of an MLP. Above the bars beside it: the "
         "projector turned away from this operation.",
@@ -112,9 +116,9 @@ def removed(run: RunRecords) -> Figure | None:
 
 
 def _removed_table(
-    rows: list[Tree], names: list[str], heads: tuple[str, ...], values: list[list[float | None]]
+    rows: Sequence[OperationEntry], names: list[str], heads: tuple[str, ...], values: list[list[float | None]]
 ) -> Table:
-    generators = [row.get("generator") for row in rows]
+    generators = [row.generator for row in rows]
     return Table(
         title="What the projector removes",
         head=(
@@ -130,9 +134,12 @@ def _removed_table(
         rows=rows_of(
             names,
             *values,
-            [_ends(row.get("angles")) for row in rows],
-            *([number(at(row, f"derivative.{key}")) for row in rows] for key in ("removed", "cosine")),
-            *([number(at(one, key)) for one in generators] for key in ("explained", "seen", "seen_chance")),
+            [_ends(row.angles) for row in rows],
+            *([number(value_at(row, f"derivative.{key}")) for row in rows] for key in ("removed", "cosine")),
+            *(
+                [number(value_at(one, key)) for one in generators]
+                for key in ("explained", "seen", "seen_chance")
+            ),
         ),
         read="A generator is one matrix G with h' = exp(strength G) h, fitted to some images and tested on others; "
         "1 is a perfect description, 0 no better than no change. Read what the projector sees of it only where it "
@@ -140,18 +147,11 @@ def _removed_table(
     )
 
 
-def _ends(angles: Any) -> str:
+def _ends(angles: Sequence[float | None]) -> str:
     """The least and the largest."""
-    known = (
-        [angle for one in angles if (angle := number(one)) is not None] if isinstance(angles, list) else []
-    )
+    known = [angle for one in angles if (angle := number(one)) is not None]
     return f"{short(known[0], 2)} to {short(known[-1], 2)}" if known else "–"
 
 
-def _operations(run: RunRecords, whose: str) -> list[Tree]:
-    return trees(at(run.geometry, f"{whose}.operations"))
-
-
-def _cell(row: Tree, layer: str) -> Tree | None:
-    found = at(row, f"layers.{layer}")
-    return found if isinstance(found, dict) else None
+def _operations(run: RunRecords, whose: str) -> tuple[OperationEntry, ...]:
+    return value_at(run.geometry, f"{whose}.operations") or ()

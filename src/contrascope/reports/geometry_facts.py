@@ -1,32 +1,13 @@
-"""Figures of geometry.json and of its rows in metrics.jsonl: negatives, ranks, spectra, curves against epochs."""
+"""Figures of geometry.json: negatives, ranks, spectra."""
 
 from collections.abc import Sequence
 from typing import Any
 
+from contrascope.records.geometry import GeometryRecord
+from contrascope.records.lookup import value_at
+from contrascope.records.vocabulary import GEOMETRY
 from contrascope.reports.blocks import Figure, Table, axes, interval, line, rows_of, sample, short
-from contrascope.reports.curves import curves_figure
-from contrascope.reports.load import RunRecords, at, number
-
-FACTS = {
-    "loss.loss": "InfoNCE, decoupled form",
-    "loss.upper_bound": "its upper bound",
-    "loss.invariance": "invariance term: minus the cosine of positives",
-    "loss.repulsion": "repulsion term: cosine of the nearest negative",
-    "loss.entropy": "entropy of the softmax over negatives (nats)",
-    "clean.relative": "rank of h, clean images",
-    "augmented.relative": "rank of h, augmented images",
-    "projector.matrix.relative": "rank of the projector's W, relative threshold",
-    "projector.matrix.absolute": "rank of W, absolute threshold",
-    "projector.matrix.effective": "effective rank of W",
-    "projector.local_relative.mean": "mean rank of the local Jacobian",
-    "projector.distinct": "activation patterns of the images",
-    "projector.crossed.mean": "pieces between two views",
-    "projector.size.median": "length of a piece (units of h)",
-    "negatives.unexplained": "displacements outside W's columns (share)",
-    "negatives.unexplained_local": "displacements outside the local Jacobian (share)",
-    "negatives.unexplained_chance": "the same by chance",
-}
-"""Path below the features of a network, and what it is called."""
+from contrascope.reports.load import RunRecords, estimate, number
 
 
 def negatives(run: RunRecords) -> Figure | None:
@@ -61,20 +42,32 @@ def negatives(run: RunRecords) -> Figure | None:
 
 def facts(run: RunRecords) -> Table | None:
     """Ranks, sharing and pieces beside the random network."""
-    known = {whose: at(run.geometry, f"{whose}.features") for whose in ("trained", "reference")}
-    known = {whose: tree for whose, tree in known.items() if isinstance(tree, dict)}
-    if not known:
-        return None
-    paths = dict(FACTS)
-    paths |= {
-        f"negatives.sharing.{name}": f"nearest negative has its {name} (share; chance "
-        f"{short(at(known['trained'], f'negatives.chance.{name}'), 2)})"
-        for name in (at(known.get("trained"), "negatives.sharing") or {})
+    return facts_table(run.geometry)
+
+
+def facts_table(record: GeometryRecord) -> Table | None:
+    """The same of a record, for a terminal too; None where it has no features of trained networks."""
+    known = {
+        whose: tree
+        for whose in ("trained", "reference")
+        if (tree := value_at(record, f"{whose}.features")) is not None
     }
+    trained = known.get("trained")
+    if trained is None:
+        return None
+    measures = [(one.path, one.named) for one in GEOMETRY]
+    measures += [
+        (
+            f"negatives.sharing.{name}",
+            f"nearest negative has its {name} (share; chance "
+            f"{short(value_at(trained, f'negatives.chance.{name}'), 2)})",
+        )
+        for name in value_at(trained, "negatives.sharing") or {}
+    ]
     rows = [
-        (words, *(interval(at(tree, path)) for tree in known.values()))
-        for path, words in paths.items()
-        if any(interval(at(tree, path)) != "–" for tree in known.values())
+        (words, *(interval(value_at(tree, path)) for tree in known.values()))
+        for path, words in measures
+        if any(estimate(value_at(tree, path)) for tree in known.values())
     ]
     return Table(
         title="Encoder against projector",
@@ -94,7 +87,9 @@ def spectrum(run: RunRecords) -> Figure | None:
         "trained.features.projector.matrix": "projector W",
         "reference.features.projector.matrix": "projector W, random",
     }
-    found = {words: _positive(at(run.geometry, f"{path}.singular_values")) for path, words in names.items()}
+    found = {
+        words: _positive(value_at(run.geometry, f"{path}.singular_values")) for path, words in names.items()
+    }
     found = {words: values for words, values in found.items() if values}
     if not found:
         return None
@@ -117,74 +112,17 @@ def spectrum(run: RunRecords) -> Figure | None:
     )
 
 
-def bound_over_time(run: RunRecords) -> Figure | None:
-    """InfoNCE and its upper bound against epochs."""
-    return curves_figure(
-        run.probes,
-        {"geometry_loss": "InfoNCE, decoupled form", "geometry_bound": "its upper bound"},
-        title="InfoNCE and its upper bound against epochs",
-        x=("epoch", "finished epochs"),
-        y="nats",
-        read="The bound keeps the nearest negative alone. Where the two move together, what is said of the nearest "
-        "negative is said of the loss.",
-    )
-
-
-def projector_over_time(run: RunRecords) -> Figure | None:
-    """Ranks of projector and encoder against epochs."""
-    names = {
-        "geometry_rank": "projector, relative threshold",
-        "geometry_rank_absolute": "projector, absolute threshold",
-        "geometry_effective_rank": "projector, effective",
-        "geometry_h_rank": "encoder features, relative threshold",
-    }
-    return curves_figure(
-        run.probes,
-        names,
-        title="Rank of the projector against epochs",
-        x=("epoch", "finished epochs"),
-        y="directions",
-        read="Of the matrix of a linear projector, of the local Jacobian of an MLP (mean over images).",
-    )
-
-
-def removed_over_time(run: RunRecords) -> Figure | None:
-    """Unexplained displacements, label sharing, and what the projector sees of each generator."""
-    keys = dict.fromkeys(key for row in run.probes for key in row)
-    names = {
-        "geometry_unexplained": "displacements unexplained",
-        "geometry_unexplained_local": "displacements unexplained locally",
-        "geometry_unexplained_chance": "unexplained by chance",
-    }
-    for prefix, words in (
-        ("geometry_sharing_", "nearest negative shares"),
-        ("geometry_removed_", "removed of"),
-        ("geometry_seen_", "seen of the generator of"),
-    ):
-        names |= {key: f"{words} {key.removeprefix(prefix)}" for key in keys if key.startswith(prefix)}
-    return curves_figure(
-        run.probes,
-        names,
-        title="Projector and operations against epochs",
-        x=("epoch", "finished epochs"),
-        y="share (0 to 1)",
-        read="What the paper's propositions speak of: the projector holds the displacements to the nearest negatives "
-        "and lets go of the operations. They hold in one direction only: this is what is seen, not what must be.",
-    )
-
-
 def _counts(run: RunRecords, whose: str) -> list[float]:
-    found = at(run.geometry, f"{whose}.features.negatives.histogram_spread")
-    known = [number(count) for count in found] if isinstance(found, list) else []
-    return [count for count in known if count is not None]
+    found = value_at(run.geometry, f"{whose}.features.negatives.histogram_spread")
+    return [count for one in found or () if (count := number(one)) is not None]
 
 
 def _median(run: RunRecords, words: str) -> str:
     whose = "trained" if words == "trained" else "reference"
-    return short(at(run.geometry, f"{whose}.features.negatives.distance_spread.median"), 3)
+    return short(value_at(run.geometry, f"{whose}.features.negatives.distance_spread.median"), 3)
 
 
 def _positive(values: Any) -> Sequence[float]:
-    known = [number(value) for value in values] if isinstance(values, list) else []
+    known = [number(value) for value in values] if isinstance(values, (list, tuple)) else []
     positive = [value for value in known if value is not None and value > 0]
     return [value / positive[0] for value in positive]

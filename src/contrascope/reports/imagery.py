@@ -1,11 +1,14 @@
 """Figures of gallery.json that show images: views, extremes, neighbours and the map."""
 
 import re
+from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
+from contrascope.records.entry import Tree
+from contrascope.records.gallery import ImageEntry, NearEntry, SheetEntry, ViewEntry
 from contrascope.reports.blocks import Map, Strips, Table, Tile, sample, short
-from contrascope.reports.load import RunRecords, Tree, at, number, trees
+from contrascope.reports.load import RunRecords, number
 
 BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 FORMATS = ("webp", "png", "jpeg")
@@ -14,28 +17,28 @@ FORMATS = ("webp", "png", "jpeg")
 def sheets(run: RunRecords) -> list[dict[str, Any]]:
     """The sheets of thumbnails, each checked: a side, columns, and base64 of a known format."""
     found = []
-    for sheet in trees(run.gallery.get("sheets")):
-        data, form = sheet.get("data"), sheet.get("format")
-        sizes = [number(sheet.get(key)) for key in ("side", "columns", "first", "count")]
-        if form not in FORMATS or not isinstance(data, str) or not BASE64.fullmatch(data) or None in sizes:
+    for sheet in sheets_of(run):
+        if sheet.format not in FORMATS or not BASE64.fullmatch(sheet.data):
             raise ValueError("a sheet of thumbnails is not base64 of an image")
-        side, columns, first, count = (int(size or 0) for size in sizes)
+        side, columns, first, count = sheet.side, sheet.columns, sheet.first, sheet.count
+        if side is None or columns is None or first is None or count is None:
+            raise ValueError("a sheet of thumbnails has no size")
         if side < 1 or columns < 1 or count < 1 or first < 0:
             raise ValueError("a sheet of thumbnails has no size")
         rows = -(-count // columns)
         found.append(
             {"side": side, "columns": columns, "rows": rows, "first": first, "count": count}
-            | {"url": f"data:image/{form};base64,{data}"}
+            | {"url": f"data:image/{sheet.format};base64,{sheet.data}"}
         )
     return found
 
 
 def views(run: RunRecords) -> Strips | None:
     """A few images with their views under the policy."""
-    rows = trees(run.gallery.get("views"))
+    rows = run.gallery.views
     if not rows:
         return None
-    policy = run.gallery.get("policy", "unknown")
+    policy = run.gallery.policy or "unknown"
     return Strips(
         title=f"Images and their views under the policy {policy}",
         read="The first picture of a row is the image, the others are what the encoder sees in its place. If you "
@@ -69,10 +72,10 @@ def best(run: RunRecords) -> Strips | None:
 def neighbours(run: RunRecords) -> Strips | None:
     """Nearest neighbours of a few images, confusing ones among them."""
     rows = []
-    for row in trees(run.gallery.get("neighbours")):
+    for row in run.gallery.neighbours:
         query = _tile(run, row, "image")
-        near = [_near(run, row, other) for other in trees(row.get("near"))]
-        about = f"{_name(run, row)}{': confusing' if row.get('confusing') else ''}"
+        near = [_near(run, row, other) for other in row.near]
+        about = f"{_name(run, row)}{': confusing' if row.confusing else ''}"
         rows.append((about, [query, *near]))
     if not rows:
         return None
@@ -90,33 +93,31 @@ COLUMNS = ("label", "pseudo", "split", "alignment", "tile", "id")
 
 def points(run: RunRecords) -> Map | None:
     """The map of embeddings."""
-    tree = run.gallery.get("map")
-    if not isinstance(tree, dict):
+    found = run.gallery.map
+    if found is None or found.pca is None:
         return None
-    places = {name: tree[name] for name in ("umap", "pca") if isinstance(tree.get(name), dict)}
-    count = len(places["pca"]["x"])
-    for name, place in places.items():
-        if any(len(place[axis]) != count for axis in "xy"):
-            raise ValueError(f"map: {name} has columns of different lengths")
-        places[name] = {axis: _finite(place[axis]) for axis in "xy"}
-    held = {key: tree[key] for key in COLUMNS if isinstance(tree.get(key), list)}
+    count = len(found.pca.x)
+    places: dict[str, Tree] = {}
+    for name, place in (("umap", found.umap), ("pca", found.pca)):
+        if place is not None:
+            if len(place.x) != count or len(place.y) != count:
+                raise ValueError(f"map: {name} has columns of different lengths")
+            places[name] = {"x": _finite(place.x), "y": _finite(place.y)}
+    held = {key: _finite(column) for key in COLUMNS if (column := getattr(found, key)) is not None}
     if any(len(column) != count for column in held.values()):
         raise ValueError("map: columns of different lengths")
-    held = {key: _finite(column) for key, column in held.items()}
-    names = tree.get("names") if isinstance(tree.get("names"), list) else None
+    names = found.names
     data = {"places": places, "columns": held, "classes": _classes(run), "count": count}
-    data["splits"] = [str(name) for name in tree.get("splits") or []]
-    data["names"] = [str(name) for name in names] if names and len(names) == count else None
+    data["splits"] = list(found.splits)
+    data["names"] = list(names) if names and len(names) == count else None
     warning = "UMAP keeps neighbourhoods and invents distances. " if "umap" in places else ""
-    explained = ", ".join(
-        f"{100 * share:.0f} %" for share in _finite(at(tree, "pca.explained") or []) if share
-    )
+    explained = ", ".join(f"{100 * share:.0f} %" for share in _finite(found.pca.explained) if share)
     return Map(
         title="Map of embeddings",
         alt=f"Scatter plot of {count:,} images, placed by the two main directions of the encoder's output.",
         read=f"Near points are images that the encoder takes for alike. PCA keeps {explained or 'part'} of the "
         f"variance along its two axes, so what overlaps here may be apart in other directions. {warning}"
-        f"{tree.get('pseudo_rule', '')}",
+        f"{found.pseudo_rule}",
         table=_by_class(run, places["pca"], held, data["splits"]),
         points=data,
     )
@@ -148,57 +149,67 @@ def _by_class(run: RunRecords, pca: Tree, held: Tree, splits: list[str]) -> Tabl
 
 
 def _extremes(run: RunRecords, key: str, title: str, read: str) -> Strips | None:
-    rows = trees(run.gallery.get(key))
+    rows: tuple[ImageEntry, ...] = getattr(run.gallery, key)
     if not rows:
         return None
     return Strips(title=title, read=read, rows=[_row(run, row) for row in rows])
 
 
-def _row(run: RunRecords, row: Tree) -> tuple[str, list[Tile]]:
+def _row(run: RunRecords, row: ImageEntry) -> tuple[str, list[Tile]]:
     tiles = [_tile(run, row, "image")]
-    for place, view in enumerate(trees(row.get("views")), start=1):
-        words = view.get("parameters")
-        said = tuple(map(str, words)) if isinstance(words, list) else ()
-        tiles.append(_tile(run, view, f"view {place}", said, name=_name(run, row)))
-    found = number(row.get("alignment"))
-    about = "" if found is None else f", mean squared distance of its views {found:.2f}"
+    tiles += [
+        _tile(run, view, f"view {place}", view.parameters, name=_name(run, row))
+        for place, view in enumerate(row.views, start=1)
+    ]
+    about = "" if row.alignment is None else f", mean squared distance of its views {row.alignment:.2f}"
     return f"{_name(run, row)}{about}", tiles
 
 
-def _near(run: RunRecords, row: Tree, other: Tree) -> Tile:
-    same, cosine = row.get("label") == other.get("label"), number(other.get("cosine"))
-    mark = "" if row.get("label") is None else ("✓ " if same else "✗ ")
-    words = (f"cosine {short(cosine, 3)}", _name(run, other))
-    return _tile(run, other, f"{mark}{short(cosine, 2)}", words)
+def _near(run: RunRecords, row: ImageEntry, other: NearEntry) -> Tile:
+    mark = "" if row.label is None else ("✓ " if row.label == other.label else "✗ ")
+    words = (f"cosine {short(other.cosine, 3)}", _name(run, other))
+    return _tile(run, other, f"{mark}{short(other.cosine, 2)}", words)
 
 
-def _tile(run: RunRecords, tree: Tree, caption: str, words: tuple[str, ...] = (), *, name: str = "") -> Tile:
-    tile = int(tree["tile"])
+def _tile(
+    run: RunRecords,
+    shown: ImageEntry | NearEntry | ViewEntry,
+    caption: str,
+    words: tuple[str, ...] = (),
+    *,
+    name: str = "",
+) -> Tile:
+    about = f" of {name}" if name or isinstance(shown, ViewEntry) else f": {_name(run, shown)}"
+    return tile_of(run, shown.tile, f"{caption}{about}", words=words, caption=caption)
+
+
+def tile_of(
+    run: RunRecords, tile: int | None, alt: str, *, words: tuple[str, ...] = (), caption: str = ""
+) -> Tile:
+    """The thumbnail of that number; raises `ValueError` where it lies in no sheet."""
     for place, sheet in enumerate(sheets_of(run)):
-        if sheet[0] <= tile < sheet[0] + sheet[1]:
-            alt = f"{caption} of {name}" if name else f"{caption}: {_name(run, tree)}"
+        first, count = sheet.first or 0, sheet.count or 0
+        if tile is not None and first <= tile < first + count:
             full = ". ".join([alt, *words])
-            return Tile(sheet=place, place=tile - sheet[0], alt=full, words=words, caption=caption)
+            return Tile(sheet=place, place=tile - first, alt=full, words=words, caption=caption)
     raise ValueError(f"thumbnail {tile} lies in no sheet")
 
 
-def sheets_of(run: RunRecords) -> list[tuple[int, int]]:
-    """First tile and number of tiles of every sheet."""
-    return [(int(sheet["first"]), int(sheet["count"])) for sheet in trees(run.gallery.get("sheets"))]
+def sheets_of(run: RunRecords) -> tuple[SheetEntry, ...]:
+    """The sheets of a run, or of an advice."""
+    return run.policies.sheets if run.advised else run.gallery.sheets
 
 
-def _name(run: RunRecords, tree: Tree) -> str:
-    code, classes = number(tree.get("label")), _classes(run)
-    name = str(tree.get("name", "image"))
-    known = code is not None and 0 <= code < len(classes)
-    return f"{name} ({classes[int(code or 0)]})" if known else name
+def _name(run: RunRecords, shown: ImageEntry | NearEntry) -> str:
+    code, classes = shown.label, _classes(run)
+    name = shown.name or "image"
+    return f"{name} ({classes[code]})" if code is not None and 0 <= code < len(classes) else name
 
 
 def _classes(run: RunRecords) -> list[str]:
-    found = run.gallery.get("classes")
-    return [str(name) for name in found] if isinstance(found, list) else []
+    return list(run.gallery.classes)
 
 
-def _finite(values: list[Any]) -> list[float | int | None]:
+def _finite(values: Sequence[Any]) -> list[float | int | None]:
     """Numbers as they are, anything else None."""
     return [value if number(value) is not None else None for value in values]

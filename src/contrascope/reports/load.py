@@ -1,6 +1,5 @@
 """A run's records, read tolerantly: what is missing or damaged becomes a notice, never an error."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,8 +8,18 @@ from typing import Any
 
 from contrascope import records
 from contrascope.errors import InputError
+from contrascope.records.advice import AdviceRecord
+from contrascope.records.diagnosis import DiagnosisRecord
+from contrascope.records.entry import Entry, R, Tree, empty
+from contrascope.records.gallery import GalleryRecord, PolicyGalleryRecord
+from contrascope.records.geometry import GeometryRecord
+from contrascope.records.kinds import BadImagesRecord, BestRecord, EnvironmentRecord, EvaluationRecord
+from contrascope.records.lookup import value_at
+from contrascope.records.metrics import MetricsRow, read_rows
+from contrascope.records.settings import settings_tree
+from contrascope.records.suites import AugmentedRecord, TransferRecord
+from contrascope.records.typed import read_record, read_tree
 
-Tree = dict[str, Any]
 ADVICE = {
     records.SETTINGS: "The settings of the run are not known.",
     records.ENVIRONMENT: "Machine, versions and class names are not known.",
@@ -24,91 +33,135 @@ ADVICE = {
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecords:
-    """Everything that was found in one run's folder; an empty mapping or list where there was nothing."""
+    """Everything that was found in one folder; an empty record where there was nothing."""
 
     path: str
     """The folder as it was named."""
     name: str
     """Its last part, the name on the page."""
     settings: Tree = field(default_factory=dict)
-    environment: Tree = field(default_factory=dict)
-    evaluation: Tree = field(default_factory=dict)
-    diagnosis: Tree = field(default_factory=dict)
-    gallery: Tree = field(default_factory=dict)
-    geometry: Tree = field(default_factory=dict)
-    best: Tree = field(default_factory=dict)
-    bad_images: Tree = field(default_factory=dict)
-    steps: list[Tree] = field(default_factory=list)
+    """A tree, because its form is the settings' own."""
+    environment: EnvironmentRecord = field(default_factory=lambda: empty(EnvironmentRecord))
+    evaluation: EvaluationRecord = field(default_factory=lambda: empty(EvaluationRecord))
+    diagnosis: DiagnosisRecord = field(default_factory=lambda: empty(DiagnosisRecord))
+    gallery: GalleryRecord = field(default_factory=lambda: empty(GalleryRecord))
+    geometry: GeometryRecord = field(default_factory=lambda: empty(GeometryRecord))
+    best: BestRecord = field(default_factory=lambda: empty(BestRecord))
+    bad_images: BadImagesRecord = field(default_factory=lambda: empty(BadImagesRecord))
+    augmented: AugmentedRecord = field(default_factory=lambda: empty(AugmentedRecord))
+    transfer: TransferRecord = field(default_factory=lambda: empty(TransferRecord))
+    advice: AdviceRecord = field(default_factory=lambda: empty(AdviceRecord))
+    policies: PolicyGalleryRecord = field(default_factory=lambda: empty(PolicyGalleryRecord))
+    """Views that an advice's best policies make; only of an advice's folder."""
+    steps: list[MetricsRow] = field(default_factory=list)
     """Rows of metrics.jsonl that the loop wrote."""
-    probes: list[Tree] = field(default_factory=list)
+    probes: list[MetricsRow] = field(default_factory=list)
     """Rows of metrics.jsonl that probes wrote."""
     notices: tuple[str, ...] = ()
     """What is missing or damaged, in sentences."""
+    advised: bool = False
+    """Whether the folder is an advice's and no run's."""
+
+
+class _Folder:
+    """Reads one folder and notes what is wrong."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.notices: list[str] = []
+
+    def read(self, kind: type[R]) -> R:
+        path = self.path / kind.FILE
+        if not self._there(path):
+            return empty(kind)
+        try:
+            found = read_record(kind, path)
+        except InputError as error:
+            self._damaged(path, error)
+            return empty(kind)
+        self.notices.extend(found.notices)
+        return found.record
+
+    def settings(self) -> Tree:
+        path = self.path / records.SETTINGS
+        if not self._there(path):
+            return {}
+        try:
+            tree, notice = settings_tree(read_tree(path), path)
+        except InputError as error:
+            self._damaged(path, error)
+            return {}
+        self.notices.extend([notice] if notice else [])
+        return tree
+
+    def rows(self) -> tuple[MetricsRow, ...]:
+        path = self.path / records.METRICS
+        if not self._there(path):
+            return ()
+        try:
+            found = read_rows(path)
+        except InputError as error:
+            self._damaged(path, error)
+            return ()
+        self.notices.extend(found.notices)
+        return found.rows
+
+    def _there(self, path: Path) -> bool:
+        if path.exists():
+            return True
+        said = ADVICE.get(path.name)
+        self.notices.extend([f"{path.name} is missing. {said}"] if said else [])
+        return False
+
+    def _damaged(self, path: Path, error: InputError) -> None:
+        why = (
+            str(error).replace(str(path), path.name).removeprefix(f"{path.name} is damaged (").split(").")[0]
+        )
+        self.notices.append(f"{path.name} is damaged and was left out ({why}).")
 
 
 def load(path: Path) -> RunRecords:
-    """All records of a folder; raises `InputError` only where there is no folder."""
+    """All records of a run's folder, or of an advice's; raises `InputError` only where there is no folder."""
     if not path.is_dir():
         raise InputError(
             f"{path} is no folder; expected the folder of a run. Name one: contrascope report RUN"
         )
-    notices: list[str] = []
-
-    def read(name: str) -> Tree:
-        found, notice = _tree(path / name)
-        notices.extend([notice] if notice else [])
-        return found
-
-    rows, torn = _rows(path / records.METRICS)
-    notices.extend([torn] if torn else [])
+    folder, name = _Folder(path), path.resolve().name or str(path)
+    if is_advice(path):
+        found, shown = folder.read(AdviceRecord), folder.read(PolicyGalleryRecord)
+        return RunRecords(
+            path=str(path),
+            name=name,
+            advice=found,
+            policies=shown,
+            notices=tuple(folder.notices),
+            advised=True,
+        )
+    rows = folder.rows()
     return RunRecords(
         path=str(path),
-        name=path.resolve().name or str(path),
-        settings=read(records.SETTINGS),
-        environment=read(records.ENVIRONMENT),
-        evaluation=read(records.EVALUATION),
-        diagnosis=read(records.DIAGNOSIS),
-        gallery=read(records.GALLERY),
-        geometry=read(records.GEOMETRY),
-        best=read(records.BEST),
-        bad_images=read(records.BAD_IMAGES),
-        steps=[row for row in rows if row.get("kind", "step") == "step"],
-        probes=[row for row in rows if row.get("kind") == "probe"],
-        notices=tuple(notices),
+        name=name,
+        settings=folder.settings(),
+        environment=folder.read(EnvironmentRecord),
+        evaluation=folder.read(EvaluationRecord),
+        diagnosis=folder.read(DiagnosisRecord),
+        gallery=folder.read(GalleryRecord),
+        geometry=folder.read(GeometryRecord),
+        best=folder.read(BestRecord),
+        bad_images=folder.read(BadImagesRecord),
+        augmented=folder.read(AugmentedRecord),
+        transfer=folder.read(TransferRecord),
+        advice=folder.read(AdviceRecord),
+        steps=[row for row in rows if row.kind == "step"],
+        probes=[row for row in rows if row.kind == "probe"],
+        notices=tuple(folder.notices),
     )
 
 
-def _tree(path: Path) -> tuple[Tree, str]:
-    if not path.exists():
-        advice = ADVICE.get(path.name)
-        return {}, f"{path.name} is missing. {advice}" if advice else ""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        return {}, f"{path.name} is damaged and was left out ({_brief(error)})."
-    if not isinstance(value, dict):
-        return {}, f"{path.name} is damaged and was left out (it holds a {type(value).__name__})."
-    return value, ""
-
-
-def _rows(path: Path) -> tuple[list[Tree], str]:
-    if not path.exists():
-        return [], f"{path.name} is missing. {ADVICE[path.name]}"
-    try:
-        lines = [line for line in path.read_bytes().split(b"\n") if line.strip()]
-    except OSError as error:
-        return [], f"{path.name} cannot be read ({_brief(error)})."
-    rows, bad = [], 0
-    for line in lines:
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            row = None
-        if isinstance(row, dict) and number(row.get("step")) is not None:
-            rows.append(row)
-        else:
-            bad += 1
-    return rows, f"{path.name}: {bad} of {len(lines)} lines are damaged and were left out." if bad else ""
+def is_advice(path: Path) -> bool:
+    """Whether a folder is an advice's and no run's: an advice in it, and nothing that training writes."""
+    of_run = (records.SETTINGS, records.ENVIRONMENT, records.METRICS)
+    return (path / AdviceRecord.FILE).is_file() and not any((path / name).exists() for name in of_run)
 
 
 def number(value: Any) -> float | None:
@@ -126,48 +179,27 @@ def number(value: Any) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def at(tree: Any, path: str) -> Any:
-    """The value at a dotted path; None where there is none.
-
-    >>> at({"a": {"b": 1}}, "a.b"), at({"a": 3}, "a.b")
-    (1, None)
-    """
-    for part in path.split("."):
-        if not isinstance(tree, dict):
-            return None
-        tree = tree.get(part)
-    return tree
-
-
 def estimate(value: Any) -> tuple[float, float, float] | None:
-    """Value, lower and upper end of a stored estimate or plain number.
+    """Value, lower and upper end of a stored estimate, of a part that has these fields, or of a plain number.
 
     >>> estimate({"value": 1.0, "low": 0.5, "high": 2.0}), estimate(3), estimate("x")
     ((1.0, 0.5, 2.0), (3.0, 3.0, 3.0), None)
     """
-    if not isinstance(value, dict):
+    if not isinstance(value, dict | Entry):
         plain = number(value)
         return None if plain is None else (plain, plain, plain)
-    middle = number(value.get("value"))
+    middle, low, high = (number(value_at(value, key)) for key in ("value", "low", "high"))
     if middle is None:
         return None
-    low, high = number(value.get("low")), number(value.get("high"))
     return middle, middle if low is None else low, middle if high is None else high
 
 
-def trees(value: Any) -> list[Tree]:
-    """The mappings of a stored list; anything else in it is left out.
+def column(rows: Sequence[MetricsRow], key: str) -> list[float | None]:
+    """One value a row, None where it is missing.
 
-    >>> trees([{"a": 1}, 2]), trees(None)
-    ([{'a': 1}], [])
+    >>> column([MetricsRow(kind="step", step=3, values={"loss": 0.5})], "loss")
+    [0.5]
     """
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def column(rows: Sequence[Tree], key: str) -> list[float | None]:
-    """One value a row, None where it is missing."""
-    return [number(row.get(key)) for row in rows]
-
-
-def _brief(error: Exception) -> str:
-    return str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+    if key in ("step", "epoch"):
+        return [number(getattr(row, key)) for row in rows]
+    return [number(row.values.get(key)) for row in rows]

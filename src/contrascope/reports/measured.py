@@ -1,121 +1,78 @@
-"""Figures of diagnosis.json and evaluation.json: the verdict, accuracy, signals and factors."""
+"""Figures of diagnosis.json and evaluation.json: the verdict, accuracy, signals, factors and details."""
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from contrascope.reports.blocks import Figure, Judgement, Table, axes, interval, label, short
-from contrascope.reports.load import RunRecords, Tree, at, estimate, number, trees
+from contrascope.records.diagnosis import FactorsEntry
+from contrascope.records.entry import Tree
+from contrascope.records.kinds import ScoreEntry
+from contrascope.records.lookup import probe_order, probe_title, shown_measures, value_at, verdict_word
+from contrascope.records.vocabulary import DETAILS, FACTORS, LAYERS, SIGNALS, SLOPES
+from contrascope.records.words import Measure
+from contrascope.reports.blocks import Figure, Judgement, Table, axes, interval, label, percent, short
+from contrascope.reports.load import RunRecords, estimate, number
 
-TONES = {"healthy": ("✓", "good"), "undecided": ("?", "open"), "not diagnosed": ("–", "open")}
-PROBES = {
-    "few_labels_1": "1 label a class",
-    "few_labels_5": "5 labels a class",
-    "nearest_centre": "nearest centre",
-    "knn": "kNN",
-    "linear": "linear probe",
-}
-LAYERS = {
-    "h": "encoder h",
-    "reference_h": "reference of h",
-    "z": "projector z",
-    "reference_z": "reference of z",
-}
-SIGNALS = {
-    "views.alignment": "alignment: mean squared distance of two views (0 to 4)",
-    "views.augmentation_robust": "worst pair of views, squared (0 to 4)",
-    "views.retrieval": "a view finds its image first (share)",
-    "views.confusion": "average confusion ratio (share)",
-    "uniformity": "uniformity (log, 0 to -4)",
-    "wasserstein": "distance to the uniform law",
-    "spread": "variance of unit rows (0 to 1)",
-    "modes": "variance between 8 clusters (share)",
-    "shortcut.explained": "explained by trivial statistics (share)",
-    "participation_ratio": "participation ratio (directions)",
-    "effective_rank": "effective rank (directions)",
-    "rankme": "RankMe (directions)",
-    "views.lidar": "LiDAR (directions)",
-    "alpha": "alpha-ReQ exponent",
-    "dead": "constant dimensions",
-    "dim": "dimensions",
-}
-RANKS = ("participation_ratio", "effective_rank", "rankme", "views.lidar", "alpha", "dead", "dim")
-SHARES = {
-    "views.retrieval": "a view finds<br>its image",
-    "views.confusion": "average<br>confusion ratio",
-    "modes": "variance between<br>8 clusters",
-    "shortcut.explained": "explained by<br>trivial statistics",
-}
-FACTORS = {
-    "error": "nearest-centre error (share)",
-    "max_cosine": "largest cosine of two class centres",
-    "mean_cosine": "mean cosine of two class centres",
-    "delta_mu": "delta_mu: 1 - smallest squared length of a centre",
-    "simplex_distance": "distance to the simplex",
-    "cdnv": "class-distance normalised variance",
-    "directional_cdnv": "the same along the centres' line",
-}
+Cells = dict[tuple[str, str], tuple[float, float, float] | None]
 
 
 def judgement(run: RunRecords) -> Judgement:
     """The verdict of the diagnosis, or of the last probe; "not diagnosed" where there is neither."""
-    verdict = at(run.diagnosis, "verdict")
-    if isinstance(verdict, dict) and isinstance(verdict.get("word"), str):
-        evidence = verdict.get("evidence")
+    verdict = run.diagnosis.verdict
+    if verdict is not None and verdict.word:
         return _judgement(
-            verdict["word"],
-            tuple(map(str, evidence)) if isinstance(evidence, list) else (),
-            str(verdict.get("cause") or ""),
-            str(verdict.get("next") or ""),
-            str(run.diagnosis.get("data") or ""),
+            verdict.word, verdict.evidence, verdict.cause, verdict.next, run.diagnosis.data or ""
         )
-    probed = [row for row in run.probes if isinstance(row.get("verdict"), str)]
+    probed = [row for row in run.probes if isinstance(row.values.get("verdict"), str)]
     if not probed:
         return _judgement(
             "not diagnosed", (), "", "contrascope diagnose RUN gives a verdict, without labels.", ""
         )
     last = probed[-1]
-    retrieval = number(last.get("h_retrieval"))
+    retrieval = number(last.values.get("h_retrieval"))
     evidence = (
         () if retrieval is None else (f"A view finds its image for {100 * retrieval:.1f} % of the images.",)
     )
-    about = f"from the run's own diagnosis after {short(last.get('epoch'))} epochs"
-    return _judgement(last["verdict"], evidence, "", "contrascope diagnose RUN says more.", about)
+    about = f"from the run's own diagnosis after {short(last.epoch)} epochs"
+    return _judgement(last.values["verdict"], evidence, "", "contrascope diagnose RUN says more.", about)
+
+
+def scores(run: RunRecords) -> list[ScoreEntry]:
+    """Rows of evaluation.json that name a representation and a number."""
+    return [row for row in run.evaluation.rows if row.of and row.name and row.value is not None]
 
 
 def accuracy(run: RunRecords) -> Figure | None:
     """Scores of simple classifiers beside the random encoder and raw pixels."""
-    rows = trees(run.evaluation.get("rows"))
-    rows = [row for row in rows if estimate(row) and isinstance(row.get("of"), str)]
+    rows = scores(run)
     if not rows:
         return None
-    names = [name for name in PROBES if any(row.get("name") == name for row in rows)]
-    names += sorted({str(row.get("name")) for row in rows} - set(names))
-    subjects = list(dict.fromkeys(str(row["of"]) for row in rows))
-    cell = {(row["of"], str(row.get("name"))): estimate(row) for row in rows}
-    data = [_bars(of, names, cell, place) for place, of in enumerate(subjects)]
+    names = probe_order([row.name for row in rows])
+    subjects = list(dict.fromkeys(row.of for row in rows))
+    cell: Cells = {(row.of, row.name): estimate(row) for row in rows}
     first = rows[0]
-    where = f"{short(first.get('n'))} {first.get('split', '')} images, protocol {first.get('protocol', 'unknown')}"
+    where = f"{short(first.n)} {first.split} images, protocol {first.protocol or 'unknown'}"
     table = Table(
         title="Accuracy",
-        head=("representation", *(f"{PROBES.get(name, name)} (%)" for name in names)),
+        head=("representation", *(f"{probe_title(name)} (%)" for name in names)),
         rows=[(of, *(percent(cell.get((of, name))) for name in names)) for of in subjects],
         note=where,
     )
     return Figure(
         title="Accuracy of simple classifiers on frozen features",
-        alt="; ".join(f"{row[0]}: {', '.join(row[1:])}" for row in table.rows),
+        alt=_told(table),
         read="Bars are accuracies on test images; lines are 95 % intervals over them. What training bought is the "
         f"distance to the random encoder and to raw pixels, not the height. {where}.",
-        data=data,
+        data=[_bars(of, names, cell, place) for place, of in enumerate(subjects)],
         layout=axes("classifier", "accuracy (%)", barmode="group"),
         table=table,
     )
 
 
 def signals(run: RunRecords) -> Table | None:
-    """The label-free signals of both layers beside their reference."""
+    """The label-free signals of both layers beside their reference; unknown ones under their path."""
     return _signal_table(
         run,
-        [path for path in SIGNALS if path not in RANKS],
+        lambda one: one.table != "ranks",
         title="Label-free signals",
         read="Each column stands beside its reference: a random network of the same shape on the same views. "
         "An interval is a 95 % bootstrap over images. No single row decides; the verdict's rules do.",
@@ -126,7 +83,7 @@ def ranks(run: RunRecords) -> Table | None:
     """Ranks and dimensions of both layers beside their reference."""
     return _signal_table(
         run,
-        list(RANKS),
+        lambda one: one.table == "ranks",
         title="Ranks at the end",
         read="How many directions are in use. RankMe and LiDAR of random weights are high: compare a column with "
         "its reference, not two kinds of rank with each other.",
@@ -135,24 +92,24 @@ def ranks(run: RunRecords) -> Table | None:
 
 def signal_shares(run: RunRecords) -> Figure | None:
     """The signals that are shares, as points with intervals."""
-    layers = _layers(run)
-    paths = [path for path in SHARES if any(estimate(at(layer, path)) for layer in layers.values())]
-    if not paths:
+    layers = layers_of(run)
+    shown = [
+        one
+        for one in SIGNALS
+        if one.bar and any(estimate(value_at(tree, one.path)) for tree in layers.values())
+    ]
+    if not shown:
         return None
     data = []
     for place, (name, layer) in enumerate(layers.items()):
-        known = [(SHARES[path], found) for path in paths if (found := estimate(at(layer, path)))]
+        known = [(one.bar, found) for one in shown if (found := estimate(value_at(layer, one.path)))]
         data.append(_points(LAYERS[name], known, place))
-    table = Table(
-        title="Signals that are shares",
-        head=("signal", *(LAYERS[name] for name in layers)),
-        rows=[(SIGNALS[p], *(interval(at(layer, p)) for layer in layers.values())) for p in paths],
-    )
+    table = _measures(shown, {LAYERS[name]: tree for name, tree in layers.items()}, "Signals that are shares")
     return Figure(
         title="Learnt, or there from the start?",
-        alt="; ".join(f"{row[0]}: {', '.join(row[1:])}" for row in table.rows),
-        read="First row: higher is better. The other rows: lower is better. A point that lies on its reference was "
-        "not learnt.",
+        alt=_told(table),
+        read="; ".join(f"{one.title}: {one.better} is better" for one in shown)
+        + ". A point that lies on its reference was not learnt.",
         data=data,
         layout={"xaxis": {"title": {"text": "share (0 to 1)"}, "range": [-0.02, 1.02]}}
         | {"yaxis": {"title": {"text": "signal"}, "autorange": "reversed", "automargin": True}},
@@ -165,13 +122,13 @@ def divergence(run: RunRecords) -> Table | None:
     found = factors_of(run)
     if not found:
         return None
-    about = "; ".join(f"{name}: {tree.get('labels')}" for name, tree in found.items() if tree.get("pseudo"))
-    return Table(
-        title="Divergence and width of classes",
-        head=("factor", *found),
-        rows=[
-            (words, *(interval(tree.get(key)) for tree in found.values())) for key, words in FACTORS.items()
-        ],
+    trees = {name: factor.extra for name, factor in found.items()}
+    about = "; ".join(f"{name}: {factor.labels}" for name, factor in found.items() if factor.pseudo)
+    return _measures(
+        shown_measures(list(trees.values()), FACTORS),
+        trees,
+        "Divergence and width of classes",
+        head="factor",
         read="Divergent classes have centres that point apart: cosines near or below 0, at best -1 / (classes - 1). "
         "Narrow classes have a small normalised variance. Pseudo-classes come from the embedding itself, so their "
         "numbers flatter it.",
@@ -179,27 +136,73 @@ def divergence(run: RunRecords) -> Table | None:
     )
 
 
-def _judgement(word: str, evidence: tuple[str, ...], cause: str, following: str, about: str) -> Judgement:
-    mark, tone = TONES.get(word, ("✗", "bad"))
-    return Judgement(
-        word=word, mark=mark, tone=tone, evidence=evidence, cause=cause, next=following, about=about
+def details(run: RunRecords) -> Table | None:
+    """What a diagnosis measures and no rule reads: raw alignment, the losses taken apart, slopes."""
+    trees = {LAYERS.get(name, name): tree for name, tree in run.diagnosis.details.items()}
+    measures = shown_measures(list(trees.values()), DETAILS)
+    slopes = run.diagnosis.lipschitz or {}
+    known = [one for one in shown_measures([slopes], SLOPES) if estimate(value_at(slopes, one.path))]
+    said = "; ".join(f"{one.named} {interval(value_at(slopes, one.path))}" for one in known)
+    if not trees or not any(estimate(value_at(t, one.path)) for t in trees.values() for one in measures):
+        return None
+    return _measures(
+        measures,
+        trees,
+        "Beside the verdict: what no rule reads",
+        read="The papers' losses of these features, taken apart into alignment and spread, whatever loss trained them.",
+        note=f"{said}." if said else "",
     )
 
 
-def _bars(
-    of: str, names: list[str], cell: dict[tuple[str, str], tuple[float, float, float] | None], place: int
-) -> dict[str, Any]:
+def faults(run: RunRecords) -> Table | None:
+    """Numerical faults, where something was measured."""
+    told = run.diagnosis.signals
+    if told is None or told.faults is None:
+        return None
+    found = told.faults
+    rows = [
+        ("values that are no number", short(found.non_finite)),
+        ("constant outputs of the encoder (share)", short(found.dead_units)),
+        ("batch norm: stored against fresh statistics (0 to 4)", short(found.batch_norm_gap)),
+        ("images whose views are equal (share)", short(told.equal_views)),
+        *([("training stopped", found.stopped)] if found.stopped else []),
+        *((key, interval(value)) for key, value in found.extra.items()),
+    ]
+    return Table(title="Numerical faults", head=("fault", "value"), rows=rows)
+
+
+def layers_of(run: RunRecords) -> dict[str, Tree]:
+    """The layers that the diagnosis has numbers of, in the vocabulary's order."""
+    told = run.diagnosis.signals
+    return {} if told is None else {name: tree for name in LAYERS if (tree := value_at(told, name))}
+
+
+def factors_of(run: RunRecords) -> dict[str, FactorsEntry]:
+    """Factors and bounds by layer and labelling."""
+    return run.diagnosis.factors
+
+
+def _judgement(word: str, evidence: tuple[str, ...], cause: str, following: str, about: str) -> Judgement:
+    known = verdict_word(word)
+    return Judgement(
+        word=word,
+        mark=known.sign,
+        tone=known.tone,
+        evidence=evidence,
+        cause=cause,
+        next=following,
+        about=about,
+    )
+
+
+def _bars(of: str, names: list[str], cell: Cells, place: int) -> dict[str, Any]:
     known = [(name, found) for name in names if (found := cell.get((of, name)))]
     return {
         "type": "bar",
         "name": label(of),
-        "x": [label(PROBES.get(name, name)) for name, _ in known],
+        "x": [label(probe_title(name)) for name, _ in known],
         "y": [100 * v for _, (v, _, _) in known],
-        "error_y": {
-            "type": "data",
-            "array": [100 * (high - v) for _, (v, _, high) in known],
-            "arrayminus": [100 * (v - low) for _, (v, low, _) in known],
-        },
+        "error_y": _ends([found for _, found in known], 100),
         "marker": {"pattern": {"shape": ("", "/", ".", "x", "-")[place % 5]}},
     }
 
@@ -211,46 +214,44 @@ def _points(name: str, known: list[tuple[str, tuple[float, float, float]]], plac
         "name": label(name),
         "x": [v for _, (v, _, _) in known],
         "y": [words for words, _ in known],
-        "error_x": {
-            "type": "data",
-            "array": [high - v for _, (v, _, high) in known],
-            "arrayminus": [v - low for _, (v, low, _) in known],
-        },
+        "error_x": _ends([found for _, found in known], 1),
         "marker": {"size": 11, "symbol": ("circle", "circle-open", "diamond", "diamond-open")[place % 4]},
     }
 
 
-def _layers(run: RunRecords) -> dict[str, Tree]:
-    found = {name: at(run.diagnosis, f"signals.{name}") for name in LAYERS}
-    return {name: tree for name, tree in found.items() if isinstance(tree, dict)}
+def _ends(known: list[tuple[float, float, float]], scale: int) -> dict[str, Any]:
+    return {
+        "type": "data",
+        "array": [scale * (high - v) for v, _, high in known],
+        "arrayminus": [scale * (v - low) for v, low, _ in known],
+    }
 
 
-def _signal_table(run: RunRecords, paths: list[str], *, title: str, read: str) -> Table | None:
-    layers = _layers(run)
+def _signal_table(
+    run: RunRecords, wanted: Callable[[Measure], bool], *, title: str, read: str
+) -> Table | None:
+    layers = layers_of(run)
+    shown = [one for one in shown_measures(list(layers.values()), SIGNALS) if wanted(one)]
+    trees = {LAYERS[name]: tree for name, tree in layers.items()}
+    known = [one for one in shown if any(estimate(value_at(tree, one.path)) for tree in trees.values())]
+    note = f"Reference: {value_at(run.diagnosis.signals, 'reference')}."
+    return _measures(known, trees, title, read=read, note=note) if known else None
+
+
+def _measures(
+    measures: Sequence[Measure],
+    columns: Mapping[str, Tree],
+    title: str,
+    *,
+    head: str = "signal",
+    read: str = "",
+    note: str = "",
+) -> Table:
     rows = [
-        (SIGNALS[path], *(interval(at(layer, path)) for layer in layers.values()))
-        for path in paths
-        if any(estimate(at(layer, path)) for layer in layers.values())
+        (one.named, *(interval(value_at(tree, one.path)) for tree in columns.values())) for one in measures
     ]
-    if not rows:
-        return None
-    note = f"Reference: {at(run.diagnosis, 'signals.reference')}."
-    return Table(
-        title=title, head=("signal", *(LAYERS[name] for name in layers)), rows=rows, read=read, note=note
-    )
+    return Table(title=title, head=(head, *columns), rows=rows, read=read, note=note)
 
 
-def factors_of(run: RunRecords) -> dict[str, Tree]:
-    """Factors and bounds by layer and labelling."""
-    found = at(run.diagnosis, "factors")
-    if not isinstance(found, dict):
-        return {}
-    return {str(name): tree for name, tree in found.items() if isinstance(tree, dict)}
-
-
-def percent(found: tuple[float, float, float] | None) -> str:
-    """A share as per cent with its interval; an en dash where there is none."""
-    if found is None:
-        return "–"
-    value, low, high = (100 * part for part in found)
-    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
+def _told(table: Table) -> str:
+    return "; ".join(f"{row[0]}: {', '.join(row[1:])}" for row in table.rows)

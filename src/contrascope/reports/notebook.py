@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from contrascope.notebook import Summary, summary_html
+from contrascope.records.lookup import verdict_word
 from contrascope.reports.blocks import Facts, Figure, Judgement
 from contrascope.reports.load import RunRecords, load
 from contrascope.reports.measured import accuracy, judgement
@@ -27,9 +28,9 @@ def run_summary(run: RunRecords, *, step: int | None = None) -> Summary:
     verdict, _ = guarded(judgement, run)
     scores, _ = guarded(accuracy, run)
     known, _ = guarded(facts, run)
-    word, sentences = "not diagnosed", ()
+    word, mark, sentences = "not diagnosed", verdict_word("not diagnosed").sign, ()
     if isinstance(verdict, Judgement):
-        word = verdict.word
+        word, mark = verdict.word, verdict.mark
         sentences = (*verdict.evidence, *(text for text in (verdict.cause, verdict.next) if text))
     table = scores.table if isinstance(scores, Figure) else None
     told = [
@@ -41,6 +42,7 @@ def run_summary(run: RunRecords, *, step: int | None = None) -> Summary:
     return Summary(
         title=f"Run {run.name}",
         word=word,
+        mark=mark,
         sentences=sentences,
         head=() if table is None else table.head,
         rows=() if table is None else table.rows,

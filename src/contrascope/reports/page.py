@@ -14,6 +14,8 @@ from markupsafe import Markup
 
 from contrascope import records
 from contrascope.errors import InputError
+from contrascope.records.entry import empty
+from contrascope.records.gallery import GalleryRecord, PolicyGalleryRecord
 from contrascope.reports.blocks import Figure, Map
 from contrascope.reports.compare import compare
 from contrascope.reports.imagery import sheets
@@ -45,6 +47,12 @@ def render(paths: Sequence[Path]) -> str:
     if not paths:
         raise InputError("no run was named; expected one folder or several: contrascope report RUN...")
     runs = [load(path) for path in paths]
+    advised = [run.path for run in runs if run.advised]
+    if advised and len(runs) > 1:
+        raise InputError(
+            f"{advised[0]} is the folder of an advice, and a comparison is of runs. Name it alone: "
+            f"contrascope report {advised[0]}"
+        )
     return _html(_one(runs[0]) if len(runs) == 1 else _several(runs))
 
 
@@ -53,13 +61,14 @@ def _one(run: RunRecords) -> Page:
     try:
         pictures = sheets(run)
     except WRONG as error:
-        run = replace(run, gallery={})
+        run = replace(run, gallery=empty(GalleryRecord), policies=empty(PolicyGalleryRecord))
         notices = (*notices, f"{records.GALLERY} is damaged and was left out ({error}).")
         pictures = []
+    sections = [one for one in SECTIONS if one.key == "advice"] if run.advised else SECTIONS
     return Page(
         title=f"{run.name}: contrascope report",
-        about=f"Run folder {run.path}",
-        sections=[fill(section, run) for section in SECTIONS],
+        about=f"{'Advice' if run.advised else 'Run'} folder {run.path}",
+        sections=[part for section in sections if (part := fill(section, run)).blocks or part.notices],
         notices=notices,
         sheets=pictures,
     )

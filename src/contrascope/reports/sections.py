@@ -3,10 +3,11 @@
 A new kind of record needs one function from `RunRecords` to a block, named here, and nothing else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from contrascope.reports import (
+    advice,
     bounds,
     curves,
     curves_of_views,
@@ -15,11 +16,12 @@ from contrascope.reports import (
     imagery,
     measured,
     settings_view,
+    suites,
 )
 from contrascope.reports.blocks import Block
 from contrascope.reports.load import RunRecords
 
-FigureFunction = Callable[[RunRecords], Block | None]
+FigureFunction = Callable[[RunRecords], Block | Sequence[Block] | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,7 @@ class Section:
     title: str
     functions: tuple[FigureFunction, ...]
     empty: str
-    """Said where no function finds anything: what is missing and how to get it."""
+    """Said where no function finds anything: what is missing and how to get it. Nothing: the section is left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,7 @@ SECTIONS = (
             measured.accuracy,
             measured.signal_shares,
             measured.signals,
+            measured.faults,
         ),
         empty="Nothing was measured.",
     ),
@@ -66,13 +69,14 @@ SECTIONS = (
         key="factors",
         title="Three factors",
         functions=(
-            curves.alignment_over_time,
-            curves.spread_over_time,
-            curves.divergence_over_time,
-            curves.learning_over_time,
+            curves.followed("alignment"),
+            curves.followed("spread"),
+            curves.followed("divergence"),
+            curves.followed("learning"),
             curves_of_views.r_epsilon,
             curves_of_views.concentration,
             measured.divergence,
+            measured.details,
         ),
         empty="Alignment and divergence were not measured: no probe rows in metrics.jsonl, no diagnosis.json.",
     ),
@@ -91,15 +95,27 @@ SECTIONS = (
             geometry_facts.negatives,
             geometry_facts.facts,
             geometry_facts.spectrum,
-            geometry_facts.bound_over_time,
-            geometry_facts.projector_over_time,
-            geometry_facts.removed_over_time,
+            curves.followed("bound"),
+            curves.followed("projector"),
+            curves.followed("removed"),
             curves_of_views.spectra,
-            curves.ranks_over_time,
+            curves.followed("ranks"),
             measured.ranks,
         ),
-        empty="No spectra or ranks: they come with geometry.json (contrascope diagnose RUN --geometry), gallery.json, "
+        empty="No spectra or ranks: they come with geometry.json (contrascope geometry RUN), gallery.json, "
         "probe rows and diagnosis.json.",
+    ),
+    Section(
+        key="suites",
+        title="Robustness and transfer",
+        functions=(suites.robustness, suites.transfer),
+        empty="",
+    ),
+    Section(
+        key="advice",
+        title="Augmentation advice",
+        functions=(advice.images, advice.operations, advice.ranking, advice.pictures),
+        empty="",
     ),
     Section(
         key="map",
@@ -111,10 +127,11 @@ SECTIONS = (
         key="training",
         title="Training",
         functions=(
-            curves.losses,
-            curves.learning_rate,
-            curves.throughput,
+            curves.followed("loss"),
+            curves.followed("rate"),
+            curves.followed("throughput"),
             curves.alarms,
+            curves.everything_else,
             settings_view.bad_images,
         ),
         empty="No curves: metrics.jsonl is missing or empty.",
@@ -140,15 +157,22 @@ def fill(section: Section, run: RunRecords) -> Filled:
     """The section of one run; a record of an unexpected form costs its figure, not the page."""
     filled = Filled(key=section.key, title=section.title)
     for function in section.functions:
-        block, notice = guarded(function, run)
-        filled.blocks.extend([] if block is None else [block])
+        found, notice = guarded(function, run)
+        filled.blocks.extend(blocks_of(found))
         filled.notices.extend([notice] if notice else [])
-    if not filled.blocks:
+    if not filled.blocks and section.empty:
         filled.notices.append(section.empty)
     return filled
 
 
-def guarded(function: FigureFunction, run: RunRecords) -> tuple[Block | None, str]:
+def blocks_of(found: Block | Sequence[Block] | None) -> list[Block]:
+    """What a figure function made, as a list."""
+    if found is None:
+        return []
+    return list(found) if isinstance(found, Sequence) else [found]
+
+
+def guarded(function: FigureFunction, run: RunRecords) -> tuple[Block | Sequence[Block] | None, str]:
     """A figure function's block, or a sentence on why there is none."""
     try:
         return function(run), ""

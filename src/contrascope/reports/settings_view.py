@@ -5,8 +5,11 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
+from contrascope.records.entry import as_tree
+from contrascope.records.lookup import value_at
 from contrascope.reports.blocks import Copy, Facts, Table, short
-from contrascope.reports.load import RunRecords, at, number, trees
+from contrascope.reports.load import RunRecords
+from contrascope.reports.measured import scores
 
 NAMED = (
     ("data", "data.source"),
@@ -18,6 +21,8 @@ NAMED = (
     ("seed", "training.seed"),
 )
 MOST_BAD = 50
+NOT_SHOWN = ("format", "kind", "classes")
+"""Parts of the environment that say nothing about the machine."""
 
 
 def facts(run: RunRecords) -> Facts | None:
@@ -25,27 +30,23 @@ def facts(run: RunRecords) -> Facts | None:
     pairs = [
         (name, words(value).removesuffix("Settings"))
         for name, path in NAMED
-        if (value := at(run.settings, path)) is not None
+        if (value := value_at(run.settings, path)) is not None
     ]
-    scores = trees(run.evaluation.get("rows"))
-    hashes = {str(row.get("protocol")) for row in scores if row.get("protocol")}
+    hashes = {row.protocol for row in scores(run) if row.protocol}
     known = run.environment
-    shape = known.get("image_shape")
     found = {
-        "images": short(known.get("images")) if known.get("images") is not None else None,
-        "image (channels, height, width)": words(shape) if shape else None,
-        "protocol": ", ".join(sorted(hashes)) or None,
-        "started": known.get("time"),
-        "device": known.get("device"),
-        "commit": known.get("commit"),
-        "pictures and map": f"of step {short(run.gallery.get('step'))}" if run.gallery.get("step") else None,
-        "best label-free checkpoint": f"step {short(run.best.get('step'))}" if run.best.get("step") else None,
-        "pictures left out": short(run.bad_images.get("count")) if run.bad_images else None,
+        "images": None if known.images is None else short(known.images),
+        "image (channels, height, width)": words(list(known.image_shape)),
+        "protocol": ", ".join(sorted(hashes)),
+        "started": known.time,
+        "device": known.device,
+        "commit": known.commit,
+        "pictures and map": f"of step {short(run.gallery.step)}" if run.gallery.step else None,
+        "best label-free checkpoint": f"step {short(run.best.step)}" if run.best.step else None,
+        "pictures left out": short(run.bad_images.count) if run.bad_images.count else None,
     }
-    versions = known.get("versions")
-    if isinstance(versions, dict):
-        named = (name for name in ("contrascope", "torch") if versions.get(name))
-        found["versions"] = ", ".join(f"{name} {versions[name]}" for name in named)
+    named = (name for name in ("contrascope", "torch") if known.versions.get(name))
+    found["versions"] = ", ".join(f"{name} {known.versions[name]}" for name in named)
     pairs += [(name, str(value)) for name, value in found.items() if value]
     return Facts(title="What was run", pairs=tuple(pairs)) if pairs else None
 
@@ -60,9 +61,10 @@ def every_setting(run: RunRecords) -> Table | None:
 
 def machine(run: RunRecords) -> Table | None:
     """Everything that was noted of the machine and the versions."""
-    rows = [row for row in leaves(run.environment) if not row[0].startswith("classes.")]
-    if not rows:
+    if not (run.environment.time or run.environment.device or run.environment.versions):
         return None
+    kept = {key: value for key, value in as_tree(run.environment).items() if key not in NOT_SHOWN}
+    rows = list(leaves(kept))
     return Table(title="Machine, versions and data", head=("name", "value"), rows=rows)
 
 
@@ -93,14 +95,14 @@ def as_json(run: RunRecords) -> Copy | None:
 
 def bad_images(run: RunRecords) -> Table | None:
     """Pictures that could not be read."""
-    rows = trees(run.bad_images.get("images"))
+    rows = run.bad_images.images
     if not rows:
         return None
-    count = number(run.bad_images.get("count")) or len(rows)
+    count = run.bad_images.count or len(rows)
     return Table(
         title="Pictures that were left out",
         head=("file or row", "reason"),
-        rows=[(str(row.get("name", "?")), str(row.get("reason", "?"))) for row in rows[:MOST_BAD]],
+        rows=[(row.name or "?", row.reason or "?") for row in rows[:MOST_BAD]],
         read=f"{count:,.0f} pictures could not be read and took no part.",
         note=f"The first {MOST_BAD}; bad_images.json names all." if len(rows) > MOST_BAD else "",
     )

@@ -8,30 +8,35 @@ from typing import Any
 
 from contrascope import records
 from contrascope.errors import InputError, did_you_mean
+from contrascope.records.entry import Tree
+from contrascope.records.lookup import value_at
+from contrascope.records.metrics import MetricsRow, row_of
+from contrascope.records.row_words import row_word
+from contrascope.records.vocabulary import LAYERS
 from contrascope.reports import curves, curves_of_views, geometry, geometry_facts, imagery
 from contrascope.reports.blocks import Figure, Map
 from contrascope.reports.compare import unique_names
-from contrascope.reports.load import RunRecords, Tree, at, estimate, load, number, trees
+from contrascope.reports.load import RunRecords, estimate, load, number
 from contrascope.reports.sections import guarded
 from contrascope.reports.static_blocks import Cells, Curve, Panel, Panels, Points
 
 SINGLE: dict[str, Callable[[RunRecords], Any]] = {
-    "loss": curves.losses,
-    "learning-rate": curves.learning_rate,
-    "uniformity": curves.spread_over_time,
-    "retrieval": curves.learning_over_time,
-    "ranks": curves.ranks_over_time,
+    "loss": curves.followed("loss"),
+    "learning-rate": curves.followed("rate"),
+    "uniformity": curves.followed("spread"),
+    "retrieval": curves.followed("learning"),
+    "ranks": curves.followed("ranks"),
     "spectrum": curves_of_views.spectra,
     "r-epsilon": curves_of_views.r_epsilon,
     "concentration-curves": curves_of_views.concentration,
-    "bound": geometry_facts.bound_over_time,
-    "projector-rank": geometry_facts.projector_over_time,
+    "bound": curves.followed("bound"),
+    "projector-rank": curves.followed("projector"),
     "nearest-negative": geometry_facts.negatives,
 }
 """Figures that the page draws too."""
 NAMES = ("alignment-divergence", *SINGLE, "map", "operations")
 """Every figure that can be drawn."""
-_WRITTEN = "It is in geometry.json, which contrascope diagnose RUN --geometry writes."
+_WRITTEN = "It is in geometry.json, which contrascope geometry RUN writes."
 _FOLLOWED = "It is followed in training with --probe geometry."
 MEASURED = {
     "operations": _WRITTEN,
@@ -41,18 +46,13 @@ MEASURED = {
 }
 """Where the numbers of a figure come from that no run has unasked."""
 QUANTITIES = (
-    ("Alignment of views (0: fall together)", "mean squared distance (0 to 4)", "alignment", "alignment"),
-    (
-        "Divergence: closest class centres",
-        "largest cosine (-1 to 1)",
-        "max_cosine",
-        "largest cosine of centres",
-    ),
-    ("Divergence: class centres", "mean cosine (-1 to 1)", "mean_cosine", "mean cosine of centres"),
-    ("Are images kept apart?", "uniformity (log, 0 to -4)", "uniformity", ""),
-    ("Does it learn?", "kNN accuracy (share, 0 to 1)", "knn_held_out", "kNN"),
+    ("Alignment of views (0: fall together)", "alignment", "alignment"),
+    ("Divergence: closest class centres", "max_cosine", "largest cosine of centres"),
+    ("Divergence: class centres", "mean_cosine", "mean cosine of centres"),
+    ("Are images kept apart?", "uniformity", ""),
+    ("Does it learn?", "knn_held_out", "kNN"),
 )
-"""Title, axis, key of a probe's row without its layer, key in a file of benchmarks/curves.py."""
+"""Title, key of a probe's row without its layer, key in a file of benchmarks/curves.py."""
 CODES = 12
 """Classes of a map that are told apart; the others share one sign."""
 
@@ -81,14 +81,13 @@ def _runs(path: Path, name: str) -> list[RunRecords]:
         return [load(path)]
     if name != NAMES[0]:
         raise InputError(f"{path} is a file; only {NAMES[0]!r} is drawn from one. Name the folder of a run.")
-    rows = trees(records.read_json(path))
-    names = list(dict.fromkeys(str(row.get("run", path.stem)) for row in rows))
-    return [
-        RunRecords(
-            path=str(path), name=one, probes=[row for row in rows if str(row.get("run", path.stem)) == one]
-        )
-        for one in names
-    ]
+    listed = records.read_json(path)
+    trees = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
+    rows = [row for tree in trees if (row := row_of({"step": 0, **tree, "kind": "probe"})) is not None]
+    found: dict[str, list[MetricsRow]] = {}
+    for row in rows:
+        found.setdefault(str(row.values.get("run", path.stem)), []).append(row)
+    return [RunRecords(path=str(path), name=one, probes=mine) for one, mine in found.items()]
 
 
 def _panels(name: str, runs: list[RunRecords]) -> Panels:
@@ -104,7 +103,7 @@ def _panels(name: str, runs: list[RunRecords]) -> Panels:
         figure = _block(SINGLE[name], run)
         if isinstance(figure, Figure):
             known.append((label, figure))
-    if name == "loss" and len({at(run.settings, "method.kind") for run in runs}) > 1:
+    if name == "loss" and len({str(value_at(run.settings, "method.kind")) for run in runs}) > 1:
         return [replace(_overlaid([one]), title=one[0]) for one in known]  # units that no axis can share
     return [_overlaid(known)] if known else []
 
@@ -152,11 +151,11 @@ def _overlaid(known: Sequence[tuple[str, Figure]]) -> Panel:
             band = None
     return Panel(
         title=first.title,
-        x=str(at(first.layout, "xaxis.title.text")),
-        y=str(at(first.layout, "yaxis.title.text")),
+        x=str(value_at(first.layout, "xaxis.title.text")),
+        y=str(value_at(first.layout, "yaxis.title.text")),
         curves=tuple(drawn),
-        log_x=at(first.layout, "xaxis.type") == "log",
-        log_y=at(first.layout, "yaxis.type") == "log",
+        log_x=value_at(first.layout, "xaxis.type") == "log",
+        log_y=value_at(first.layout, "yaxis.type") == "log",
     )
 
 
@@ -179,7 +178,7 @@ def _curve(trace: Tree, band: Tree | None, *, label: str) -> Curve:
 def _factors(runs: Sequence[RunRecords]) -> list[Panel]:
     """Alignment, divergence and kNN against epochs; uniformity where divergence was not measured."""
     found = [_factor(runs, *quantity) for quantity in QUANTITIES]
-    keys = [quantity[2] for quantity in QUANTITIES]
+    keys = [quantity[1] for quantity in QUANTITIES]
     known = {key: panel for key, panel in zip(keys, found, strict=True) if panel is not None}
     if "alignment" not in known:
         return []
@@ -188,10 +187,13 @@ def _factors(runs: Sequence[RunRecords]) -> list[Panel]:
     return list(known.values())
 
 
-def _factor(runs: Sequence[RunRecords], title: str, y: str, key: str, other: str) -> Panel | None:
+def _factor(runs: Sequence[RunRecords], title: str, key: str, other: str) -> Panel | None:
+    word = row_word(key) or row_word(f"h_{key}")
+    y = "" if word is None else f"{word.title} ({word.unit})"
     drawn, several = [], len(runs) > 1
     for place, (label, run) in enumerate(zip(unique_names(runs), runs, strict=True)):
-        for dash, (layer, words) in enumerate((("h", "encoder h"), ("z", "projector z"))):
+        for dash, layer in enumerate("hz"):
+            words = LAYERS[layer]
             names = (key, other) if key == "knn_held_out" else (f"{layer}_{key}", f"{layer} {other}")
             points = _epochs(run.probes, names)
             if not points or (key == "knn_held_out" and layer == "z"):
@@ -212,12 +214,12 @@ def _factor(runs: Sequence[RunRecords], title: str, y: str, key: str, other: str
     return Panel(title=title, x="finished epochs", y=y, curves=tuple(drawn)) if drawn else None
 
 
-def _epochs(rows: Sequence[Tree], names: tuple[str, str]) -> list[tuple[float, float, float, float]]:
+def _epochs(rows: Sequence[MetricsRow], names: tuple[str, str]) -> list[tuple[float, float, float, float]]:
     """Epoch, value and interval of those rows that have one of two keys."""
     found = []
     for row in rows:
-        epoch = number(row.get("epoch"))
-        value = next((row[name] for name in names if name in row), None)
+        epoch = number(row.epoch)
+        value = next((row.values[name] for name in names if name in row.values), None)
         if isinstance(value, list) and len(value) == 3:
             value = dict(zip(("value", "low", "high"), value, strict=True))
         known = estimate(value)
@@ -239,7 +241,7 @@ def _map(label: str, run: RunRecords) -> Points | None:
     classes = data["classes"] if key == "label" else []
     present = sorted({codes[i] for i in kept})
     names = {code: classes[code] if 0 <= code < len(classes) else f"{key} {code}" for code in present[:CODES]}
-    shares = [number(share) for share in at(run.gallery, "map.pca.explained") or []]
+    shares = [number(share) for share in value_at(run.gallery, "map.pca.explained") or ()]
     x, y = (
         f"{kind.upper()} {axis + 1}"
         + (
@@ -260,8 +262,8 @@ def _operations(label: str, run: RunRecords) -> Cells | None:
     heat = figure.data[0]
     return Cells(
         title=label,
-        x=str(at(figure.layout, "xaxis.title.text")),
-        y=str(at(figure.layout, "yaxis.title.text")),
+        x=str(value_at(figure.layout, "xaxis.title.text")),
+        y=str(value_at(figure.layout, "yaxis.title.text")),
         columns=heat["x"],
         rows=[html.unescape(name) for name in heat["y"]],
         values=heat["z"],

@@ -8,6 +8,8 @@ import torch
 from contrascope import records
 from contrascope.data.imageset import ImageSet
 from contrascope.errors import InputError
+from contrascope.records.kinds import BadImagesRecord, EnvironmentRecord
+from contrascope.records.typed import as_record
 from contrascope.runs.environment import environment
 from contrascope.runs.settings import RunSettings
 from contrascope.settings import differences, from_json, to_json
@@ -21,11 +23,11 @@ def claim(settings: RunSettings, out: Path, *, resume: bool) -> None:
     path = out / records.SETTINGS
     if not path.exists():
         out.mkdir(parents=True, exist_ok=True)
-        records.write_json(path, to_json(settings))
+        records.write_settings(out, to_json(settings))
         return
     if not resume:
         raise InputError(f"{out} already holds a run. Go on with --resume, or choose another --out.")
-    recorded = from_json(RunSettings, records.read_json(path))  # a setting that came later has its default
+    recorded = from_json(RunSettings, records.read_settings(out))  # a setting that came later has its default
     changed = differences(to_json(recorded), to_json(settings))
     if changed:
         lines = "\n  ".join(changed)
@@ -45,7 +47,8 @@ def record_start(out: Path, images: ImageSet, *, device: torch.device, processes
         "data_fingerprint": images.fingerprint,
         "classes": {column: list(names) for column, names in images.class_names.items()},
     }
-    records.write_json(out / records.ENVIRONMENT, facts)
+    records.write_record(out / records.ENVIRONMENT, as_record(EnvironmentRecord, facts))
     if images.bad_images:
         bad = [{"name": image.name, "reason": image.reason} for image in images.bad_images]
-        records.write_json(out / records.BAD_IMAGES, {"count": len(bad), "images": bad})
+        found = as_record(BadImagesRecord, {"count": len(bad), "images": bad})
+        records.write_record(out / records.BAD_IMAGES, found)

@@ -1,6 +1,6 @@
 """A run read back from its folder: settings, weights, its random twin, its policies."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -10,10 +10,11 @@ from contrascope import records
 from contrascope.augment.policy import Policy
 from contrascope.augment.presets import PolicySettings, build_policy
 from contrascope.data.imageset import ImageSet
-from contrascope.data.settings import DataSettings
 from contrascope.encoders.twin import drawn_from
 from contrascope.errors import InputError
 from contrascope.methods.base import Method
+from contrascope.records.kinds import EnvironmentRecord
+from contrascope.records.typed import read_record
 from contrascope.reports.notebook import run_html
 from contrascope.runs.build import RANDOM_SEED_OFFSET, build
 from contrascope.runs.settings import RunSettings
@@ -42,13 +43,25 @@ class Run:
         return run_html(self.path, step=self.step)
 
 
+def settings_of(folder: Path) -> RunSettings:
+    """The settings of a run's folder."""
+    return from_json(RunSettings, records.read_settings(folder), path=str(folder / records.SETTINGS))
+
+
+def image_shape(folder: Path) -> tuple[int, int, int]:
+    """Channels, height and width of a run's images."""
+    path = folder / records.ENVIRONMENT
+    shape = read_record(EnvironmentRecord, path).require("image_shape").image_shape
+    if len(shape) != 3 or min(shape) < 1:
+        raise InputError(
+            f"{path} has image_shape {list(shape)[:8]}; expected channels, height, width. Restore the file."
+        )
+    return shape
+
+
 def load_run(path: Path, *, step: int | None = None) -> Run:
     """The settings of a run and its newest weights, or those of the checkpoint at `step`."""
     settings = settings_of(path)
-    if settings is None:
-        raise InputError(
-            f"{path} is no run: it has no {records.SETTINGS}. Name a run's folder or an encoder."
-        )
     found = dict(records.checkpoint_folders(path))
     if not found:
         raise InputError(f"{path} has no checkpoint yet. Train on with: contrascope train {path} --resume")
@@ -57,20 +70,11 @@ def load_run(path: Path, *, step: int | None = None) -> Run:
         raise InputError(
             f"{path} has no checkpoint at step {step}; it has {', '.join(map(str, sorted(found)))}."
         )
-    channels, height, width = records.read_json(path / records.ENVIRONMENT)["image_shape"]
-    shape = channels, height, width
+    shape = image_shape(path)
     with drawn_from(settings.training.seed):
         method = build(settings, shape)
     read_weights(found[chosen], method)
     return Run(path=path, settings=settings, method=method.eval(), step=chosen, image_shape=shape)
-
-
-def settings_of(thing: object) -> RunSettings | None:
-    """The settings of a run, if this is a run's folder."""
-    if not isinstance(thing, str | Path):
-        return None
-    file = Path(thing).expanduser() / records.SETTINGS
-    return from_json(RunSettings, records.read_json(file)) if file.is_file() else None
 
 
 def open_run(folder: Path | str, *, step: int | None = None) -> Run:
@@ -88,14 +92,6 @@ def random_twin_of(run: Run) -> Method:
 def policies_for(settings: PolicySettings, images: ImageSet) -> tuple[Policy, ...]:
     """The policies of the settings for these images: views of the images' side unless a side is set."""
     return build_policy(settings, channels=images.shape[0], size=min(images.shape[1:]))
-
-
-def as_trained(thing: object, data: DataSettings) -> DataSettings:
-    """The data at the side that a run was trained on, unless another one is asked for."""
-    settings = settings_of(thing)
-    if data.size is not None or settings is None:
-        return data
-    return replace(data, size=settings.data.size)
 
 
 def default_device() -> torch.device:

@@ -8,13 +8,9 @@ from contrascope.data.settings import DataSettings
 from contrascope.encoders.settings import EncoderSettings, ProjectorSettings
 from contrascope.errors import InputError, did_you_mean
 from contrascope.evaluation.protocol import Protocol
-from contrascope.methods.joint.barlow_twins_settings import BarlowTwinsSettings
+from contrascope.methods.joint.plain_settings import PlainSettings
 from contrascope.methods.joint.simclr_settings import SimCLRSettings
-from contrascope.methods.joint.vicreg_settings import VICRegSettings
-from contrascope.methods.momentum.byol_settings import BYOLSettings
-from contrascope.methods.momentum.moco_settings import MoCoSettings
-from contrascope.methods.predict.simsiam_settings import SimSiamSettings
-from contrascope.methods.settings import MethodSettings
+from contrascope.methods.settings import MethodInfo, MethodSettings, SmallRun, discover
 from contrascope.runs.settings import Facts, RunSettings
 from contrascope.training.settings import OptimSettings, ScheduleSettings, TrainingSettings
 
@@ -43,6 +39,17 @@ def digits_simclr() -> RunSettings:
         schedule=ScheduleSettings(warmup_epochs=5.0),
         protocol=Protocol(k=20),
     )
+
+
+def digits_plain() -> RunSettings:
+    """The demo's images, networks and minutes, with a loss of your choice."""
+    method = PlainSettings(projector=ProjectorSettings(hidden=(256,), out=64))
+    return replace(digits_simclr(), method=method)
+
+
+def folder_plain() -> RunSettings:
+    """A loss of your choice on anyone's images; sizes are chosen by `fit_to_folder`."""
+    return replace(folder_simclr(), method=PlainSettings())
 
 
 def folder_simclr() -> RunSettings:
@@ -87,38 +94,41 @@ ADAMW = OptimSettings(name="adamw", lr=2e-3, weight_decay=1e-4)
 SGD = OptimSettings(name="sgd", lr=0.1, momentum=0.9, weight_decay=5e-4)
 
 
-@dataclass(frozen=True, kw_only=True)
-class CPUMethod:
-    """A method with a projector that a CPU affords, and what fits it in 12 minutes on two cores."""
-
-    method: MethodSettings
-    epochs: int
-    batch: int = 256
-    optim: OptimSettings = ADAMW
+OPTIMISERS = {"adamw": ADAMW, "sgd": SGD}
+"""By the word that a method's registration has."""
 
 
-def _cifar_cpu(one: CPUMethod) -> RunSettings:
+def cifar_cpu(info: MethodInfo) -> RunSettings:
     """Ten minutes on two cores: views of 24 px cost little more than half, and lose nothing at 32 (docs/log.md).
 
     The linear probe is left to `contrascope evaluate`: on raw pixels alone it takes minutes.
     """
+    small = small_run(info)
     return RunSettings(
         data=DataSettings(source=CIFAR10, labels="label"),
         policy=PolicySettings(name="simclr-cifar", size=24),
         encoder=EncoderSettings(name="convnet", mean=CIFAR_MEAN, std=CIFAR_STD),
-        method=one.method,
-        training=TrainingSettings(epochs=one.epochs, batch_size=one.batch, precision="bf16"),
-        optim=one.optim,
+        method=info.small_settings,
+        training=TrainingSettings(epochs=small.epochs, batch_size=small.batch, precision="bf16"),
+        optim=OPTIMISERS[small.optim],
         schedule=ScheduleSettings(warmup_epochs=1.0),
         protocol=Protocol(probes=("knn", "few_labels")),
     )
 
 
-def _arcl_cpu(one: CPUMethod) -> RunSettings:
-    """`_cifar_cpu` with the worst pair of four views: half the epochs, so about the same minutes."""
-    plain = _cifar_cpu(one)
-    training = replace(plain.training, epochs=max(1, one.epochs // 2), num_views=ARCL_VIEWS)
-    return replace(plain, method=replace(one.method, positives="worst"), training=training)
+def _arcl_cpu(info: MethodInfo) -> RunSettings:
+    """`cifar_cpu` with the worst pair of four views: half the epochs, so about the same minutes."""
+    plain = cifar_cpu(info)
+    training = replace(plain.training, epochs=max(1, plain.training.epochs // 2), num_views=ARCL_VIEWS)
+    method = info.settings(**{**small_run(info).changes, "positives": "worst"})
+    return replace(plain, method=method, training=training)
+
+
+def small_run(info: MethodInfo) -> SmallRun:
+    """How the method's recipe for a CPU differs from the common one, or an error that there is none."""
+    if info.small_run is None:
+        raise InputError(f"the method {info.name} has no recipe for a CPU; start from another method's.")
+    return info.small_run
 
 
 def _cifar(method: MethodSettings, *, lr: float, source: str, labels: str) -> RunSettings:
@@ -133,71 +143,51 @@ def _cifar(method: MethodSettings, *, lr: float, source: str, labels: str) -> Ru
     )
 
 
-SMALL_MLP = ProjectorSettings(hidden=(1024,), out=1024, batch_norm=True)
-SMALL_MLP_BN = ProjectorSettings(hidden=(512,), out=512, batch_norm=True, batch_norm_out=True)
-SMALL_PREDICTOR = ProjectorSettings(hidden=(512,), out=512, batch_norm=True)
-
-CPU_METHODS = {
-    "simclr": CPUMethod(method=SimCLRSettings(temperature=0.1), epochs=10),
-    "moco": CPUMethod(method=MoCoSettings(temperature=0.1, splits=0), epochs=8),
-    "barlow-twins": CPUMethod(method=BarlowTwinsSettings(projector=SMALL_MLP), epochs=9),
-    "simsiam": CPUMethod(
-        method=SimSiamSettings(projector=SMALL_MLP_BN, predictor=SMALL_PREDICTOR),
-        epochs=10,
-        batch=128,
-        optim=SGD,
-    ),
-    "byol": CPUMethod(
-        method=BYOLSettings(projector=SMALL_MLP_BN, predictor=SMALL_PREDICTOR, ema_decay=0.99),
-        epochs=7,
-        batch=128,
-        optim=SGD,
-    ),
-    "vicreg": CPUMethod(method=VICRegSettings(projector=SMALL_MLP), epochs=9),
+CPU_METHODS: dict[str, MethodInfo] = {
+    name.replace("_", "-"): info for name, info in discover().items() if info.small_run is not None
 }
-"""Methods of `cifar10-METHOD-cpu`."""
+"""Methods of `cifar10-METHOD-cpu`, as they registered themselves."""
 
-ARCL_METHODS, ARCL_VIEWS = ("simclr", "moco", "barlow-twins"), 4
-"""Methods of `cifar10-METHOD-arcl-cpu`, and their views of each image; any recipe takes the two settings."""
-
-PAPER_METHODS: dict[str, tuple[MethodSettings, float]] = {
-    "simclr": (SimCLRSettings(), 0.06),
-    "moco": (MoCoSettings(), 0.08),
-    "barlow-twins": (BarlowTwinsSettings(), 0.11),
-    "simsiam": (SimSiamSettings(), 0.05),
-    "byol": (BYOLSettings(), 0.05),
-    "vicreg": (VICRegSettings(), 0.11),
-}
-"""Methods with the paper's settings and rates; BYOL and VICReg, absent there, take those of their nearest kin."""
+ARCL_VIEWS = 4
+"""Views of each image in `cifar10-METHOD-arcl-cpu`; any recipe takes the two settings."""
 
 
 def _recipes() -> dict[str, Recipe]:
     recipes = {
         "digits-simclr": Recipe(make=digits_simclr, summary="SimCLR on 1,297 real 8x8 scans; the demo"),
+        "digits-plain": Recipe(
+            make=digits_plain, summary="any loss on the demo's scans: add --method.loss NAME"
+        ),
         "folder-simclr": Recipe(
             make=folder_simclr, summary="SimCLR on your images: add --data.source FOLDER", adapt=fit_to_folder
         ),
+        "folder-plain": Recipe(
+            make=folder_plain, summary="any loss on your images: add --method.loss NAME", adapt=fit_to_folder
+        ),
     }
-    for name, one in CPU_METHODS.items():
+    for name, info in CPU_METHODS.items():
         recipes[f"cifar10-{name}-cpu"] = Recipe(
-            make=lambda one=one: _cifar_cpu(one),
+            make=lambda info=info: cifar_cpu(info),
             summary=f"{name}, a small convnet, minutes on a CPU",
         )
-    for name in ARCL_METHODS:
-        recipes[f"cifar10-{name}-arcl-cpu"] = Recipe(
-            make=lambda one=CPU_METHODS[name]: _arcl_cpu(one),
-            summary=f"{name} + ArCL: the worst pair of {ARCL_VIEWS} views, the same minutes",
-        )
+    for name, info in CPU_METHODS.items():
+        if small_run(info).arcl:
+            recipes[f"cifar10-{name}-arcl-cpu"] = Recipe(
+                make=lambda info=info: _arcl_cpu(info),
+                summary=f"{name} + ArCL: the worst pair of {ARCL_VIEWS} views, the same minutes",
+            )
     for data, source, labels in (
         ("cifar10", CIFAR10, "label"),
         ("cifar100", CIFAR100, "fine_label,coarse_label"),
     ):
-        for name, (method, lr) in PAPER_METHODS.items():
-            recipes[f"{data}-{name}"] = Recipe(
-                make=lambda method=method, lr=lr, source=source, labels=labels: _cifar(
-                    method, lr=lr, source=source, labels=labels
+        for name, info in discover().items():
+            if info.paper_rate is None:
+                continue
+            recipes[f"{data}-{name.replace('_', '-')}"] = Recipe(
+                make=lambda info=info, lr=info.paper_rate, source=source, labels=labels: _cifar(
+                    info.settings(), lr=lr, source=source, labels=labels
                 ),
-                summary=f"{name}, ResNet-18, 800 epochs (Huang et al. 2023)",
+                summary=f"{name.replace('_', '-')}, ResNet-18, 800 epochs (Huang et al. 2023)",
             )
     return recipes
 

@@ -9,9 +9,11 @@ from contrascope.encoders.settings import EncoderSettings
 from contrascope.evaluation.protocol import Protocol
 from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.methods.settings import MethodSettings
+from contrascope.settings import written_as
 from contrascope.training.settings import OptimSettings, ScheduleSettings, TrainingSettings
 
 
+@written_as("RunSettings")
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
     """A whole run: images, views, networks, method, optimisation and evaluation."""

@@ -11,6 +11,8 @@ import safetensors.torch
 from contrascope import records
 from contrascope.errors import InputError
 from contrascope.evaluation.augmented import Fit, Move
+from contrascope.records.suites import AugmentedRecord, MoveEntry, RobustEntry
+from contrascope.records.typed import as_part
 
 TENSORS = ("weight", "bias", "h", "y")
 
@@ -21,7 +23,7 @@ class Parts:
 
     of: str
     """The representation."""
-    record: dict[str, Any]
+    record: AugmentedRecord
     """The suite's record; rows are added in place."""
     out: Path | None
     """Its file; None: nothing is kept."""
@@ -29,7 +31,7 @@ class Parts:
     @property
     def finished(self) -> bool:
         """Whether every row of the representation is there."""
-        return any(row["of"] == self.of for row in self.record["robustness"])
+        return any(row.of == self.of for row in self.record.robustness)
 
     def fit(self, copy: str, make: Callable[[], Fit]) -> Fit:
         """The probe of a copy and the copy's test features: read, or made and written; a damaged file is made anew."""
@@ -49,14 +51,14 @@ class Parts:
     def row(self, copy: str, severity: int | None, probe: str, make: Callable[[], Move]) -> None:
         """Adds a row to the record unless it is there."""
         key = (self.of, copy, severity, probe)
-        if any((row["of"], row["copy"], row["severity"], row["probe"]) == key for row in self.record["rows"]):
+        if any((row.of, row.copy, row.severity, row.probe) == key for row in self.record.rows):
             return
-        self.record["rows"].append({"of": self.of, **asdict(make())})
+        self.record.rows.append(as_part(MoveEntry, {"of": self.of, **asdict(make())}))
         self._keep()
 
     def finish(self, robust: dict[str, float]) -> None:
         """Adds what holds for all copies together, and removes the files of the probes."""
-        self.record["robustness"].append({"of": self.of, **robust})
+        self.record.robustness.append(as_part(RobustEntry, {"of": self.of, **robust}))
         self._keep()
         if self.out is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -64,13 +66,13 @@ class Parts:
     @property
     def _folder(self) -> Path:
         assert self.out is not None
-        marks = f"{self.record['protocol']}-{self.record['encoder']}"
+        marks = f"{self.record.protocol}-{self.record.encoder}"
         return self.out.with_suffix(".parts") / marks / self.of.replace(" ", "-")
 
     def _keep(self) -> None:
         if self.out is not None:
             self.out.parent.mkdir(parents=True, exist_ok=True)
-            records.write_json(self.out, self.record)
+            records.write_record(self.out, self.record)
 
 
 def forget_parts(out: Path | None) -> None:

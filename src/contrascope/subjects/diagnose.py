@@ -21,10 +21,12 @@ from contrascope.diagnosis.networks import (
     signals_on,
 )
 from contrascope.diagnosis.settings import DiagnosisSettings
+from contrascope.progress import Passes, Progress, silent
+from contrascope.records.diagnosis import DiagnosisRecord
+from contrascope.records.typed import as_record
 from contrascope.settings import to_json
 from contrascope.subjects.open import open_subject
 from contrascope.subjects.subject import Subject
-from contrascope.types import Progress, Tell, silent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,15 +50,16 @@ def diagnose_anything(
     step: int | None = None,
     settings: DiagnosisSettings,
     device: torch.device | str | None = None,
-    tell: Tell = silent,
     progress: Progress = silent,
 ) -> Diagnosed:
     """A run is diagnosed on its own images under its own policy, unless others are named.
 
+    `device` unset: the first GPU, or the CPU; `progress` counts embedded views.
+
     Raises `InputError` for an encoder without images, and for a file with images or a policy.
     """
     subject = open_subject(thing, data=data, policy=policy, labels=labels, step=step)
-    return diagnose_subject(subject, settings=settings, device=device, tell=tell, progress=progress)
+    return diagnose_subject(subject, settings=settings, device=device, progress=progress)
 
 
 def diagnose_subject(
@@ -64,7 +67,6 @@ def diagnose_subject(
     *,
     settings: DiagnosisSettings,
     device: torch.device | str | None = None,
-    tell: Tell = silent,
     progress: Progress = silent,
 ) -> Diagnosed:
     """The verdict of a subject; of networks without a random twin it is at best undecided."""
@@ -76,17 +78,15 @@ def diagnose_subject(
     networks, where = subject.trained, subject.device(device)
     some = some_images(subject.images, settings.images, seed=seed)
     views = fixed_views(some, subject.policies, num_views=settings.views, seed=seed, device=where)
-    reference = None
-    if subject.twin is not None:
-        tell("random encoder")
+    size, twin, reference = len(some) * settings.views, subject.twin, None
+    passes = Passes(progress, total=size if twin is None else 2 * size)
+    if twin is not None:
         reference = measure_layers(
-            subject.twin, views, draws=draws, seed=seed, device=where, progress=progress
+            twin, views, draws=draws, seed=seed, device=where, progress=passes.next(size)
         )
-    tell("encoder")
-    h, z = embed_views(networks, views, device=where, progress=progress)
+    h, z = embed_views(networks, views, device=where, progress=passes.next(size))
     signals = signals_on(networks, (h, z), reference, views, draws=draws, seed=seed, device=where)
     slope = None if signals.h is None else encoder_lipschitz(networks.encoder, views, device=where)
-    tell("factors and bounds")
     found = diagnosis(
         signals, h, z, some.labels, method=subject.method, lipschitz=slope, draws=draws, seed=seed
     )
@@ -97,9 +97,14 @@ def write_diagnosis(found: Diagnosed, settings: DiagnosisSettings, out: Path) ->
     """The full numbers as JSON; returns the file."""
     file = out / records.DIAGNOSIS if out.is_dir() else out
     file.parent.mkdir(parents=True, exist_ok=True)
-    value = {"thing": found.thing, "data": found.data, "settings": to_json(settings)}
-    records.write_json(file, value | to_json(found.diagnosis))
+    records.write_record(file, diagnosis_record(found, settings))
     return file
+
+
+def diagnosis_record(found: Diagnosed, settings: DiagnosisSettings | None = None) -> DiagnosisRecord:
+    """What diagnosis.json holds."""
+    value = {"thing": found.thing, "data": found.data, "settings": to_json(settings) if settings else {}}
+    return as_record(DiagnosisRecord, value | to_json(found.diagnosis))
 
 
 def _what(subject: Subject, some: ImageSet, views: FixedViews) -> str:

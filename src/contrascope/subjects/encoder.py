@@ -9,7 +9,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from contrascope import records
 from contrascope.augment.colour import gray
 from contrascope.data.imageset import ImageSet
 from contrascope.encoders.twin import weights_hash
@@ -17,6 +16,8 @@ from contrascope.errors import InputError
 from contrascope.features.embed import embed
 from contrascope.features.features import Features
 from contrascope.features.files import load_features, save_features
+from contrascope.records.entry import R
+from contrascope.records.typed import read_record
 from contrascope.settings import digest
 from contrascope.subjects.open import CHANNELS
 from contrascope.subjects.subject import Subject
@@ -96,9 +97,9 @@ class FeatureStore:
         return features
 
 
-def continued(out: Path | None, marks: dict[str, Any]) -> dict[str, Any] | None:
+def continued(kind: type[R], out: Path | None, marks: dict[str, Any]) -> R | None:
     """The record at `out`, if it carries the same marks: settings, encoder and images."""
     if out is None or not out.is_file():
         return None
-    found = records.read_json(out)
-    return found if all(found.get(key) == value for key, value in marks.items()) else None
+    found = read_record(kind, out).writable()
+    return found if all(getattr(found, key) == value for key, value in marks.items()) else None

@@ -16,6 +16,8 @@ from contrascope.diagnosis.networks import fixed_views
 from contrascope.diagnosis.settings import GeometrySettings
 from contrascope.diagnosis.subject_geometry import SubjectGeometry, measure_subject
 from contrascope.errors import InputError
+from contrascope.records.geometry import GeometryRecord
+from contrascope.records.typed import as_record
 from contrascope.settings import to_json
 from contrascope.subjects.open import is_file, open_subject
 from contrascope.subjects.subject import Subject
@@ -78,8 +80,13 @@ def write_geometry(found: MeasuredGeometry, settings: GeometrySettings, out: Pat
     """The full numbers as JSON; returns the file."""
     file = out / records.GEOMETRY if out.is_dir() else out
     file.parent.mkdir(parents=True, exist_ok=True)
-    records.write_json(file, {"settings": to_json(settings), **to_json(found)})
+    records.write_record(file, geometry_record(found, settings))
     return file
+
+
+def geometry_record(found: MeasuredGeometry, settings: GeometrySettings | None = None) -> GeometryRecord:
+    """What geometry.json holds."""
+    return as_record(GeometryRecord, {"settings": to_json(settings) if settings else {}, **to_json(found)})
 
 
 def _what(subject: Subject, some: ImageSet) -> str:

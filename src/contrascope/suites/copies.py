@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
 from contrascope.data.settings import DataSettings
 from contrascope.evaluation.copies import COPIES
 from contrascope.evaluation.protocol import Protocol
 from contrascope.evaluation.suites import AugmentedSettings
+from contrascope.records.entry import Tree, as_tree
+from contrascope.records.suites import AugmentedRecord
+from contrascope.settings import from_json
 from contrascope.suites.run import evaluate_suite
 
 RECORD_FOLDER = "augmented-copies"
@@ -84,24 +86,22 @@ def robustness_of(
         augmented=settings,
         out=Path(run) / RECORD_FOLDER if out is None else out,
     )
-    rows = {(row["copy"], row["probe"]): row for row in record["rows"]}
-    (worst,) = record["robustness"]
-    return Robustness(
-        copies={
-            copy: _copy_row(rows[copy, "own"], rows.get((copy, "original"), rows["original", "own"]))
-            for copy in COPIES
-        },
-        l_ar=worst["l_ar"],
-        l_ar_unit=worst["l_ar_unit"],
-        protocol=record["protocol"],
-    )
+    assert isinstance(record, AugmentedRecord)
+    rows = {(row.copy, row.probe): as_tree(row) for row in record.rows}
+    (worst,) = (as_tree(row) for row in record.robustness)
+    copies = {
+        copy: _copy_row(rows[copy, "own"], rows.get((copy, "original"), rows["original", "own"]))
+        for copy in COPIES
+    }
+    found = {"copies": copies, "l_ar": worst["l_ar"], "l_ar_unit": worst["l_ar_unit"]}
+    return from_json(Robustness, {**found, "protocol": record.protocol}, path=AugmentedRecord.FILE)
 
 
-def _copy_row(own: dict[str, Any], moved: dict[str, Any]) -> CopyRow:
+def _copy_row(own: Tree, moved: Tree) -> Tree:
     same = {field.name: own[field.name] for field in fields(CopyRow) if field.name in own}
-    return CopyRow(
+    return {
         **same,
-        accuracy_original_probe=moved["accuracy"],
-        risk_gap_original_probe=moved["risk_gap"],
-        bound_original_probe=moved["bound"],
-    )
+        "accuracy_original_probe": moved["accuracy"],
+        "risk_gap_original_probe": moved["risk_gap"],
+        "bound_original_probe": moved["bound"],
+    }

@@ -23,13 +23,15 @@ from contrascope.evaluation.suites import AugmentedSettings
 from contrascope.features.embed import embed
 from contrascope.features.features import Features
 from contrascope.jobs.assess import evaluation_sets
+from contrascope.records.suites import AugmentedRecord
+from contrascope.records.typed import as_record
 from contrascope.runs.store import Parts, forget_parts
 from contrascope.settings import to_json
 from contrascope.subjects.encoder import TRAINED, Say, continued, networks_for_any_images
 from contrascope.subjects.subject import Subject
 from contrascope.theory.factors.alignment import augmentation_robust, unit_views
 
-RECORD = "evaluation-augmented.json"
+RECORD = AugmentedRecord.FILE
 _TRAIN, _TEST = 0, 1
 """Places of the two sets, and epochs of the keyed draws: train and test images of one id are changed differently."""
 
@@ -42,7 +44,7 @@ def augmented_suite(
     out: Path | None,
     say: Say,
     device: torch.device | str | None = None,
-) -> dict[str, Any]:
+) -> AugmentedRecord:
     """The record of the suite, written to `out` after each row; what is there already is kept.
 
     Rows are `Move`s with the name of their representation (`of`): six copies with their own probe, and with
@@ -60,17 +62,15 @@ def augmented_suite(
     if settings.train_images is not None:
         train = some_images(train, settings.train_images, seed=settings.seed)
     marks = {
-        "suite": "augmented",
         "protocol": settings.hash(protocol),
         "encoder": weights_hash(networks[TRAINED]),
-        "data": [train.fingerprint, test.fingerprint],
+        "data": (train.fingerprint, test.fingerprint),
     }
     facts = {"source": source, "split": split, "train_images": len(train), "settings": to_json(settings)}
-    empty = {"rows": [], "robustness": [], "published": _published()}
-    record = continued(out, marks)
+    record = continued(AugmentedRecord, out, marks)
     if record is None:
         forget_parts(out)
-        record = {**marks, **facts, **empty}
+        record = as_record(AugmentedRecord, {**marks, **facts, "published": _published()})
     for of, network in _representations(networks, settings).items():
         parts = Parts(of=of, record=record, out=out)
         if not parts.finished:

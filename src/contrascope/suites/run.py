@@ -1,4 +1,4 @@
-"""The suites behind `contrascope evaluate --suite`: where they write, and what they say meanwhile."""
+"""The suites behind `contrascope robustness` and `transfer`: where they write, and what they say meanwhile."""
 
 import sys
 import time
@@ -13,10 +13,11 @@ from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError
 from contrascope.evaluation.protocol import Protocol
 from contrascope.evaluation.suites import AugmentedSettings, TransferProtocol
+from contrascope.records.suites import AugmentedRecord, TransferRecord
 from contrascope.runs.load import Run, settings_of
 from contrascope.settings import digest
 from contrascope.subjects.encoder import FeatureStore, Say
-from contrascope.subjects.open import CHANNELS, open_subject
+from contrascope.subjects.open import CHANNELS, kind_of, open_subject
 from contrascope.suites.robustness import RECORD as AUGMENTED_RECORD
 from contrascope.suites.robustness import augmented_suite
 from contrascope.suites.transfer import RECORD as TRANSFER_RECORD
@@ -39,16 +40,19 @@ def evaluate_suite(
     out: Path | None = None,
     device: torch.device | str | None = None,
     say: Say | None = None,
-) -> dict[str, Any]:
+) -> AugmentedRecord | TransferRecord:
     """Run a suite on a run, an encoder or a model in memory, and return its record.
 
     The record is kept in the run's folder (an encoder by name: in `out`, or else in a folder here), and a second
     call goes on where the first one stopped. `source` are the images of the robustness suite; unset: the run's.
-    `data` says how they are opened. A model in memory has no name, so that it needs `out`.
+    `data` says how they are opened. A model in memory has no name, so that it needs `out`. `say` hears of every part;
+    unset: standard error, with the clock.
     """
-    folder, say = _folder(suite, thing, out), _clock() if say is None else say
+    folder, say = _folder(suite, thing, out), say or _clock()
     if suite == "augmented" and sets:
-        raise InputError("--sets belongs to --suite transfer; name the images of --suite augmented as DATA.")
+        raise InputError(
+            "sets belong to the transfer suite; name the images of the robustness suite as DATA."
+        )
     if suite == "transfer":
         return transfer_suite(
             thing,
@@ -91,12 +95,12 @@ def _images(thing: Any, source: Any, data: DataSettings) -> Any:
     """The named images as `data` says they are opened, or those of the run."""
     if source is not None:
         return replace(data, source=str(source)) if isinstance(source, str | Path) else source
-    own = thing.settings if isinstance(thing, Run) else settings_of(thing)
-    if own is None:
+    if kind_of(thing) != "run":
         raise InputError(
-            f"{thing!r} is no run and has no images of its own; name them: evaluate {thing} DATA."
+            f"{thing!r} is no run and has no images of its own; name them: contrascope robustness {thing} DATA"
         )
-    return replace(own.data, split="train")
+    own = thing.settings if isinstance(thing, Run) else settings_of(Path(thing).expanduser())
+    return replace(own.data, split=DataSettings().split)
 
 
 def _clock() -> Say:

@@ -1,6 +1,6 @@
 """The transfer suite: one encoder on many sets; a set that cannot be had is named, and none stops the others."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,11 +35,13 @@ from contrascope.evaluation.transfer import (
     validation_mask,
 )
 from contrascope.features.embed import device_of
+from contrascope.records.suites import MeanEntry, ModeEntry, SetEntry, TransferEntry, TransferRecord
+from contrascope.records.typed import as_part, as_record
 from contrascope.settings import to_json
 from contrascope.subjects.encoder import TRAINED, FeatureStore, Say, continued, networks_for_any_images
 from contrascope.subjects.open import open_subject
 
-RECORD = "evaluation-transfer.json"
+RECORD = TransferRecord.FILE
 REASON = "not available"
 UNREACHED = "the suite has not come to it yet"
 """The reason of a set that a stopped suite did not reach: it counts as missing in every mean."""
@@ -55,7 +57,7 @@ def transfer_suite(
     store: FeatureStore,
     say: Say,
     device: torch.device | str | None = None,
-) -> dict[str, Any]:
+) -> TransferRecord:
     """The record of the suite, written to `out` after each number; a stopped suite goes on behind the last one.
 
     Sets of earlier calls stay in the record; `asked` names those of this call, and the summary is of them.
@@ -66,39 +68,41 @@ def transfer_suite(
     subject = open_subject(thing, size=protocol.size)
     side = protocol.size or subject.origin.side
     networks = networks_for_any_images(subject, references=protocol.references, device=device)
-    marks = {"suite": "transfer", "protocol": protocol.hash, "encoder": weights_hash(networks[TRAINED])}
-    record = continued(out, marks) or {**marks, "settings": to_json(protocol), "sets": {}}
-    record["asked"] = list(wanted)
+    marks = {"protocol": protocol.hash, "encoder": weights_hash(networks[TRAINED])}
+    record = continued(TransferRecord, out, marks)
+    record = record or as_record(TransferRecord, {**marks, "settings": to_json(protocol), "sets": {}})
+    record = replace(record, asked=tuple(wanted))
     for text, one in wanted.items():
-        fresh = {"name": one.name, "source": one.source, "rows": [], "points": {}, REASON: {}}
-        entry = record["sets"].setdefault(text, fresh)
-        if not entry["rows"]:
-            entry[REASON] = {"set": UNREACHED}
+        entry = record.sets.setdefault(text, SetEntry(name=one.name, source=one.source))
+        if not entry.rows:
+            entry.not_available["set"] = UNREACHED
 
     def keep() -> None:
-        record["summary"] = summary({text: record["sets"][text] for text in wanted})
+        record.summary.clear()
+        record.summary.update(summary({text: record.sets[text] for text in wanted}))
         if out is not None:
             out.parent.mkdir(parents=True, exist_ok=True)
-            records.write_json(out, record)
+            records.write_record(out, record)
 
     for text, one in wanted.items():
         say(f"set {one.name}")
-        entry = record["sets"][text]
-        entry[REASON] = {}
+        entry = record.sets[text]
+        entry.not_available.clear()
         try:
             opened = open_transfer_set(one, data if data.size else replace(data, size=side))
             opened = some_of(opened, protocol)
-            prints = [opened.train.fingerprint, opened.test.fingerprint]
+            prints = (opened.train.fingerprint, opened.test.fingerprint)
             # other images under the same name make void what was measured
-            if entry.setdefault("data", prints) != prints:
-                entry |= {"rows": [], "points": {}, "data": prints}
-            entry |= {"metric": one.metric, "split": opened.split}
+            if entry.data and entry.data != prints:
+                entry = replace(entry, rows=[], points={})
+            entry = replace(entry, data=prints, metric=one.metric, split=opened.split)
+            record.sets[text] = entry
             job = Job(
                 wanted=one, opened=opened, entry=entry, protocol=protocol, store=store, keep=keep, say=say
             )
             job.run(networks)
         except Exception as error:  # whatever breaks one set, files or network, is that set's alone
-            entry[REASON]["set"] = reason = _reason(error) + _near(one.source)
+            entry.not_available["set"] = reason = _reason(error) + _near(one.source)
             say(f"set {one.name}: {REASON}: {reason}")
         keep()
     return record
@@ -119,30 +123,29 @@ def some_of(opened: OpenedSet, protocol: TransferProtocol) -> OpenedSet:
     )
 
 
-def summary(sets: dict[str, Any]) -> dict[str, Any]:
+def summary(sets: Mapping[str, SetEntry]) -> dict[str, ModeEntry]:
     """For each mode and representation the mean over the sets, named after what it is of, and the mean rank.
 
-    >>> summary({"pets": {"rows": [{"of": "a", "mode": "linear", "value": 0.5}]}, "cars": {"rows": []}})["linear"]["a"]
-    {'mean': 0.5, 'mean_is': 'mean of the 1 available of 2', 'rank': 1.0}
+    >>> sets = {name: SetEntry(name=name, source=name) for name in ("pets", "cars")}
+    >>> summary(sets)
+    {}
     """
-    found: dict[str, Any] = {}
-    rows = [{**row, "set": name} for name, entry in sets.items() for row in entry["rows"]]
-    for mode in dict.fromkeys(row["mode"] for row in rows):
-        of_mode = [row for row in rows if row["mode"] == mode]
+    found: dict[str, ModeEntry] = {}
+    rows = [(name, row) for name, entry in sets.items() for row in entry.rows]
+    for mode in dict.fromkeys(row.mode for _, row in rows):
+        of_mode = [(name, row) for name, row in rows if row.mode == mode]
         scores = {
             of: {
-                name: next((r["value"] for r in of_mode if r["of"] == of and r["set"] == name), None)
+                name: next((row.value for at, row in of_mode if row.of == of and at == name), None)
                 for name in sets
             }
-            for of in dict.fromkeys(row["of"] for row in of_mode)
+            for of in dict.fromkeys(row.of for _, row in of_mode)
         }
-        ranks = mean_ranks(scores)
-        found[mode] = {}
+        ranks, networks = mean_ranks(scores), {}
         for of, values in scores.items():
             mean, named = mean_of(list(values.values()))
-            found[mode][of] = {"mean": mean, "mean_is": named, "rank": ranks[of]}
-        if mode in PUBLISHED_TRANSFER:
-            found[mode]["published"] = PUBLISHED_TRANSFER[mode]
+            networks[of] = MeanEntry(mean=mean, mean_is=named, rank=ranks[of])
+        found[mode] = ModeEntry(networks=networks, published=dict(PUBLISHED_TRANSFER.get(mode, {})))
     return found
 
 
@@ -154,7 +157,7 @@ class Job:
     """Its facts."""
     opened: OpenedSet
     """Its images."""
-    entry: dict[str, Any]
+    entry: SetEntry
     """What the record holds of it; filled in place."""
     protocol: TransferProtocol
     """What is measured."""
@@ -167,7 +170,7 @@ class Job:
 
     def run(self, networks: dict[str, nn.Module]) -> None:
         """Every mode of both networks that the record lacks; a mode that fails is named with its reason."""
-        done = {(row["of"], row["mode"]) for row in self.entry["rows"]}
+        done = {(row.of, row.mode) for row in self.entry.rows}
         for of, network in networks.items():
             for mode, work in self._works(of, network).items():
                 if (of, mode) in done:
@@ -176,10 +179,10 @@ class Job:
                 try:
                     score = work()
                 except ValueError as error:  # too few labels for this mode, say: the others may have enough
-                    self.entry[REASON][f"{of}, {mode}"] = _reason(error)
+                    self.entry.not_available[f"{of}, {mode}"] = _reason(error)
                     self.say(f"set {self.wanted.name}: {of}, {mode}: {REASON}: {_reason(error)}")
                 else:
-                    self.entry["rows"].append({"of": of, **asdict(score)})
+                    self.entry.rows.append(as_part(TransferEntry, {"of": of, **asdict(score)}))
                 self.keep()
 
     def _works(self, of: str, network: nn.Module) -> dict[str, Callable[[], TransferScore]]:
@@ -202,7 +205,7 @@ class Job:
             for shots in self.protocol.shots:
                 works[f"few_labels_{shots}"] = lambda shots=shots: few_labels(**parts(), shots=shots)
         if "finetune" in self.protocol.modes:
-            works["finetune"] = lambda: self._finetune(network, self.entry["points"].setdefault(of, {}))
+            works["finetune"] = lambda: self._finetune(network, self.entry.points.setdefault(of, {}))
         return works
 
     def _finetune(self, network: nn.Module, points: dict[str, float]) -> TransferScore:

@@ -10,35 +10,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from contrascope import records
 from contrascope.diagnosis.diagnosis import PSEUDO
 from contrascope.diagnosis.factors import Factors
 from contrascope.diagnosis.signals import LayerSignals
 from contrascope.diagnosis.verdict import Verdict
 from contrascope.intervals import Estimate
-from contrascope.settings import to_json
-from contrascope.subjects.diagnose import Diagnosed
+from contrascope.records.entry import as_tree
+from contrascope.records.files import finite
+from contrascope.records.lookup import verdict_word
+from contrascope.records.vocabulary import FACTORS, LAYERS, SIGNALS
+from contrascope.records.words import Tone
+from contrascope.subjects.diagnose import Diagnosed, diagnosis_record
 from contrascope.theory.bounds.bound import Bound
 
-Row = tuple[str, str]
-
-SIGNALS: tuple[Row, ...] = (
-    ("views.alignment", "alignment (0 best)"),
-    ("views.augmentation_robust", "worst pair of views, squared"),
-    ("views.retrieval", "view finds its image first"),
-    ("views.confusion", "average confusion ratio"),
-    ("uniformity", "uniformity (-4 best)"),
-    ("wasserstein", "distance to the uniform law"),
-    ("spread", "variance of unit rows"),
-    ("participation_ratio", "participation ratio"),
-    ("effective_rank", "effective rank (covariance)"),
-    ("rankme", "RankMe (raw singular values)"),
-    ("views.lidar", "LiDAR"),
-    ("alpha", "alpha-ReQ exponent"),
-    ("modes", "variance between 8 clusters"),
-    ("shortcut.explained", "explained by trivial statistics"),
-)
-"""Path in `LayerSignals` and what it is called."""
+COLOURS: dict[Tone, str] = {"good": "green", "open": "yellow", "bad": "red"}
 
 
 def show_diagnosis(found: Diagnosed, written: Path | None, *, as_json: bool = False) -> str:
@@ -66,12 +51,12 @@ def show_diagnosis(found: Diagnosed, written: Path | None, *, as_json: bool = Fa
 
 
 def _json(found: Diagnosed) -> str:
-    value = {"thing": found.thing, "data": found.data, **to_json(found.diagnosis)}
-    return json.dumps(records.finite(value), indent=2, allow_nan=False) + "\n"
+    record = diagnosis_record(found)
+    return json.dumps(finite(as_tree(record)), indent=2, allow_nan=False) + "\n"
 
 
 def _print_verdict(console: Console, verdict: Verdict) -> None:
-    style = {"healthy": "bold green", "undecided": "bold yellow"}.get(verdict.word, "bold red")
+    style = f"bold {COLOURS[verdict_word(verdict.word).tone]}"
     console.print(Text.assemble("Verdict: ", (verdict.word, style)))
     for sentence in verdict.evidence:
         console.print(Text(f"  - {sentence}"))
@@ -83,47 +68,33 @@ def _print_verdict(console: Console, verdict: Verdict) -> None:
 
 def _signal_table(found: Diagnosed) -> Table:
     signals = found.diagnosis.signals
-    columns = {
-        "encoder h": signals.h,
-        "its reference": signals.reference_h,
-        "projector z": signals.z,
-        "reference of z": signals.reference_z,
-    }
-    shown = {title: layer for title, layer in columns.items() if layer is not None}
-    table = Table(title="label-free signals, with 95 % intervals over images")
+    shown = {title: layer for name, title in LAYERS.items() if (layer := getattr(signals, name)) is not None}
+    table = Table(
+        title="label-free signals, with 95 % intervals over images (↑ higher is better, ↓ lower is better)"
+    )
     table.add_column("")
     for title in shown:
         table.add_column(title, justify="right")
-    for path, words in SIGNALS:
-        values = [_at(layer, path) for layer in shown.values()]
+    for one in SIGNALS:
+        values = [_at(layer, one.path) for layer in shown.values()]
         if any(value is not None for value in values):
-            table.add_row(words, *map(_number, values))
+            table.add_row(one.brief, *map(_number, values))
     return table
 
 
-def _at(layer: LayerSignals, path: str) -> Estimate | float | None:
+def _at(layer: LayerSignals, path: str) -> Estimate | float | int | None:
     value: Any = layer
     for part in path.split("."):
         value = None if value is None else getattr(value, part)
     return value
 
 
-def _number(value: Estimate | float | None) -> str:
+def _number(value: Estimate | float | int | None) -> str:
     if value is None:
         return "-"
     if isinstance(value, Estimate):
         return f"{value.value:.3g} [{value.low:.3g}, {value.high:.3g}]"
     return f"{value:.3g}"
-
-
-FACTORS: tuple[Row, ...] = (
-    ("error", "nearest-centre error"),
-    ("max_cosine", "largest cosine of two centres"),
-    ("mean_cosine", "mean cosine of two centres"),
-    ("cdnv", "class-distance normalised variance"),
-    ("directional_cdnv", "the same along the centres' line"),
-    ("simplex_distance", "distance to the simplex"),
-)
 
 
 def _factor_tables(factors: Mapping[str, Factors]) -> Iterator[Table]:
@@ -142,9 +113,9 @@ def _factor_table(labelling: str, layers: Mapping[str, Factors]) -> Table:
     table = Table(title=f"beside the verdict: {about}")
     table.add_column("")
     for layer in layers:
-        table.add_column({"h": "encoder h", "z": "projector z"}[layer], justify="right")
-    for name, words in FACTORS:
-        table.add_row(words, *(_number(getattr(one, name)) for one in layers.values()))
+        table.add_column(LAYERS[layer], justify="right")
+    for one in FACTORS:
+        table.add_row(one.brief, *(_number(getattr(layer, one.path)) for layer in layers.values()))
     table.add_section()
     for bounds in zip(*(one.bounds for one in layers.values()), strict=True):
         sign = ">=" if bounds[0].lower else "<="

@@ -7,19 +7,14 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from contrascope.records.lookup import probe_order, probe_title
+from contrascope.reports.blocks import Table as Block
 from contrascope.runs.settings import RunSettings
 from contrascope.settings import KIND, to_json
 
 Rows = list[dict[str, Any]]
-
-TITLES = {
-    "few_labels_1": "1 label\na class",
-    "few_labels_5": "5 labels\na class",
-    "nearest_centre": "all labels,\nnearest centre",
-    "knn": "all labels,\nkNN",
-    "linear": "all labels,\nlinear",
-}
 
 
 def show_settings(settings: RunSettings, *, brief: bool = False) -> str:
@@ -38,12 +33,11 @@ def show_json(rows: Rows) -> str:
 
 def show_table(rows: Rows) -> str:
     """One line a representation, one column a probe: accuracy in % with its interval."""
-    probes = list(dict.fromkeys(row["name"] for row in rows))
-    probes.sort(key=lambda name: (not name.startswith("few"), name))
+    probes = probe_order([row["name"] for row in rows])
     table = Table(title="accuracy in %, with 95 % interval over test images")
     table.add_column("")
     for name in probes:
-        table.add_column(TITLES.get(str(name), str(name)), justify="right")
+        table.add_column(probe_title(name, narrow=True), justify="right")
     for of in dict.fromkeys(row["of"] for row in rows):
         mine = {row["name"]: row for row in rows if row["of"] == of}
         table.add_row(of, *[_cell(mine.get(name)) for name in probes])
@@ -51,6 +45,17 @@ def show_table(rows: Rows) -> str:
     return (
         f"{table_text(table, width=110)}{first['n']} {first['split']} images, protocol {first['protocol']}\n"
     )
+
+
+def shown_block(block: Block) -> Table:
+    """A table of the page as one of the terminal: words on the left, numbers on the right."""
+    table = Table(title=block.title)
+    for place, title in enumerate(block.head):
+        words = not any(any(sign.isdigit() for sign in row[place]) for row in block.rows)
+        table.add_column(Text(title), justify="left" if words or place == 0 else "right")
+    for row in block.rows:
+        table.add_row(*map(Text, row), style="dim" if "(published)" in row[0] else None)
+    return table
 
 
 def table_text(table: Table, *, width: int) -> str:

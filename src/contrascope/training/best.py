@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from contrascope import records
+from contrascope.records.kinds import BestRecord
+from contrascope.records.typed import read_record
 
 
 class Best:
@@ -10,10 +12,11 @@ class Best:
 
     def __init__(self, run: Path) -> None:
         self._path = run / records.BEST
-        found = records.read_json(self._path) if self._path.exists() else {"step": None, "score": None}
-        self.step: int | None = found["step"]
+        path = self._path
+        found = read_record(BestRecord, path).writable() if path.exists() else records.empty(BestRecord)
+        self.step: int | None = found.step
         """Step of the best checkpoint so far; None before the first score."""
-        self._score: float | None = found["score"]
+        self._score: float | None = found.score
         self._saved = self.step
 
     def see(self, step: int, score: float | None) -> None:
@@ -24,5 +27,5 @@ class Best:
     def save(self) -> None:
         """Write the record; to be called once the checkpoint of `step` stands."""
         if self.step != self._saved:
-            records.write_json(self._path, {"step": self.step, "score": self._score})
+            records.write_record(self._path, BestRecord(step=self.step, score=self._score))
             self._saved = self.step

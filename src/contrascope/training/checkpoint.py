@@ -1,6 +1,7 @@
 """Checkpoints: safetensors for tensors, JSON for the rest; whole or absent."""
 
 import errno
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,14 @@ from torch import Tensor, nn
 from contrascope import records
 from contrascope.errors import InputError
 
+Optimizers = torch.optim.Optimizer | Mapping[str, torch.optim.Optimizer]
+"""The method's optimiser, or its optimisers by name."""
+
 METHOD, OPTIMIZER, STATE = "method.safetensors", "optimizer.safetensors", "state.json"
 
 
 def save_checkpoint(
-    run: Path, *, step: int, method: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any]
+    run: Path, *, step: int, method: nn.Module, optimizer: Optimizers, state: dict[str, Any]
 ) -> Path:
     """Write one checkpoint of a run; earlier ones stay untouched whatever happens."""
     try:
@@ -32,7 +36,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    folder: Path, *, method: nn.Module, optimizer: torch.optim.Optimizer | None = None
+    folder: Path, *, method: nn.Module, optimizer: Optimizers | None = None
 ) -> dict[str, Any]:
     """Put a checkpoint's tensors into the method and optimiser in place; return its JSON state."""
     state = records.read_json(folder / STATE)
@@ -74,21 +78,37 @@ def _unshared(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return result
 
 
-def _flatten(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    state = optimizer.state_dict()["state"]
+def _by_prefix(optimizer: Optimizers) -> dict[str, torch.optim.Optimizer]:
+    """Each optimiser by what its entries start with; one without a name has none."""
+    named = {"": optimizer} if isinstance(optimizer, torch.optim.Optimizer) else optimizer
+    return {f"{name}/" if name else "": one for name, one in named.items()}
+
+
+def _flatten(optimizer: Optimizers) -> tuple[dict[str, Tensor], dict[str, Any]]:
     moments, scalars = {}, {}
-    for index, entry in state.items():
-        for name, value in entry.items():
-            if isinstance(value, Tensor):
-                moments[f"{index}.{name}"] = value.detach().cpu().contiguous()
-            else:
-                scalars[f"{index}.{name}"] = value
+    for prefix, one in _by_prefix(optimizer).items():
+        for index, entry in one.state_dict()["state"].items():
+            for name, value in entry.items():
+                if isinstance(value, Tensor):
+                    moments[f"{prefix}{index}.{name}"] = value.detach().cpu().contiguous()
+                else:
+                    scalars[f"{prefix}{index}.{name}"] = value
     return moments, scalars
 
 
-def _unflatten(optimizer: torch.optim.Optimizer, moments: dict[str, Tensor], scalars: dict[str, Any]) -> None:
+def _unflatten(optimizer: Optimizers, moments: dict[str, Tensor], scalars: dict[str, Any]) -> None:
+    for prefix, one in _by_prefix(optimizer).items():
+        own = {
+            key: value
+            for key, value in {**moments, **scalars}.items()
+            if key.rpartition("/")[0] == prefix[:-1]
+        }
+        _unflatten_one(one, {key.removeprefix(prefix): value for key, value in own.items()})
+
+
+def _unflatten_one(optimizer: torch.optim.Optimizer, entries: dict[str, Any]) -> None:
     state: dict[int, dict[str, Any]] = {}
-    for key, value in [*moments.items(), *scalars.items()]:
+    for key, value in entries.items():
         index, name = key.split(".", 1)
         state.setdefault(int(index), {})[name] = value
     groups = optimizer.state_dict()["param_groups"]

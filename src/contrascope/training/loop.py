@@ -11,31 +11,27 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from contrascope import records
-from contrascope.augment.policy import Policy
-from contrascope.augment.views import make_views
-from contrascope.data.imageset import ImageSet
 from contrascope.methods.base import Method
 from contrascope.settings import to_json
-from contrascope.training.arithmetic import arithmetic, check_accumulation
+from contrascope.training.arithmetic import check_accumulation
 from contrascope.training.best import Best
 from contrascope.training.checkpoint import load_checkpoint, prune_checkpoints, save_checkpoint
 from contrascope.training.interrupt import Interrupted, StoppedError, StopRequest, stop_requests
-from contrascope.training.optim import build_optimizer, learning_rate
+from contrascope.training.optim import learning_rate
 from contrascope.training.order import epoch_order, rank_order, steps_per_epoch
 from contrascope.training.probe import Probe
 from contrascope.training.progress import TrainingProgress
 from contrascope.training.settings import OptimSettings, ScheduleSettings, TrainingSettings
+from contrascope.training.step import Stepper, named_losses
 from contrascope.training.track import Trackers, check_trackers
+from contrascope.training.views import Items, ViewMaker
 from contrascope.training.watch import LossWatch
-
-Halves = Tensor
-"""Two numbers: the mean alignment term and the spread term of a step."""
 
 
 def fit(
     method: Method,
-    images: ImageSet,
-    policies: tuple[Policy, ...],
+    items: Items,
+    view_maker: ViewMaker,
     *,
     run: Path,
     training: TrainingSettings,
@@ -45,16 +41,17 @@ def fit(
     probes: Sequence[Probe] = (),
     config: Mapping[str, Any] | None = None,
 ) -> Method:
-    """Train `method` on `images`, going on from the newest checkpoint in `run` if there is one.
+    """Train `method` on views of `items`, going on from the newest checkpoint in `run` if there is one.
 
     `config` is what `training.trackers` show as the run's settings; unset: those of this function.
     Raises `Interrupted` after saving when a stop was asked for (SIGTERM, Ctrl-C), `StoppedError` when a probe asked
     for it, and `NonFiniteLossError` with step, last good checkpoint and likely cause.
     """
+    method.check_before_training()
     check_accumulation(method, training, world_size=accelerator.num_processes)
     check_trackers(training.trackers)
     shown = config or to_json({"training": training, "optim": optim, "schedule": schedule})
-    loop = Loop(method, images, policies, run, training, optim, schedule, accelerator, tuple(probes), shown)
+    loop = Loop(method, items, view_maker, run, training, optim, schedule, accelerator, tuple(probes), shown)
     with contextlib.closing(loop), stop_requests() as stop, loop.progress:
         while loop.step < loop.steps:
             loop.epoch(stop)
@@ -66,8 +63,8 @@ class Loop:
     """State of one training run; everything else is a pure function of `step`."""
 
     method: Method
-    images: ImageSet
-    policies: tuple[Policy, ...]
+    items: Items
+    view_maker: ViewMaker
     run: Path
     training: TrainingSettings
     optim: OptimSettings
@@ -80,16 +77,18 @@ class Loop:
         training, accelerator = self.training, self.accelerator
         self.run.mkdir(parents=True, exist_ok=True)
         self.per_epoch = steps_per_epoch(
-            len(self.images), batch_size=training.batch_size, world_size=accelerator.num_processes
+            len(self.items), batch_size=training.batch_size, world_size=accelerator.num_processes
         )
         self.steps = self.per_epoch * training.epochs
         layout = torch.channels_last if training.channels_last else torch.contiguous_format
         self.method.to(accelerator.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
-        self.optimizer = build_optimizer(self.optim, self.method)
+        self.take_step = Stepper(
+            self.method, self.view_maker, training=training, optim=self.optim, accelerator=accelerator
+        )
         self.step = self._restore()
         if training.compile:
             self.method.encoder.compile()
-        self.network = accelerator.prepare_model(self.method)
+        self.take_step.wrap()
         self.watch = LossWatch(self.run, accelerator.device)
         self.best = Best(self.run)
         main = accelerator.is_main_process
@@ -102,12 +101,14 @@ class Loop:
         """Train to the end of the current epoch."""
         epoch, first = divmod(self.step, self.per_epoch)
         every = self.training.checkpoint_every or self.per_epoch
-        self.network.train()
-        for ids, pixels in self._batches(epoch, first):
-            halves, rate = self._optimise(epoch, ids, pixels)
+        self.take_step.network.train()
+        for ids, items in self._batches(epoch, first):
+            rate = self._rate()
+            halves = self.take_step(ids, items, epoch=epoch, rate=rate)
+            self.method.after_step((self.step + 1) / self.steps)
             self.step += 1
             self.progress.advance()
-            self.watch.see(self.step, halves)
+            self.watch.see(self.step, halves.mean(dim=0))
             if self.step % self.training.log_every == 0 or self.step == self.steps:
                 self._log(epoch, rate, halves)
             reason = self._probe(epoch + 1) if self.step % self.per_epoch == 0 else ""
@@ -127,48 +128,24 @@ class Loop:
             self.metrics.close()
         self.trackers.close()
 
-    def _optimise(self, epoch: int, ids: Tensor, pixels: Tensor) -> tuple[Halves, float]:
-        rate = learning_rate(
+    def _rate(self) -> float:
+        return learning_rate(
             self.step,
             steps=self.steps,
             steps_per_epoch=self.per_epoch,
             peak=self.optim.lr,
             schedule=self.schedule,
         )
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        parts = self.training.accumulate
-        halves = [
-            self._backward(epoch, part_ids, part, last=i + 1 == parts)
-            for i, (part_ids, part) in enumerate(zip(ids.chunk(parts), pixels.chunk(parts), strict=True))
-        ]
-        if self.training.clip_norm > 0:
-            torch.nn.utils.clip_grad_norm_(self.method.parameters(), self.training.clip_norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.method.after_step((self.step + 1) / self.steps)
-        return torch.stack(halves).mean(dim=0), rate
 
-    def _backward(self, epoch: int, ids: Tensor, pixels: Tensor, *, last: bool) -> Halves:
-        training = self.training
-        with torch.no_grad():
-            views, _ = make_views(
-                pixels, self.policies, ids=ids, seed=training.seed, epoch=epoch, num_views=training.num_views
-            )
-        with arithmetic(training, self.accelerator.device):
-            terms = self.network(views).terms
-        with contextlib.nullcontext() if last else self.accelerator.no_sync(self.network):
-            self.accelerator.backward(terms.total / training.accumulate)
-        return torch.stack([terms.align.detach().mean(), terms.spread.detach()])
-
-    def _batches(self, epoch: int, first: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def _batches(self, epoch: int, first: int) -> Iterator[tuple[Tensor, Any]]:
         size, ranks = self.training.batch_size, self.accelerator.num_processes
-        order = epoch_order(len(self.images), seed=self.training.seed, epoch=epoch)
+        order = epoch_order(len(self.items), seed=self.training.seed, epoch=epoch)
         mine = rank_order(order, batch_size=size, rank=self.accelerator.process_index, world_size=ranks)
-        return iter(self.images.batches(mine, size // ranks, device=self.accelerator.device, start=first))
+        return iter(self.items.batches(mine, size // ranks, device=self.accelerator.device, start=first))
 
-    def _log(self, epoch: int, rate: float, halves: Halves) -> None:
-        align, spread = self.accelerator.reduce(halves, reduction="mean").tolist()  # pyright: ignore
+    def _log(self, epoch: int, rate: float, halves: Tensor) -> None:
+        turns = self.accelerator.reduce(halves, reduction="mean").tolist()  # pyright: ignore
+        align, spread = (sum(each) / len(turns) for each in zip(*turns, strict=True))
         self.watch.check()
         row = {
             "kind": "step",
@@ -178,6 +155,7 @@ class Loop:
             "align": align,
             "spread": spread,
             "lr": rate,
+            **({} if len(turns) == 1 else named_losses(self.method.turns, turns)),
             "images_per_second": round(self.progress.images_per_second(), 1),
         }
         self._write(row)
@@ -194,7 +172,7 @@ class Loop:
             self.progress.alarm(found.alarm)
             self.best.see(self.step, found.score)
             reason = found.alarm if found.stop else reason
-        self.network.train()
+        self.take_step.network.train()
         return reason
 
     def _write(self, row: dict[str, Any]) -> None:
@@ -207,7 +185,11 @@ class Loop:
         if self.accelerator.is_main_process:
             state = {"epochs": self.training.epochs, "steps": self.steps, "steps_per_epoch": self.per_epoch}
             save_checkpoint(
-                self.run, step=self.step, method=self.method, optimizer=self.optimizer, state=state
+                self.run,
+                step=self.step,
+                method=self.method,
+                optimizer=self.take_step.optimisers.by_name,
+                state=state,
             )
             self.best.save()
             prune_checkpoints(
@@ -222,7 +204,7 @@ class Loop:
         found = records.checkpoint_folders(self.run)
         if not found:
             return 0
-        state = load_checkpoint(found[-1][1], method=self.method, optimizer=self.optimizer)
+        state = load_checkpoint(found[-1][1], method=self.method, optimizer=self.take_step.optimisers.by_name)
         return int(state["step"])
 
     def _anyone(self, requested: bool) -> bool:

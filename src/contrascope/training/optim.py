@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from contrascope.errors import InputError
+from contrascope.methods.base import Method
 from contrascope.training.settings import OptimSettings, ScheduleSettings
 
 
@@ -30,13 +31,16 @@ def learning_rate(
     return peak * (schedule.final_fraction + (1 - schedule.final_fraction) * cosine)
 
 
-def build_optimizer(settings: OptimSettings, network: nn.Module) -> torch.optim.Optimizer:
+def build_optimizer(
+    settings: OptimSettings, network: nn.Module | Iterable[nn.Parameter]
+) -> torch.optim.Optimizer:
     """An optimiser over the trainable parameters, in at most two groups (decayed, not decayed)."""
     if settings.lr <= 0:
         raise InputError(f"optim.lr is {settings.lr}; expected a number above 0.")
-    trainable = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
-    plain = [p for _, p in trainable if settings.exclude_norm_and_bias and p.ndim <= 1]
-    decayed = [p for _, p in trainable if not (settings.exclude_norm_and_bias and p.ndim <= 1)]
+    parameters = network.parameters() if isinstance(network, nn.Module) else network
+    trainable = [p for p in parameters if p.requires_grad]
+    plain = [p for p in trainable if settings.exclude_norm_and_bias and p.ndim <= 1]
+    decayed = [p for p in trainable if not (settings.exclude_norm_and_bias and p.ndim <= 1)]
     groups: list[dict[str, Any]] = [{"params": decayed, "weight_decay": settings.weight_decay, "adapt": True}]
     if plain:
         groups.append({"params": plain, "weight_decay": 0.0, "adapt": False})
@@ -47,6 +51,41 @@ def build_optimizer(settings: OptimSettings, network: nn.Module) -> torch.optim.
     return torch.optim.SGD(
         groups, lr=settings.lr, momentum=settings.momentum, nesterov=settings.nesterov, fused=True
     )
+
+
+class Optimisers:
+    """The optimisers of a method by name, all with the same settings; one without a name moves all."""
+
+    def __init__(self, settings: OptimSettings, method: Method) -> None:
+        self.settings, self.parts = settings, dict(method.optimised())
+        unknown = [turn for turn in method.turns if turn not in self.parts]
+        if unknown or not method.turns:
+            raise InputError(
+                f"{type(method).__name__} has turns {method.turns}; expected names of its optimisers, "
+                f"{', '.join(map(repr, self.parts))}."
+            )
+        shared = [p for part in self.parts.values() for p in part.parameters]
+        if len({id(p) for p in shared}) != len(shared):
+            raise InputError(
+                f"{type(method).__name__} gives a parameter to two optimisers; expected one for each."
+            )
+        self.by_name = {name: build_optimizer(settings, part.parameters) for name, part in self.parts.items()}
+
+    def set_rate(self, rate: float) -> None:
+        """The learning rate of the step, which each optimiser's own factor multiplies."""
+        for name, one in self.by_name.items():
+            for group in one.param_groups:
+                group["lr"] = rate * self.parts[name].rate
+
+    def parameters(self, name: str) -> tuple[nn.Parameter, ...]:
+        """What the optimiser of this name moves."""
+        return self.parts[name].parameters
+
+    def step(self, name: str, *, clip_norm: float) -> None:
+        """One move of the optimiser of this name; the gradient is clipped first, if at all."""
+        if clip_norm > 0:
+            torch.nn.utils.clip_grad_norm_(self.parameters(name), clip_norm)
+        self.by_name[name].step()
 
 
 class LARS(torch.optim.Optimizer):

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from contrascope.errors import InputError, did_you_mean
+from contrascope.settings import written_as
 
 TRACKERS = ("tensorboard", "wandb", "mlflow", "trackio")
 
 
+@written_as("TrainingSettings")
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
     """The loop itself."""
@@ -20,6 +22,8 @@ class TrainingSettings:
     """Views of each image a step (at least 2)."""
     accumulate: int = 1
     """Micro-batches a step; refused where the loss or batch norm would make them inexact."""
+    chunk: int = 0
+    """Images embedded at a time, on each process; the gradient is the whole batch's. 0: all, which is faster."""
     precision: Literal["float32", "bf16"] = "float32"
     """Arithmetic of the networks; losses and weights stay in float32."""
     channels_last: bool = True
@@ -47,6 +51,15 @@ class TrainingSettings:
         for name in ("epochs", "batch_size", "accumulate", "log_every", "keep_last"):
             if getattr(self, name) < 1:
                 raise InputError(f"training.{name} is {getattr(self, name)}; expected 1 or more.")
+        if self.chunk < 0:
+            raise InputError(
+                f"training.chunk is {self.chunk}; expected 1 image or more, or 0 for the whole batch."
+            )
+        if self.chunk and self.accumulate > 1:
+            raise InputError(
+                "training.chunk and training.accumulate both cut the batch; leave accumulate at 1: chunk alone is "
+                "exact."
+            )
         if self.num_views < 2:
             raise InputError(f"training.num_views is {self.num_views}; a positive pair needs 2 or more.")
         for name in self.trackers:
@@ -54,6 +67,7 @@ class TrainingSettings:
                 raise InputError(f"training.trackers has {name!r}. {did_you_mean(name, TRACKERS)}")
 
 
+@written_as("OptimSettings")
 @dataclass(frozen=True, kw_only=True)
 class OptimSettings:
     """How weights move. Nothing is rescaled by the batch size: `lr` is what the optimiser sees."""
@@ -74,6 +88,7 @@ class OptimSettings:
     """Nesterov momentum (SGD only)."""
 
 
+@written_as("ScheduleSettings")
 @dataclass(frozen=True, kw_only=True)
 class ScheduleSettings:
     """Learning rate over the steps: linear warm-up, then cosine (or constant)."""

@@ -8,12 +8,11 @@ from torch import Tensor, nn
 from contrascope.distributed import gather_batch
 from contrascope.losses.barlow_twins import barlow_twins
 from contrascope.losses.terms import LossTerms
-from contrascope.methods.base import Method
+from contrascope.methods.embedding import JointEmbedding
 from contrascope.methods.joint.barlow_twins_settings import BarlowTwinsSettings
-from contrascope.types import Views
 
 
-class BarlowTwins(Method):
+class BarlowTwins(JointEmbedding):
     """Barlow Twins; no predictor (the code of Huang et al. computes one and does not use it)."""
 
     loss_name = "barlow_twins"
@@ -23,7 +22,9 @@ class BarlowTwins(Method):
         self.redundancy = settings.redundancy
         self.std: Literal["biased", "unbiased"] = settings.std
 
-    def terms(self, views: Views, z: Float[Tensor, "views batch dim"]) -> LossTerms:
+    def terms(
+        self, z: Float[Tensor, "views batch out"], target: Float[Tensor, "views batch out"] | None
+    ) -> LossTerms:
         return barlow_twins(
             gather_batch(z), std=self.std, redundancy=self.redundancy, positives=self.positives
         )

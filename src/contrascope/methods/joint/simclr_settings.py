@@ -1,19 +1,31 @@
 """Settings of SimCLR; without torch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contrascope.encoders.settings import ProjectorSettings
-from contrascope.methods.settings import MethodSettings, registered
+from contrascope.methods.hints import Hint, softmax_hint
+from contrascope.methods.settings import JointSettings, SmallRun, registered
+from contrascope.settings import written_as
 
 _PROJECTOR = ProjectorSettings(hidden=(512,), out=128)
 
 
-@registered("simclr", build="contrascope.methods.joint.simclr:SimCLR")
+@written_as("SimCLRSettings")
+@registered(
+    "simclr",
+    build="contrascope.methods.joint.simclr:SimCLR",
+    small_run=SmallRun(changes={"temperature": 0.1}, epochs=10, arcl=True),
+    paper_rate=0.06,
+)
 @dataclass(frozen=True, kw_only=True)
-class SimCLRSettings(MethodSettings):
+class SimCLRSettings(JointSettings):
     """SimCLR (Chen et al. 2020, arXiv:2002.05709); defaults of Huang et al. 2023's CIFAR code."""
 
     temperature: float = 0.5
     """Divides the cosines; 0.5 in Huang et al.'s code, 0.1 to 0.5 elsewhere."""
     projector: ProjectorSettings = _PROJECTOR
     """Linear 512, ReLU, linear 128, no batch norm."""
+
+    def hint(self, word: str, signals: Mapping[str, float]) -> Hint | None:
+        return softmax_hint(word, signals, temperature=self.temperature)

@@ -6,12 +6,11 @@ from torch import Tensor, nn
 from contrascope.distributed import gather_batch
 from contrascope.losses.terms import LossTerms
 from contrascope.losses.vicreg import vicreg
-from contrascope.methods.base import Method
+from contrascope.methods.embedding import JointEmbedding
 from contrascope.methods.joint.vicreg_settings import VICRegSettings
-from contrascope.types import Views
 
 
-class VICReg(Method):
+class VICReg(JointEmbedding):
     """VICReg with the loss of the authors' code, which differs in constants from the paper's equations.
 
     With more than two views the three terms are averaged over pairs and views.
@@ -23,7 +22,9 @@ class VICReg(Method):
         super().__init__(encoder, settings)
         self.settings = settings
 
-    def terms(self, views: Views, z: Float[Tensor, "views batch dim"]) -> LossTerms:
+    def terms(
+        self, z: Float[Tensor, "views batch out"], target: Float[Tensor, "views batch out"] | None
+    ) -> LossTerms:
         return vicreg(
             gather_batch(z),
             invariance=self.settings.invariance,

@@ -6,19 +6,20 @@ from torch import Tensor, nn
 
 from contrascope.losses.cosine import byol
 from contrascope.losses.terms import LossTerms
-from contrascope.methods.base import Method, build_predictor, over_views
+from contrascope.methods.embedding import JointEmbedding, build_predictor, over_views
 from contrascope.methods.momentum.byol_settings import BYOLSettings
 from contrascope.methods.target import check_decay, cosine_to_one, follow, target_copy
-from contrascope.types import Views
+from contrascope.methods.views import ViewBatch
 
 
-class BYOL(Method):
+class BYOL(JointEmbedding):
     """BYOL: p of each online view is drawn to the target network's z of the other views.
 
     The target's batch norm standardises with the batch in training, and keeps running statistics of its own.
     """
 
     loss_name = "byol"
+    of_the_whole = ("predictor",)
 
     def __init__(self, encoder: nn.Module, settings: BYOLSettings) -> None:
         super().__init__(encoder, settings)
@@ -28,14 +29,19 @@ class BYOL(Method):
         self.target_encoder = target_copy(self.encoder)
         self.target_projector = target_copy(self.projector)
 
-    def terms(self, views: Views, z: Float[Tensor, "views batch dim"]) -> LossTerms:
+    @torch.no_grad()
+    def targets(self, views: ViewBatch) -> Float[Tensor, "views batch out"]:
+        h = over_views(self.target_encoder, self.seen(views), joint=self.joint_pass)
+        return over_views(self.target_projector, h, joint=self.joint_pass)
+
+    def terms(
+        self, z: Float[Tensor, "views batch out"], target: Float[Tensor, "views batch out"] | None
+    ) -> LossTerms:
         p = over_views(self.predictor, z, joint=self.joint_pass)
-        with torch.no_grad():
-            h = over_views(self.target_encoder, views, joint=self.joint_pass)
-            target = over_views(self.target_projector, h, joint=self.joint_pass)
         return byol(p, target, positives=self.positives)
 
     def after_step(self, progress: float) -> None:
+        super().after_step(progress)
         ema_decay = cosine_to_one(self.ema_decay, progress)
         follow(self.target_encoder, self.encoder, ema_decay=ema_decay)
         follow(self.target_projector, self.projector, ema_decay=ema_decay)

@@ -1,19 +1,33 @@
 """Settings of BYOL; without torch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contrascope.encoders.settings import ProjectorSettings
-from contrascope.methods.settings import MethodSettings, registered
+from contrascope.methods.hints import Hint
+from contrascope.methods.settings import JointSettings, SmallRun, registered
+from contrascope.settings import written_as
 
 _PROJECTOR = ProjectorSettings(hidden=(4096,), out=256, batch_norm=True)
-
-
 _PREDICTOR = ProjectorSettings(hidden=(4096,), out=256, batch_norm=True)
+_SMALL = ProjectorSettings(hidden=(512,), out=512, batch_norm=True, batch_norm_out=True)
+_SMALL_PREDICTOR = ProjectorSettings(hidden=(512,), out=512, batch_norm=True)
 
 
-@registered("byol", build="contrascope.methods.momentum.byol:BYOL")
+@written_as("BYOLSettings")
+@registered(
+    "byol",
+    build="contrascope.methods.momentum.byol:BYOL",
+    small_run=SmallRun(
+        changes={"projector": _SMALL, "predictor": _SMALL_PREDICTOR, "ema_decay": 0.99},
+        epochs=7,
+        batch=128,
+        optim="sgd",
+    ),
+    paper_rate=0.05,  # absent in the paper: that of its nearest kin
+)
 @dataclass(frozen=True, kw_only=True)
-class BYOLSettings(MethodSettings):
+class BYOLSettings(JointSettings):
     """BYOL (Grill et al. 2020, arXiv:2006.07733, section 3.2)."""
 
     projector: ProjectorSettings = _PROJECTOR
@@ -22,3 +36,12 @@ class BYOLSettings(MethodSettings):
     """The same shape; its output must be as wide as the projector's."""
     ema_decay: float = 0.996
     """Decay of the target at the start; it rises to 1 along a cosine."""
+
+    def hint(self, word: str, signals: Mapping[str, float]) -> Hint | None:
+        if word == "not learning":
+            return None
+        return Hint(
+            cause="Online and target network agree on a constant: the predictor is missing or too weak, or the "
+            "target follows too fast.",
+            next=f"Use a predictor with a hidden layer and batch norm; raise ema_decay above {self.ema_decay:g}.",
+        )

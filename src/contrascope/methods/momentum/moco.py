@@ -11,14 +11,13 @@ from contrascope.losses.contrastive import info_nce_queue
 from contrascope.losses.pairs import queued_views
 from contrascope.losses.similarity import unit
 from contrascope.losses.terms import LossTerms
-from contrascope.methods.base import Method, over_views
+from contrascope.methods.embedding import JointEmbedding, over_views
 from contrascope.methods.momentum.moco_settings import MoCoSettings
-from contrascope.methods.split_norm import join_running_statistics, split_batch_norm
 from contrascope.methods.target import check_decay, follow, target_copy
-from contrascope.types import Views
+from contrascope.methods.views import ViewBatch
 
 
-class MoCo(Method):
+class MoCo(JointEmbedding):
     """MoCo, averaged over all ordered pairs of views as in Huang et al.'s code (the paper: one direction).
 
     Both directions meet the queue as it was before the step; the code lets the second one see the first
@@ -35,17 +34,9 @@ class MoCo(Method):
     def __init__(self, encoder: nn.Module, settings: MoCoSettings) -> None:
         super().__init__(encoder, settings)
         check_decay(settings.ema_decay)
-        if settings.queue_size < 1 or settings.splits < 0:
-            raise InputError(
-                f"queue_size must be at least 1 and splits at least 0; got {settings.queue_size} and "
-                f"{settings.splits}."
-            )
-        if settings.splits and settings.joint_pass:
-            raise InputError("splits are parts of one view's batch; set joint_pass=False, or splits=0.")
+        if settings.queue_size < 1:
+            raise InputError(f"queue_size must be at least 1; got {settings.queue_size}.")
         self.settings = settings
-        if settings.splits:
-            split_batch_norm(self.encoder, splits=settings.splits)
-            split_batch_norm(self.projector, splits=settings.splits)
         self.target_encoder = target_copy(self.encoder)
         self.target_projector = target_copy(self.projector)
         ids = torch.arange(settings.queue_size)
@@ -55,15 +46,16 @@ class MoCo(Method):
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         self._waiting: list[Tensor] = []
 
-    def terms(self, views: Views, z: Float[Tensor, "views batch dim"]) -> LossTerms:
-        keys = self._keys(views)
+    def terms(
+        self, z: Float[Tensor, "views batch out"], target: Float[Tensor, "views batch out"] | None
+    ) -> LossTerms:
+        keys = z.detach() if target is None else target
         if self.training:
-            self._waiting.append(queued_views(keys, self.positives))
-        batch = views.shape[1]
-        own = keys[:, rank() * batch : (rank() + 1) * batch]
+            joined = gather_rows(keys.transpose(0, 1)).transpose(0, 1)
+            self._waiting.append(queued_views(joined, self.positives))
         return info_nce_queue(
             z,
-            own,
+            keys,
             queue=self.queue.clone(),  # the backward pass must not meet a later enqueue
             temperature=self.settings.temperature,
             positives=self.positives,
@@ -71,9 +63,9 @@ class MoCo(Method):
 
     @torch.no_grad()
     def after_step(self, progress: float) -> None:
+        super().after_step(progress)
         follow(self.target_encoder, self.encoder, ema_decay=self.settings.ema_decay)
         follow(self.target_projector, self.projector, ema_decay=self.settings.ema_decay)
-        join_running_statistics(self)
         for keys in self._waiting:
             self._enqueue(unit(keys.to(self.queue.dtype)).flatten(0, 1))
         self._waiting.clear()
@@ -86,20 +78,26 @@ class MoCo(Method):
         self.pointer.copy_((self.pointer + len(keys)) % size)
 
     @torch.no_grad()
-    def _keys(self, views: Views) -> Float[Tensor, "views joined dim"]:
-        """Keys of all processes' images; with splits, batch norm sees them in shuffled order."""
-        if not (self.training and self.settings.splits):
-            h = over_views(self.target_encoder, views, joint=self.joint_pass)
-            z = over_views(self.target_projector, h, joint=self.joint_pass)
-            return gather_rows(z.transpose(0, 1)).transpose(0, 1)
+    def targets(self, views: ViewBatch) -> Float[Tensor, "views batch out"]:
+        """Keys; with splits, batch norm sees the images of all processes in shuffled order."""
+        seen = self.seen(views)
+        if not (self.training and self.splits):
+            h = over_views(self.target_encoder, seen, joint=self.joint_pass)
+            return over_views(self.target_projector, h, joint=self.joint_pass)
         keys = []
-        for index, view in enumerate(views):
+        for index, view in enumerate(seen):
             images = gather_rows(view)
             order = self._order(len(images), view=index).to(view.device)
             mine = order[rank() * len(view) : (rank() + 1) * len(view)]
             shuffled = gather_rows(self.target_projector(self.target_encoder(images[mine])))
-            keys.append(torch.empty_like(shuffled).index_copy_(0, order, shuffled))
+            joined = torch.empty_like(shuffled).index_copy_(0, order, shuffled)
+            keys.append(joined[rank() * len(view) : (rank() + 1) * len(view)])
         return torch.stack(keys)
+
+    def parts_problem(self) -> str | None:
+        if self.splits:
+            return "moco shuffles the keys of the whole batch before batch norm sees them; set splits to 0"
+        return None
 
     def _order(self, count: int, *, view: int) -> Int[Tensor, " count"]:
         ids = torch.arange(count)

@@ -1,16 +1,26 @@
 """Settings of MoCo; without torch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contrascope.encoders.settings import ProjectorSettings
-from contrascope.methods.settings import MethodSettings, registered
+from contrascope.methods.hints import Hint, softmax_hint
+from contrascope.methods.settings import JointSettings, SmallRun, registered
+from contrascope.settings import written_as
 
 _PROJECTOR = ProjectorSettings(hidden=(512,), out=128)
 
 
-@registered("moco", build="contrascope.methods.momentum.moco:MoCo")
+@written_as("MoCoSettings")
+@registered(
+    "moco",
+    build="contrascope.methods.momentum.moco:MoCo",
+    small_run=SmallRun(changes={"temperature": 0.1, "splits": 0}, epochs=8, arcl=True),
+    paper_rate=0.08,
+    small={"queue_size": 40, "splits": 4},
+)
 @dataclass(frozen=True, kw_only=True)
-class MoCoSettings(MethodSettings):
+class MoCoSettings(JointSettings):
     """MoCo (He et al. 2020, arXiv:1911.05722); defaults of Huang et al. 2023's CIFAR code."""
 
     temperature: float = 0.1
@@ -25,3 +35,6 @@ class MoCoSettings(MethodSettings):
     """Seed of the first queue and of the shuffles."""
     projector: ProjectorSettings = _PROJECTOR
     """Linear 512, ReLU, linear 128, no batch norm."""
+
+    def hint(self, word: str, signals: Mapping[str, float]) -> Hint | None:
+        return softmax_hint(word, signals, temperature=self.temperature)

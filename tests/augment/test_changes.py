@@ -6,19 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from contrascope.diagnosis.operations import (
-    OPERATIONS,
-    find_operation,
-    forward_directions,
-    moved_images,
-    operations_for,
-    strengths,
-)
+from contrascope.augment.changes import CHANGES, changes_for, find_change, moved_images, strengths
+from contrascope.diagnosis.operations import forward_directions
 from contrascope.errors import InputError
 
-each_continuous = pytest.mark.parametrize(
-    "name", [name for name, one in OPERATIONS.items() if not one.switch]
-)
+each_continuous = pytest.mark.parametrize("name", [name for name, one in CHANGES.items() if not one.switch])
 
 
 def pictures(count=6, channels=3, side=16):
@@ -35,11 +27,11 @@ def test_strength_0_leaves_the_image_as_it_is(name):
     assert torch.allclose(moved, images, atol=2e-6)
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", CHANGES)
 def test_the_input_stays_and_the_output_is_an_image_that_differs(name):
     images = pictures()
     before = images.clone()
-    moved, _ = moved_images(name, images, torch.full((len(images),), find_operation(name).reach))
+    moved, _ = moved_images(name, images, torch.full((len(images),), find_change(name).reach))
     assert torch.equal(images, before)
     assert moved.shape == images.shape
     assert 0 <= moved.min() <= moved.max() <= 1 + 1e-6
@@ -78,7 +70,7 @@ def test_a_crop_says_how_large_its_box_really_was():
 
 def test_strengths_are_keyed_by_image_and_stay_in_reach():
     ids = torch.arange(500)
-    for name, one in OPERATIONS.items():
+    for name, one in CHANGES.items():
         drawn = strengths(name, ids, seed=1, epoch=2)
         assert torch.equal(strengths(name, ids[100:], seed=1, epoch=2), drawn[100:])
         if not one.switch:
@@ -106,12 +98,12 @@ def test_what_has_no_derivative_says_so():
 
 
 def test_gray_images_have_no_colour_operations():
-    gray = set(operations_for(1))
-    assert {"hue", "saturation", "gray"} == set(OPERATIONS) - gray
+    gray = set(changes_for(1))
+    assert {"hue", "saturation", "gray"} == set(CHANGES) - gray
     for name in gray:
         moved_images(name, pictures(channels=1), torch.full((6,), 0.1))
 
 
 def test_an_unknown_operation_is_refused_with_the_nearest():
     with pytest.raises(InputError, match="Did you mean 'zoom'"):
-        find_operation("zom")
+        find_change("zom")

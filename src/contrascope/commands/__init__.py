@@ -1,0 +1,1 @@
+"""The command line: one file a command, found by its name; a file with a `COMMAND` is a command."""

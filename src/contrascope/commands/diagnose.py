@@ -1,0 +1,57 @@
+"""contrascope diagnose: the verdict, without labels."""
+
+import sys
+from dataclasses import dataclass, field
+
+from contrascope.commands.command import BROKEN, DONE, Command
+from contrascope.commands.subject import SHOWN, SubjectArguments, out_or_run, subject_of
+from contrascope.diagnosis.settings import DiagnosisSettings
+from contrascope.terminal.help import shown
+from contrascope.terminal.progress import CommandProgress
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiagnoseArguments(SubjectArguments):
+    """Say without labels whether a representation works, why, and what to try next.
+
+    The exit status is 0 for healthy or undecided, 3 for anything else, 2 for wrong input.
+    """
+
+    diagnosis: DiagnosisSettings = field(default_factory=DiagnosisSettings)
+
+
+def run(parsed: DiagnoseArguments, progress: CommandProgress) -> int:
+    """Diagnose, write the record, print the summary."""
+    from contrascope.subjects.diagnose import diagnose_anything, write_diagnosis
+    from contrascope.terminal.diagnosis import show_diagnosis
+
+    found = diagnose_anything(
+        parsed.thing,
+        **subject_of(parsed),
+        settings=parsed.diagnosis,
+        progress=progress.counter("views embedded"),
+    )
+    out = out_or_run(parsed)
+    written = None if out is None else write_diagnosis(found, parsed.diagnosis, out)
+    sys.stdout.write(show_diagnosis(found, written, as_json=parsed.json))
+    return DONE if found.diagnosis.verdict.ok else BROKEN
+
+
+COMMAND = Command(
+    name="diagnose",
+    group="measure",
+    words="RUN_OR_ENCODER_OR_FILE [DATA]",
+    summary="does it work, and why? without labels",
+    arguments=DiagnoseArguments,
+    run=run,
+    shown=(
+        shown("--diagnosis.images", "images that are looked at, drawn at random"),
+        shown("--diagnosis.views", "views of each"),
+        *SHOWN,
+    ),
+    examples=(
+        "contrascope diagnose runs/my-run",
+        "contrascope diagnose timm:resnet18 ~/photos --policy simclr",
+        "contrascope diagnose embeddings.npy",
+    ),
+)

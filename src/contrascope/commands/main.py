@@ -1,0 +1,101 @@
+"""From words to an exit code; what a command computes goes to stdout, what it says meanwhile to stderr."""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from contrascope.commands.command import (
+    DONE,
+    GROUPS,
+    HELP,
+    SIGNALLED,
+    WRONG_INPUT,
+    all_commands,
+    find_command,
+)
+from contrascope.commands.ended import EndedError, Terminated, terminable
+from contrascope.commands.old_spellings import renewed
+from contrascope.commands.train import recipe_lines
+from contrascope.errors import InputError, did_you_mean
+from contrascope.training.interrupt import Interrupted
+
+WRONG_PLACE = (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
+"""Faults of a path that the user named."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit codes are `contrascope.commands.command.EXIT_CODES`."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    with terminable():
+        try:
+            return _dispatch(words)
+        except InputError as error:
+            return _end(WRONG_INPUT, str(error))
+        except WRONG_PLACE as error:
+            return _end(WRONG_INPUT, f"{error.filename}: {error.strerror}.")
+        except EndedError as end:
+            _end(end.code, end.sentence)
+            raise SystemExit(end.code) from None
+        except Interrupted as stopped:
+            _end(SIGNALLED + stopped.number, str(stopped), after="^C")
+            raise
+        except KeyboardInterrupt as stop:
+            raise SystemExit(_stopped(words, stop)) from None
+        except BrokenPipeError:  # whoever read the output went away, as `head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return SIGNALLED + signal.SIGPIPE
+
+
+def _dispatch(words: list[str]) -> int:
+    if words[:1] == ["help"]:
+        words = [*words[1:2], "--help"]
+    if not words or words[0] in HELP:
+        sys.stdout.write(usage())
+        return DONE
+    if words[0] == "--version":
+        from contrascope import __version__
+
+        sys.stdout.write(f"contrascope {__version__}\n")
+        return DONE
+    name, *rest = renewed(words)
+    command = find_command(name)
+    if command is None:
+        raise InputError(f"there is no command {name!r}. {did_you_mean(name, all_commands())}")
+    code = command(rest)
+    sys.stdout.flush()
+    return code
+
+
+def usage() -> str:
+    """The commands in their groups, one line each, and the recipes."""
+    commands = all_commands().values()
+    heads = {one.name: f"{one.name} {one.words}" for one in commands}
+    column = max(map(len, heads.values()))
+    lines = ["usage: contrascope COMMAND ...", ""]
+    for group in GROUPS:
+        mine = [one for one in commands if one.group == group]
+        lines += [f"  {heads[one.name]:<{column}}  {one.summary}" for one in mine]
+    lines += [
+        "",
+        "contrascope COMMAND --help shows what people set, COMMAND --help-all everything.",
+        "",
+        "recipes for train:",
+        *(f"  {line}" for line in recipe_lines()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _stopped(words: list[str], stop: KeyboardInterrupt) -> int:
+    number = signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT
+    by = "SIGTERM" if isinstance(stop, Terminated) else "Ctrl-C"
+    command = find_command(words[0]) if words else None
+    more = str(stop) or ("" if command is None else command.stopped)
+    return _end(SIGNALLED + number, f"stopped by {by}. {more}".rstrip(), after="^C")
+
+
+def _end(code: int, sentence: str, *, after: str = "") -> int:
+    """Writes the sentence; on a terminal on a line of its own, where something stands there already."""
+    line = "\n" if after and sys.stderr.isatty() else ""
+    sys.stderr.write(f"{line}contrascope: {sentence}\n")
+    return code

@@ -1,0 +1,47 @@
+"""A saved file of settings: what --print-settings prints, or a run's settings.json."""
+
+import json
+from pathlib import Path
+
+from contrascope import records
+from contrascope.errors import InputError
+from contrascope.records.settings import settings_tree
+from contrascope.runs.settings import RunSettings
+from contrascope.settings import from_json
+
+SUFFIX = ".json"
+
+
+def is_settings_file(name: str) -> bool:
+    """Whether a word names a file of settings rather than a recipe.
+
+    >>> is_settings_file("my-settings.json"), is_settings_file("digits-simclr")
+    (True, False)
+    """
+    return name.endswith(SUFFIX) or Path(name).expanduser().is_file()
+
+
+def read_settings(path: Path) -> RunSettings:
+    """The settings in a file; a missing, damaged or wrong one is refused by name."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            f"there is no file {path}. contrascope train RECIPE --print-settings > {path.name} writes one."
+        ) from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is no JSON ({error}); expected what --print-settings prints.") from None
+    try:
+        tree = settings_tree(found, path)[0] if isinstance(found, dict) else found
+        return from_json(RunSettings, tree)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def name_of(path: Path) -> str:
+    """What a run by this file is called: the file's name, or that of its run.
+
+    >>> name_of(Path("mine.json")), name_of(Path("runs/digits/settings.json"))
+    ('mine', 'digits')
+    """
+    return path.resolve().parent.name if path.name == records.SETTINGS else path.stem

@@ -1,0 +1,207 @@
+"""contrascope train: an encoder by a recipe, a file of settings, or a run that goes on."""
+
+import contextlib
+import itertools
+import os
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from contrascope import records
+from contrascope.commands.command import BROKEN, CONFIG, DIVERGED, DONE, Command, Computing, Start
+from contrascope.commands.ended import EndedError
+from contrascope.commands.settings_file import is_settings_file, name_of, read_settings
+from contrascope.errors import InputError, did_you_mean
+from contrascope.methods.settings import method_settings
+from contrascope.runs.recipes import RECIPES, Recipe
+from contrascope.runs.settings import RunSettings
+from contrascope.terminal.help import shown
+from contrascope.terminal.progress import CommandProgress
+
+RUNS = Path("runs")
+"""Where runs without --out go."""
+METHOD = "--method"
+MORE = "Each recipe has its own defaults; contrascope train RECIPE --help shows them.\n\nrecipes:\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainArguments(Computing):
+    """Train a self-supervised encoder; every setting of the recipe can be changed."""
+
+    settings: Annotated[RunSettings, tyro.conf.arg(name="")]
+    name: tyro.conf.Suppress[tyro.conf.Fixed[str]] = ""
+    """What a run without --out is called."""
+    method_name: Annotated[str | None, tyro.conf.arg(name="method")] = None
+    """Another method in place of the recipe's, with its own defaults; `--method.*` changes them."""
+    out: Path | None = None
+    """Folder of the run; unset: runs/NAME-DATE-TIME."""
+    resume: bool = False
+    """Go on with the run in --out from its newest checkpoint."""
+    policy: Path | None = None
+    """Policy file (JSON), as `contrascope advise` writes it, in place of the recipe's policy."""
+    probe: Literal["geometry"] | None = None
+    """Measured while training: `geometry` stands for `--geometry.times 10`, unless the times are given."""
+    print_settings: bool = False
+    """Print every resolved setting as JSON and stop; `contrascope train FILE` runs what was printed."""
+
+
+def start(words: list[str], *, helping: bool) -> Start:
+    """The settings that the first word names, with the method of --method; where helping, also without a word."""
+    if not words or words[0].startswith("-"):
+        if helping:
+            more = "".join([MORE, *(f"  {line}\n" for line in recipe_lines())])
+            return Start(rest=words, default=TrainArguments(settings=RunSettings()), more=more)
+        raise InputError(
+            "train needs a recipe, a file of settings or a run's folder first; contrascope --help lists the recipes."
+        )
+    name, rest = words[0], words[1:]
+    default = _with_method(_named(name, rest, helping=helping), rest)
+    return Start(rest=rest, default=default, name=name)
+
+
+def run(parsed: TrainArguments, progress: CommandProgress) -> int:
+    """Train, and print the table, what it means, and the verdict."""
+    from contrascope.augment.policy_file import in_place_of
+    from contrascope.jobs.train import train
+    from contrascope.terminal.closing import verdict_line
+    from contrascope.terminal.tables import show_run, show_settings
+    from contrascope.training.device import find_device
+    from contrascope.training.interrupt import StoppedError
+    from contrascope.training.watch import NonFiniteLossError
+
+    settings = replace(parsed.settings, policy=in_place_of(parsed.settings.policy, parsed.policy))
+    if parsed.probe == "geometry":
+        settings = replace(settings, geometry=settings.geometry.followed())
+    if parsed.print_settings:
+        sys.stdout.write(show_settings(settings))
+        return DONE
+    device, first = find_device(parsed.device), os.environ.get("RANK", "0") == "0"
+    if first:
+        sys.stderr.write(show_settings(settings, brief=True))
+    out = parsed.out or new_folder(parsed.name)
+    try:
+        count = progress.counter("images embedded")
+        rows = train(settings, out, resume=parsed.resume, device=device, progress=count)
+    except StoppedError as alarmed:
+        raise EndedError(BROKEN, f"{alarmed} Look at it: contrascope diagnose {out}") from None
+    except NonFiniteLossError as diverged:
+        raise EndedError(DIVERGED, str(diverged)) from None
+    except KeyboardInterrupt as stop:
+        raise _with_folder(stop, out) from None
+    finally:
+        if parsed.out is None:
+            with contextlib.suppress(OSError):
+                out.rmdir()  # what ended before it began leaves no empty folder
+    if first:
+        sys.stdout.write(show_run(rows, out) + verdict_line(out))
+    return DONE
+
+
+def new_folder(name: str) -> Path:
+    """A new folder runs/NAME-DATE-TIME; of several runs that begin in one second each has its own."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise InputError("several processes train in one folder: name it with --out.")
+    stem = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    number, folder = 1, RUNS / stem
+    while True:
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            number += 1
+            folder = RUNS / f"{stem}-{number}"
+
+
+def _with_folder(stop: KeyboardInterrupt, out: Path) -> KeyboardInterrupt:
+    """The same stop; where a run has begun, it says how that goes on."""
+    if not (out / records.SETTINGS).is_file():
+        return stop
+    return type(stop)(f"What the run has saved stays; go on with: contrascope train {out} --resume")
+
+
+def recipe_lines() -> list[str]:
+    """Every recipe with its summary."""
+    width = max(map(len, RECIPES))
+    return [f"{name:<{width}}  {recipe.summary}" for name, recipe in RECIPES.items()]
+
+
+def _named(name: str, rest: list[str], *, helping: bool) -> TrainArguments:
+    """The settings of a recipe, of a run's folder, or of a file, by what the word is."""
+    folder = Path(name).expanduser()
+    if name in RECIPES:
+        return _of_recipe(RECIPES[name], name, rest, helping=helping)
+    if (folder / records.SETTINGS).is_file():
+        return TrainArguments(settings=read_settings(folder / records.SETTINGS), out=folder)
+    if is_settings_file(name):
+        return TrainArguments(settings=read_settings(folder), name=name_of(folder))
+    if folder.is_dir():
+        raise InputError(
+            f"{name} is a folder without {records.SETTINGS}, so no run. To train on images in it: "
+            f"contrascope train folder-simclr --data.source {name}"
+        )
+    raise InputError(f"there is no recipe {name!r}. {did_you_mean(name, RECIPES)}")
+
+
+def _of_recipe(recipe: Recipe, name: str, rest: list[str], *, helping: bool) -> TrainArguments:
+    """The recipe's settings, fitted to the data if the recipe does so."""
+    default = TrainArguments(settings=recipe.make(), name=name)
+    if recipe.adapt is None or helping:
+        return default
+    from contrascope.runs.facts import look
+    from contrascope.training.device import find_device
+
+    given = tyro.cli(
+        TrainArguments,
+        args=rest,
+        default=_with_method(default, rest),
+        prog=f"contrascope train {name}",
+        config=CONFIG,
+    )
+    facts, device = look(given.settings.data), find_device(given.device)
+    if device is not None:
+        facts = replace(facts, device=device.type)
+    fitted = recipe.adapt(replace(default.settings, data=given.settings.data), facts)
+    return replace(default, settings=fitted)
+
+
+def _with_method(default: TrainArguments, rest: list[str]) -> TrainArguments:
+    """The same with the method that --method names: its own flags follow from it, so it is looked for first."""
+    names = [word.partition("=")[2] for word in rest if word.startswith(f"{METHOD}=")]
+    names += [name for word, name in itertools.pairwise(rest) if word == METHOD]
+    if not names:
+        return default
+    return replace(default, settings=replace(default.settings, method=method_settings(names[-1])))
+
+
+COMMAND = Command(
+    name="train",
+    group="train",
+    words="RECIPE|SETTINGS.json|RUN",
+    summary="train an encoder; RUN --resume goes on with a run that was stopped",
+    arguments=TrainArguments,
+    run=run,
+    start=start,
+    shown=(
+        shown("--data.source", "the images: a folder, an array file, a name on the hub, digits, ..."),
+        shown("--training.epochs", "passes over the images"),
+        shown("--training.batch-size", "images of a step"),
+        shown("--optim.lr", "peak learning rate"),
+        shown("--method", "another method with its own defaults; --method.SETTING changes them"),
+        shown("--encoder.name", "the network: convnet, resnet18, timm:NAME, package.module:Object, ..."),
+        shown("--policy", "policy file that makes the views", "the recipe's policy"),
+        shown("--out", "folder of the run", "runs/NAME-DATE-TIME"),
+        shown("--resume", "go on with the run in --out, or with RUN"),
+        shown("--print-settings", "print all settings as JSON and stop; train FILE runs them"),
+        shown("--device", "cpu, cuda, cuda:1 or mps", "the first GPU, or the CPU"),
+    ),
+    examples=(
+        "contrascope train folder-simclr --data.source ~/photos --training.epochs 100",
+        "contrascope train cifar10-simclr-cpu --method vicreg --method.variance 10",
+        "contrascope train my-settings.json --optim.lr 0.001",
+        "contrascope train runs/my-run --resume",
+    ),
+)

@@ -1,0 +1,129 @@
+"""advice.json: what an advice found about a set of images, its operations and policies."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from contrascope.records.entry import Entry, Record, Tree
+from contrascope.records.kinds import EstimateEntry
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurveyEntry(Entry):
+    """Facts of the images; shares in [0, 1]."""
+
+    images: int | None
+    """Images of the set."""
+    sampled: int | None
+    """Images looked at."""
+    channels: int | None
+    """Channels of an image."""
+    height: int | None
+    """Height in px."""
+    width: int | None
+    """Width in px."""
+    side: int | None
+    """Shorter side in px at which everything is measured."""
+    coloured: EstimateEntry | None
+    """Share of images with colour."""
+    symmetric: EstimateEntry | None
+    """Share of images that equal their mirror image."""
+    handed: EstimateEntry | None
+    """Share of images told from their mirror image; chance is 0.5."""
+    copies: EstimateEntry | None
+    """Share of images with a near-duplicate."""
+    classes: int | None
+    """Classes where labels are given, else 0."""
+    hue_groups: int | None
+    """Separate groups of hue found without labels."""
+    hue_silhouette: float | None
+    """How separate they are."""
+    groups: str
+    """What the neighbours are asked about."""
+    known: EstimateEntry | None
+    """Share of an image's nearest others that are of its group."""
+    description: str
+    """In which description."""
+    chance: float | None
+    """The same by chance."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperationWordEntry(Entry):
+    """One word on an operation."""
+
+    name: str
+    """The operation."""
+    word: str
+    """A word of `vocabulary.OPERATION_WORDS`."""
+    strength: float | None
+    """The largest strength to use; null: leave it out."""
+    reason: str
+    """A sentence with its numbers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidateEntry(Entry):
+    """A policy that was compared."""
+
+    name: str
+    """The policy."""
+    ops: tuple[Tree, ...]
+    """Its operations, each with its kind, as in a policy file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanEntry(Entry):
+    """Rounds of short trainings."""
+
+    rounds: tuple[tuple[int, ...], ...]
+    """Policies and epochs of each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankedEntry(Entry):
+    """A policy in its place."""
+
+    place: int | None
+    """1: best."""
+    name: str
+    """The policy."""
+    stage: int | None
+    """The last round that trained it; 0: none."""
+    score: EstimateEntry | None
+    """What it is ranked by."""
+    reason: str
+    """A sentence with its numbers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdviceRecord(Record):
+    """Everything that an advice found."""
+
+    KIND: ClassVar[str] = "advice"
+    FILE: ClassVar[str] = "advice.json"
+    data: str
+    """The images."""
+    labels: str | None
+    """The label column that was used."""
+    survey: SurveyEntry | None
+    """What the images are like."""
+    facts: tuple[Tree, ...]
+    """What each operation does at each strength; nobody reads it."""
+    verdicts: tuple[OperationWordEntry, ...]
+    """The word on each operation."""
+    curves: Tree
+    """Concentration of operations, pairs and candidates; nobody reads it."""
+    policies: tuple[CandidateEntry, ...]
+    """The candidates."""
+    plan: PlanEntry | None
+    """Rounds of training."""
+    proxies: dict[str, Tree]
+    """The last score of every candidate that was trained; nobody reads it."""
+    ranking: tuple[RankedEntry, ...]
+    """Best first."""
+    complete: bool | None
+    """Whether every planned training is done."""
+    policy: str
+    """The file with the best policy."""
+    settings: Tree
+    """How it was measured."""

@@ -1,0 +1,118 @@
+"""diagnosis.json: the verdict, the signals that it rests on, factors and bounds.
+
+Layers, factors and details are plain trees: their numbers are named by the vocabulary, path by path, so that a new
+measurement needs no new field here.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from contrascope.records.entry import Entry, Record, Tree
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerdictEntry(Entry):
+    """One word, why, the likely cause, and what to try next."""
+
+    word: str
+    """A word of the vocabulary."""
+    evidence: tuple[str, ...]
+    """Sentences with the numbers that decided."""
+    cause: str
+    """The likely cause; empty for a healthy run."""
+    next: str
+    """What to try next."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaultsEntry(Entry):
+    """Numerical faults."""
+
+    non_finite: int | None
+    """Values that are NaN or infinite."""
+    dead_units: float | None
+    """Share of the encoder's outputs that are constant."""
+    batch_norm_gap: float | None
+    """Distance of features under stored and under batch statistics."""
+    stopped: str | None
+    """Why training stopped early."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignalsEntry(Entry):
+    """Label-free numbers of each layer, under the paths of `vocabulary.SIGNALS`."""
+
+    h: Tree | None
+    """Encoder; null where its output is not finite."""
+    z: Tree | None
+    """Projector, where there is one."""
+    reference_h: Tree | None
+    """The reference's encoder."""
+    reference_z: Tree | None
+    """The reference's projector."""
+    reference: str
+    """What the reference is."""
+    equal_views: float | None
+    """Share of images whose views are equal pixel for pixel."""
+    faults: FaultsEntry | None
+    """Numerical faults."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoundEntry(Entry):
+    """One bound of the theory."""
+
+    name: str
+    """What it bounds, and how."""
+    value: float | None
+    """The bound."""
+    terms: dict[str, float | None]
+    """What it is made of."""
+    conditions: dict[str, bool]
+    """Condition to whether it holds."""
+    trivial: float | None
+    """What one knows without looking."""
+    source: str
+    """Paper and theorem."""
+    lower: bool | None
+    """Whether it bounds from below."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactorsEntry(Entry):
+    """One layer under one labelling; its numbers are in `extra`, under the paths of `vocabulary.FACTORS`."""
+
+    labels: str
+    """The label column, or the rule that made pseudo-classes."""
+    pseudo: bool | None
+    """Whether the classes come from the embedding itself."""
+    classes: int | None
+    """Number of classes."""
+    bounds: tuple[BoundEntry, ...]
+    """Every bound that these features allow."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiagnosisRecord(Record):
+    """What is known of a representation without labels, and with them where they are given."""
+
+    KIND: ClassVar[str] = "diagnosis"
+    FILE: ClassVar[str] = "diagnosis.json"
+    thing: str
+    """The run, encoder or file."""
+    data: str
+    """The images and the policy, or the shape of the arrays."""
+    settings: Tree
+    """How it was measured."""
+    verdict: VerdictEntry | None
+    """From label-free signals alone."""
+    signals: SignalsEntry | None
+    """Those signals, beside a reference."""
+    factors: dict[str, FactorsEntry]
+    """By layer and labelling, as "h label" or "z pseudo-classes"."""
+    details: dict[str, Tree]
+    """By layer, under the paths of `vocabulary.DETAILS`; empty where there is one view."""
+    lipschitz: Tree | None
+    """Slopes of the encoder that were seen, under the paths of `vocabulary.SLOPES`; null for arrays."""
+    needs_views: tuple[str, ...]
+    """Measurements that one view of each image does not allow."""

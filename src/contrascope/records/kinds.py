@@ -1,0 +1,130 @@
+"""The small files of a run: environment, scores, best checkpoint, images that were left out."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from contrascope.records.entry import Entry, Record, Tree
+
+
+@dataclass(frozen=True, kw_only=True)
+class EstimateEntry(Entry):
+    """A number with its 95 % interval."""
+
+    value: float | None
+    """The estimate."""
+    low: float | None
+    """Lower end."""
+    high: float | None
+    """Upper end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentRecord(Record):
+    """What a run depends on besides its settings."""
+
+    KIND: ClassVar[str] = "environment"
+    FILE: ClassVar[str] = "environment.json"
+    time: str
+    """When it was started or last gone on with."""
+    command: tuple[str, ...]
+    """The words of the command line."""
+    python: str
+    """Version of Python."""
+    platform: str
+    """Operating system."""
+    processor: str
+    """Name of the processor."""
+    cores: int | None
+    """Its cores."""
+    threads: int | None
+    """Threads of torch."""
+    device: str
+    """Where it was trained."""
+    versions: dict[str, str | None]
+    """Package to version; null where it is not installed."""
+    commit: str | None
+    """Commit of the code, where it came from a checkout."""
+    processes: int | None
+    """Processes that trained together."""
+    images: int | None
+    """Training images."""
+    image_shape: tuple[int, ...]
+    """Channels, height, width."""
+    data_fingerprint: str
+    """Hash of the images."""
+    classes: dict[str, tuple[str, ...]]
+    """Label column to names of its classes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreEntry(Entry):
+    """One accuracy of one representation."""
+
+    of: str
+    """The representation."""
+    name: str
+    """The probe, a word of the vocabulary."""
+    value: float | None
+    """Share of test images that it gets right."""
+    low: float | None
+    """Lower end of the interval over test images."""
+    high: float | None
+    """Upper end."""
+    n: int | None
+    """Test images."""
+    protocol: str
+    """Hash of the protocol."""
+    split: str
+    """Split that was tested on."""
+    output: str = ""
+    """h or z."""
+    std: float | None = None
+    """Standard deviation over draws of labels."""
+    chosen: float | None = None
+    """Inverse penalty that was selected."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationRecord(Record):
+    """The table of scores."""
+
+    KIND: ClassVar[str] = "evaluation"
+    FILE: ClassVar[str] = "evaluation.json"
+    rows: tuple[ScoreEntry, ...]
+    """One a representation and probe."""
+    protocol: Tree
+    """The protocol's settings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BestRecord(Record):
+    """The checkpoint with the best label-free score."""
+
+    KIND: ClassVar[str] = "best_label_free"
+    FILE: ClassVar[str] = "best_label_free.json"
+    step: int | None
+    """Its step; null before the first score."""
+    score: float | None
+    """Its score."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BadImageEntry(Entry):
+    """An image that could not be read."""
+
+    name: str
+    """File or row."""
+    reason: str
+    """What is wrong with it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BadImagesRecord(Record):
+    """Images that could not be read and took no part."""
+
+    KIND: ClassVar[str] = "bad_images"
+    FILE: ClassVar[str] = "bad_images.json"
+    count: int | None
+    """How many."""
+    images: tuple[BadImageEntry, ...]
+    """Each with its reason."""

@@ -1,0 +1,134 @@
+"""metrics.jsonl: a first line that names the format, then a line a logged step or probe."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from contrascope.errors import InputError
+from contrascope.records.entry import FORMAT, Tree
+from contrascope.records.files import finite, write_atomic
+
+KIND = "metrics"
+"""Kind of the first line; in format 0 there is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricsRow:
+    """What the loop or a probe wrote at one step."""
+
+    kind: str
+    """`step` or `probe`."""
+    step: int
+    """Finished steps."""
+    epoch: int | float | None = None
+    """Finished epochs of a probe, the current epoch of a step."""
+    values: Tree = field(default_factory=dict)
+    """Everything else, under the keys of `vocabulary.ROWS`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadRows:
+    """Rows as they were read."""
+
+    rows: tuple[MetricsRow, ...]
+    """Every whole row."""
+    notices: tuple[str, ...]
+    """What was left out, in sentences."""
+
+
+class MetricsLog:
+    """The run's metrics, a line a step; continues after `step` and forgets whatever came later."""
+
+    def __init__(self, path: Path, *, after_step: int = 0) -> None:
+        kept = [row for row in read_metrics(path) if row["step"] <= after_step] if path.exists() else []
+        head = {"format": FORMAT, "kind": KIND}
+        write_atomic(path, b"".join(_line(row) for row in (head, *kept)))
+        self._file = path.open("ab")
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Append one row; it reaches the operating system at once."""
+        self._file.write(_line(row))
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def read_metrics(path: Path) -> list[Tree]:
+    """All whole rows, strictly; a last line that a crash tore is left out, one of another kind is an error."""
+    rows = []
+    lines = _lines(path)
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        row = _mapping(line)
+        if row is not None and row.get("kind") == KIND:
+            continue
+        if row is None or row_of(row) is None:
+            if row is None and number == len(lines):
+                break
+            raise InputError(f"{path}, line {number}, is damaged; remove that line to read the rest.")
+        rows.append(row)
+    return rows
+
+
+def read_rows(path: Path) -> ReadRows:
+    """All whole rows, tolerantly; what is damaged is counted."""
+    rows, bad, said = [], 0, []
+    lines = [line for line in _lines(path) if line.strip()]
+    for line in lines:
+        tree = _mapping(line)
+        if tree is not None and tree.get("kind") == KIND:
+            newer = tree.get("format")
+            if isinstance(newer, int) and newer > FORMAT:
+                said.append(
+                    f"{path.name} has format {newer}, written by a newer version; it was read as format {FORMAT}."
+                )
+            continue
+        row = None if tree is None else row_of(tree)
+        if row is None:
+            bad += 1
+        else:
+            rows.append(row)
+    if bad:
+        said.append(f"{path.name}: {bad} of {len(lines)} lines are damaged and were left out.")
+    return ReadRows(rows=tuple(rows), notices=tuple(said))
+
+
+def row_of(tree: Tree) -> MetricsRow | None:
+    """A row from its line; None where it names no step.
+
+    >>> row_of({"step": 5, "epoch": 1, "loss": 0.5})
+    MetricsRow(kind='step', step=5, epoch=1, values={'loss': 0.5})
+    """
+    step, epoch, kind = tree.get("step"), tree.get("epoch"), tree.get("kind", "step")
+    if isinstance(step, float) and step.is_integer():
+        step = int(step)
+    if isinstance(step, bool) or not isinstance(step, int) or not isinstance(kind, str):
+        return None
+    known = isinstance(epoch, (int, float)) and not isinstance(epoch, bool)
+    values = {key: value for key, value in tree.items() if key not in ("kind", "step", "epoch")}
+    return MetricsRow(kind=kind, step=step, epoch=epoch if known else None, values=values)
+
+
+def _lines(path: Path) -> list[bytes]:
+    try:
+        return path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}). Restore it, or start the run anew."
+        ) from None
+
+
+def _mapping(line: bytes) -> Tree | None:
+    try:
+        row = json.loads(line, parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) else None
+
+
+def _line(row: Mapping[str, Any]) -> bytes:
+    return (json.dumps(finite(dict(row)), ensure_ascii=False, allow_nan=False) + "\n").encode()

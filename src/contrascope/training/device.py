@@ -1,0 +1,70 @@
+"""The device that a user names, and accelerate on it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from accelerate import Accelerator
+
+from contrascope.errors import InputError
+
+NAME = "ACCELERATE_TORCH_DEVICE"
+"""Where accelerate looks for a device; read when its state begins."""
+
+
+def find_device(name: str | None) -> torch.device | None:
+    """The device of this name: cpu, cuda, cuda:1 or mps; None stays None, whoever computes chooses then.
+
+    Raises `InputError` for a name that torch does not know, and for a device that this machine lacks.
+
+    >>> find_device("cpu"), find_device(None)
+    (device(type='cpu'), None)
+    """
+    if name is None:
+        return None
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise InputError(f"the device is {name!r}; expected cpu, cuda, cuda:1 or mps.") from None
+    cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type == "cuda" and (device.index or 0) >= cards:
+        have = f"this machine shows torch {cards} CUDA device{'' if cards == 1 else 's'}"
+        raise InputError(f"the device is {name!r}, but {have}. Leave --device out, or use --device cpu.")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise InputError(f"the device is {name!r}, but torch finds no Apple GPU here. Use --device cpu.")
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise InputError(f"the device is {name!r}; expected cpu, cuda, cuda:1 or mps.")
+    return device
+
+
+def accelerator_on(device: torch.device | str | None) -> Accelerator:
+    """Accelerate in float32 on the device; None: on what accelerate finds.
+
+    Raises `InputError` where this process already trains elsewhere, or is one of several.
+    """
+    if device is None:
+        return Accelerator(mixed_precision="no")
+    wanted = torch.device(device)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise InputError(f"the device is {wanted}, but each of several processes has its own. Leave it out.")
+    with _named(wanted):
+        accelerator = Accelerator(mixed_precision="no", cpu=wanted.type == "cpu")
+    if accelerator.device.type != wanted.type or (wanted.index or 0) != (accelerator.device.index or 0):
+        raise InputError(
+            f"the device is {wanted}, but this process already trains on {accelerator.device}. Start another one."
+        )
+    return accelerator
+
+
+@contextmanager
+def _named(device: torch.device) -> Iterator[None]:
+    before = os.environ.get(NAME)
+    os.environ[NAME] = str(device)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[NAME]
+        else:
+            os.environ[NAME] = before
