@@ -117,8 +117,8 @@ def hf_encoder(name: str, *, channels: int, pretrained: bool) -> Foreign:
 class FunctionEncoder(nn.Module):
     """A function of images as a network without weights.
 
-    >>> FunctionEncoder(torch.Tensor.sum)
-    FunctionEncoder(TensorBase.sum)
+    >>> FunctionEncoder(nn.functional.relu)
+    FunctionEncoder(relu)
     """
 
     def __init__(self, function: Callable[[Tensor], Any]) -> None:
