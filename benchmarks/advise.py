@@ -25,7 +25,6 @@ from contrascope.advice.curves import few_per_class
 from contrascope.advice.policies import Candidate
 from contrascope.advice.proxies import Proxies
 from contrascope.advice.settings import AdviseSettings
-from contrascope.advice.state import State
 from contrascope.augment.op import AbstractOp
 from contrascope.augment.policy import Policy, policy, to_float
 from contrascope.augment.presets import preset
@@ -34,6 +33,7 @@ from contrascope.data.imageset import InMemoryImages
 from contrascope.data.open import open_images
 from contrascope.data.sampling import some_images
 from contrascope.data.settings import DataSettings
+from contrascope.runs.store import Request, Store, begin
 from contrascope.theory.concentration.augmented_distance import augmented_distance, normalised_pixels
 from contrascope.theory.concentration.concentration import concentration, delta_grid
 
@@ -164,21 +164,21 @@ def different_views(views: int) -> dict[str, int]:
 
 
 def measured(
-    images: InMemoryImages, state: State, per_class: int, views: int, *, nested: bool
+    images: InMemoryImages, store: Store, per_class: int, views: int, *, nested: bool
 ) -> dict[str, Scores]:
     """Pixel scores of every policy; kept."""
     assert images.y is not None
     rows = few_per_class(images.y, per_class=per_class, classes=10, seed=0)
     some, y = images.gather(rows), images.y[rows]
     tag = f"{'nested' if nested else 'equal'}-{per_class}-{views}"
-    if all((state.folder / f"pixels/{tag}-{key(name)}.json").exists() for name in PUBLISHED):
+    if all((store.folder / f"pixels/{tag}-{key(name)}.json").exists() for name in PUBLISHED):
         sets: dict[str, Tensor] = {}
         deltas: dict[str, Tensor] = {}
     else:
         sets = view_sets(some, views, nested=nested)
         deltas = levels(sets["a"], y)
     return {
-        name: state.kept(
+        name: store.kept(
             PixelScores,
             f"pixels/{tag}-{key(name)}",
             lambda name=name: PixelScores(values=pixel_scores(sets[name], y, deltas)),
@@ -191,12 +191,12 @@ def key(name: str) -> str:
     return name.replace(" ", "-").replace("/", "of").replace("+", "")
 
 
-def trained(images: InMemoryImages, state: State, minutes: Sequence[float]) -> dict[str, dict[str, Scores]]:
+def trained(images: InMemoryImages, store: Store, minutes: Sequence[float]) -> dict[str, dict[str, Scores]]:
     """Scores of short SimCLR trainings of every policy, by minutes; kept, and stopped trainings go on."""
     richest: tuple[AbstractOp, ...] = tuple(preset("simclr", strength=1.0)[0].ops)
     settings = AdviseSettings(scored=2000, width=32)
     common = Candidate(name="common views", ops=richest)
-    proxies = Proxies(images, common, state, base="simclr", settings=settings)
+    proxies = Proxies(images, common, store, base="simclr", settings=settings)
     found: dict[str, dict[str, Scores]] = {}
     for budget in sorted(minutes):
         for name in PUBLISHED:
@@ -267,22 +267,28 @@ def main() -> None:
         open_images(DataSettings(source=str(options.data), labels="label")), options.pool, seed=0
     )
     assert isinstance(images, InMemoryImages)
-    state = State(options.runs, {"data": images.fingerprint})
+    request = Request(work="benchmark of advice", settings={}, of={"data": images.fingerprint})
+    with begin(options.runs, request) as store:
+        compare(images, store, options)
+
+
+def compare(images: InMemoryImages, store: Store, options: argparse.Namespace) -> None:
+    """Every table that the options ask for."""
     for nested in (False, True):
         for per_class in options.per_class:
             how = "nested sets" if nested else "own views of each policy"
-            scores = measured(images, state, per_class, options.views, nested=nested)
+            scores = measured(images, store, per_class, options.views, nested=nested)
             if nested:
                 for name, count in different_views(options.views).items():
                     scores[name] = {**scores[name], "control: number of different views": float(count)}
             print(
                 table(f"pixels, {per_class} images a class, {options.views} views, {how}", scores), flush=True
             )
-            records.write_json(state.folder / f"scores-{per_class}-{nested}.json", scores)
+            records.write_json(store.folder / f"scores-{per_class}-{nested}.json", scores)
     if options.minutes:
-        for minutes, found in trained(images, state, options.minutes).items():
+        for minutes, found in trained(images, store, options.minutes).items():
             print(table(f"SimCLR, small network, {minutes} a policy", found), flush=True)
-            records.write_json(state.folder / f"scores-{minutes.replace(' ', '-')}.json", found)
+            records.write_json(store.folder / f"scores-{minutes.replace(' ', '-')}.json", found)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.records.kinds import EvaluationRecord
 from contrascope.records.typed import read_record
 from contrascope.runs.build import build
-from contrascope.runs.folder import claim
+from contrascope.runs.folder import check_request
 from contrascope.runs.load import default_device, load_run, policies_for
 from contrascope.runs.recipes import RECIPES
 from contrascope.runs.settings import RunSettings
@@ -95,7 +95,9 @@ def settings_of(options: argparse.Namespace, case: dict[str, Any], seed: int) ->
 def run_case(settings: RunSettings, folder: Path) -> dict[str, Any]:
     """Train if that is not done, measure the start, the middle and the end, and read everything back."""
     if (folder / records.SETTINGS).exists():
-        claim(settings, folder, resume=True)  # a finished run with other settings is not what was asked for
+        check_request(
+            settings, folder, resume=True
+        )  # a finished run with other settings is not what was asked for
     if not (folder / records.EVALUATION).exists():
         train(settings, folder, resume=True)
     path = folder / CURVES

@@ -2,7 +2,11 @@ import itertools
 import json
 import os
 import re
+import shutil
 import signal
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +17,7 @@ from contrascope import records
 from contrascope.advice import proxies as advise_proxies
 from contrascope.advice.advise import advise
 from contrascope.advice.policies import Candidate
-from contrascope.advice.settings import seconds_of
-from contrascope.advice.state import State
+from contrascope.advice.settings import AdviseSettings, seconds_of
 from contrascope.augment.flip import HorizontalFlip
 from contrascope.augment.jitter import ColorJitter, Grayscale
 from contrascope.augment.policy_file import read_policy
@@ -22,6 +25,7 @@ from contrascope.cli import main
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError
+from contrascope.runs.store import Store
 from contrascope.terminal.advice import show_advice
 from contrascope.training.interrupt import Interrupted
 
@@ -104,7 +108,7 @@ def test_a_second_call_reads_what_is_kept_and_another_request_is_refused(digits,
     out = Path(digits.policy)
     again = advise(DIGITS, labels="digit", budget=0.0, out=out, settings=small())
     assert again == digits
-    with pytest.raises(InputError, match=r"(?s)measurements of another request.*labels: digit -> None"):
+    with pytest.raises(InputError, match=r"(?s)work of another request.*labels: digit -> None"):
         advise(DIGITS, budget=0.0, out=out, settings=small())
 
 
@@ -193,11 +197,112 @@ def stop_in_second(request, monkeypatch, fit):
     return stopped.value
 
 
+@pytest.fixture
+def kept(digits, tmp_path):
+    """The request of the finished advice without trainings, its folder copied."""
+    shutil.copytree(Path(digits.policy).with_name("policy.advice"), tmp_path / "p.advice")
+    return {"labels": "digit", "out": tmp_path / "p.json", "settings": small()}
+
+
+def test_a_larger_budget_keeps_what_is_measured_and_a_smaller_one_gets_the_finished_advice(
+    kept, tmp_path, monkeypatch, capsys
+):
+    planned(monkeypatch, (2, 1))
+    first = advise(DIGITS, budget=12.0, **kept)
+    assert len(first.proxies) == 2
+    capsys.readouterr()
+    with monkeypatch.context() as patch:
+        for name in ("take_sample", "look_at", "measure_curves"):
+            patch.setattr(f"contrascope.advice.advise.{name}", lambda *_: pytest.fail("measured again"))
+        assert [advise(DIGITS, budget=budget, **kept) for budget in (12.0, 0.0)] == [first, first]
+        assert "this advice is finished" in capsys.readouterr().err
+        (tmp_path / "p.json").unlink()
+        assert advise(DIGITS, budget=5.0, **kept) == first
+    assert read_policy(tmp_path / "p.json").ops
+    planned(monkeypatch, (3, 1))
+    fitted, fit = [], advise_proxies.Proxies._fit
+    monkeypatch.setattr(advise_proxies.Proxies, "_fit", lambda *words: fitted.append(1) or fit(*words))
+    larger = advise(DIGITS, budget=20.0, **kept)
+    assert len(fitted) == 1
+    assert {**larger.proxies, **first.proxies} == larger.proxies
+    assert len(larger.proxies) == 3
+
+
+def test_a_larger_budget_that_is_interrupted_leaves_the_finished_advice(kept, tmp_path, monkeypatch):
+    finished = advise(DIGITS, budget=0.0, **kept)
+    before = {
+        path: path.read_bytes() for path in (tmp_path / "p.json", tmp_path / "p.advice" / "advice.json")
+    }
+    planned(monkeypatch, (2, 2))
+    stop_in_second({"budget": 12.0, **kept}, monkeypatch, advise_proxies.fit)
+    assert before == {path: path.read_bytes() for path in before}
+    assert advise(DIGITS, budget=0.0, **kept) == finished
+
+
+def test_a_policy_file_that_was_not_advised_is_not_overwritten(tmp_path):
+    out = tmp_path / "mine.json"
+    out.write_text("{}")
+    with pytest.raises(InputError, match=r"mine\.json exists, and no mine\.advice beside it"):
+        advise(DIGITS, budget=0.0, out=out, settings=small())
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.json"]
+
+
+def test_advice_of_version_0_1_is_handed_back_and_another_request_is_refused(tmp_path):
+    shutil.copytree(Path(__file__).parents[1] / "runs" / "format0" / "advice", tmp_path / "old.advice")
+    record = records.read_json(tmp_path / "old.advice" / "advice.json")
+    found = advise(DIGITS, budget=0.0, out=tmp_path / "old.json", settings=AdviseSettings())
+    assert [row.name for row in found.ranking] == [row["name"] for row in record["ranking"]]
+    assert records.read_json(tmp_path / "old.advice" / "advice.json") == record
+    with pytest.raises(InputError, match=r"settings\.advice\.views: 8 -> 4"):
+        advise(DIGITS, budget=0.0, out=tmp_path / "old.json", settings=AdviseSettings(views=4))
+
+
+KILLED = """
+import os, pathlib, signal, sys
+from advise_cases import small
+from contrascope.advice import measure
+from contrascope.advice.advise import advise
+from contrascope.data.settings import DataSettings
+real, left = measure.Curves.measure, [int(sys.argv[2])]
+def killed(*args, **more):
+    left[0] -= 1
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*args, **more)
+measure.Curves.measure = killed
+advise(DataSettings(source="digits"), budget=0.0, out=pathlib.Path(sys.argv[1]), settings=small(images=64))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", [1, 9])
+def test_advice_killed_in_the_middle_ends_as_one_that_ran_through(tmp_path, place):
+    out, whole = tmp_path / "p.json", tmp_path / "whole.json"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = f"{Path(__file__).parent}:{environment.get('PYTHONPATH', '')}"
+    words = [sys.executable, "-c", KILLED, str(out), str(place)]
+    assert subprocess.run(words, env=environment, capture_output=True).returncode == -signal.SIGKILL
+    before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "p.advice" / "curves").glob("*")}
+    assert len(before) == place - 1
+    cut, through = (advise(DIGITS, budget=0.0, out=path, settings=small(images=64)) for path in (out, whole))
+    assert replace(cut, policy="") == replace(through, policy="")
+    after = {name: (tmp_path / "p.advice" / "curves" / name).stat().st_mtime_ns for name in before}
+    assert after == before
+    assert out.read_bytes() == whole.read_bytes()
+
+
+def test_a_part_that_a_stop_tore_is_measured_anew(kept, digits, tmp_path):
+    (tmp_path / "p.advice" / "advice.json").unlink()
+    (tmp_path / "p.advice" / "survey.json").write_text('{"kind"')
+    again = advise(DIGITS, budget=0.0, **kept)
+    assert replace(again, policy=digits.policy) == digits
+
+
 def test_what_an_epoch_costs_is_found_out_with_a_few_steps(tmp_path, monkeypatch):
     seen, clock = [], itertools.count(0.0)
     images = open_images(DataSettings(source="digits", labels="none"))
     one = Candidate(name="flip", ops=(HorizontalFlip(),))
-    proxies = advise_proxies.Proxies(images, one, State(tmp_path, {}), base="simclr", settings=small())
+    proxies = advise_proxies.Proxies(images, one, Store(folder=tmp_path), base="simclr", settings=small())
     monkeypatch.setattr(advise_proxies.Proxies, "_measure", lambda *_: None)
     monkeypatch.setattr(advise_proxies.Proxies, "_fit", lambda *words: seen.append(len(words[-1])))
     monkeypatch.setattr(advise_proxies.time, "perf_counter", lambda: next(clock))

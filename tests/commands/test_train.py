@@ -90,8 +90,13 @@ def test_sigterm_saves_says_how_to_go_on_and_exits_143(whole, tmp_path):
 def test_a_run_folder_is_refused_without_resume_and_with_other_settings(whole, capsys):
     assert main(["train", "digits-simclr", *TINY, "--out", str(whole)]) == 2
     assert "already holds a run" in capsys.readouterr().err
+    assert main(["train", str(whole), "--resume", "--training.batch-size", "32"]) == 2
+    assert "training.batch_size: 64 -> 32" in capsys.readouterr().err
+    assert main(["train", str(whole), "--resume", "--training.epochs", "5"]) == 2
+    assert "training.epochs: 6 -> 5" in capsys.readouterr().err
     assert main(["train", str(whole), "--resume", "--training.epochs", "7"]) == 2
-    assert "training.epochs: 6 -> 7" in capsys.readouterr().err
+    assert "Say how it goes on to step 140, with --schedule.continuation" in capsys.readouterr().err
+    assert outcome(whole)[0] == 120
 
 
 def test_a_diverged_run_exits_1_with_one_message_and_no_traceback(tmp_path, capsys):

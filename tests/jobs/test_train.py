@@ -1,5 +1,7 @@
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +11,11 @@ from PIL import Image
 from contrascope import records
 from contrascope.augment.settings import PolicySettings
 from contrascope.cli import main
+from contrascope.data.imageset import InMemoryImages
 from contrascope.data.settings import DataSettings
 from contrascope.encoders.settings import EncoderSettings, ProjectorSettings
 from contrascope.errors import InputError
+from contrascope.evaluation.protocol import Protocol
 from contrascope.jobs.train import train
 from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.runs.build import build
@@ -89,6 +93,190 @@ def test_a_finished_run_resumed_stays_as_it_is(finished):
     assert train(tiny(), finished, resume=True) == []
     assert before == {p: p.read_bytes() for p in (finished / records.CHECKPOINTS).rglob("*.safetensors")}
     assert (finished / records.METRICS).read_bytes() == lines
+
+
+def test_a_finished_run_with_scores_is_handed_back_without_opening_its_images(tmp_path, monkeypatch):
+    settings = replace(tiny(labels=None), protocol=Protocol(k=5, probes=("knn",)))
+    rows = train(settings, tmp_path / "run")
+    assert len(rows) == 3
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    monkeypatch.setattr("contrascope.jobs.train.open_images", lambda *_: pytest.fail("opened"))
+    assert train(settings, tmp_path / "run", resume=True) == json.loads(json.dumps(rows))
+    assert before == {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data": DataSettings(source="no-such-folder")}, "no-such-folder"),
+        ({"training": TrainingSettings(batch_size=4096)}, "fewer than training.batch_size 4096"),
+        ({"training": TrainingSettings(batch_size=64, chunk=16)}, "training.chunk is 16"),
+        ({"encoder": EncoderSettings(name="no-net")}, "no-net"),
+    ],
+)
+def test_a_start_that_fails_leaves_nothing_behind(tmp_path, changes, message):
+    with pytest.raises(InputError, match=message):
+        train(replace(tiny(), **changes), tmp_path / "runs" / "run")
+    assert not (tmp_path / "runs").exists()
+
+
+def pictures(path, *, seed=0, count=40):
+    values = np.random.default_rng(seed).integers(256, size=(count, 8, 8, 1), dtype=np.uint8)
+    np.savez(path, train_images=values)
+    return str(path)
+
+
+def of_pictures(source, **training):
+    many = {"epochs": 2, "batch_size": 16, "log_every": 1, **training}
+    return replace(tiny(source=source, labels=None), training=TrainingSettings(**many))
+
+
+def test_other_images_are_refused_before_anything_is_written(tmp_path):
+    settings, out = of_pictures(pictures(tmp_path / "a.npz")), tmp_path / "run"
+    train(settings, out)
+    before = {
+        path: path.read_bytes() for path in out.rglob("*") if path.is_file() and path.name != "run.lock"
+    }
+    pictures(tmp_path / "a.npz", seed=1)
+    with pytest.raises(InputError, match=r"(?s)trained on other images:.*data_fingerprint: \w+ -> \w+\n"):
+        train(settings, out, resume=True)
+    pictures(tmp_path / "a.npz", count=80)
+    with pytest.raises(InputError, match=r"(?s)images: 40 -> 80.*steps_per_epoch: 2 -> 5"):
+        train(settings, out, resume=True)
+    assert before == {
+        path: path.read_bytes() for path in out.rglob("*") if path.is_file() and path.name != "run.lock"
+    }
+
+
+def test_the_same_images_in_another_place_go_on_and_the_first_environment_stays(tmp_path):
+    out, old = tmp_path / "run", pictures(tmp_path / "a.npz")
+    train(of_pictures(old), out)
+    first = records.read_json(out / records.ENVIRONMENT)
+    assert first["resumed"] == []
+    moved = str(shutil.move(old, tmp_path / "b.npz"))
+    records.write_json(out / records.ENVIRONMENT, {**first, "processes": 2})
+    train(of_pictures(moved), out, resume=True)
+    assert load_run(out).settings.data.source == moved
+    now = records.read_json(out / records.ENVIRONMENT)
+    (resumed,) = now.pop("resumed")
+    assert {**now, "resumed": []} == {**first, "processes": 2}
+    assert resumed["changed"] == ["processes: 2 -> 1"]
+    assert resumed["step"] == 4
+
+
+def rates(out):
+    rows = [row for row in records.read_metrics(out / records.METRICS) if row["kind"] == "step"]
+    return [row["step"] for row in rows], [row["lr"] for row in rows]
+
+
+def test_a_run_that_has_ended_goes_on_for_more_epochs_as_it_is_told(tmp_path, capsys):
+    source, out = pictures(tmp_path / "a.npz"), tmp_path / "run"
+    train(of_pictures(source), out)
+    records.write_json(out / records.EVALUATION, {"rows": [], "protocol": {}, "step": 4})
+    before = rates(out)[1]
+    more = of_pictures(source, epochs=4)
+    with pytest.raises(InputError, match=r"end at step 4\. Say how it goes on to step 8"):
+        train(more, out, resume=True)
+    assert load_run(out).settings.training.epochs == 2
+    said = replace(more, schedule=replace(more.schedule, continuation="restart"))
+    train(said, out, resume=True)
+    assert "from step 4 to 8 the schedule goes on by restart" in capsys.readouterr().err
+    steps, after = rates(out)
+    assert steps == list(range(1, 9))
+    assert after == [*before, *before]
+    run = load_run(out)
+    assert (run.step, run.settings) == (8, more)
+    assert 4 in [step for step, _ in records.checkpoint_folders(out)]
+    assert not (out / records.EVALUATION).exists()
+    assert records.read_json(out / "evaluation-step-00000004.json")["step"] == 4
+    told = records.read_json(out / "segments.json")
+    assert [(one["start"], one["stop"], one["how"]) for one in told["segments"]] == [
+        (0, 4, "start"),
+        (4, 8, "restart"),
+    ]
+    weights = records.checkpoint_folders(out)[-1][1] / "method.safetensors"
+    kept = weights.read_bytes()
+    train(more, out, resume=True)
+    train(said, out, resume=True)
+    assert weights.read_bytes() == kept
+    with pytest.raises(InputError, match=r"training\.epochs: 4 -> 2"):
+        train(of_pictures(source), out, resume=True)
+
+
+def test_a_continued_run_killed_between_goes_on_with_the_same_bits(tmp_path, monkeypatch):
+    source = pictures(tmp_path / "a.npz")
+    more = of_pictures(source, epochs=4)
+    more = replace(more, schedule=replace(more.schedule, continuation="restart"))
+    for name in ("whole", "cut"):
+        train(of_pictures(source), tmp_path / name)
+    train(more, tmp_path / "whole", resume=True)
+    for place in ("contrascope.runs.folder._write_continued", "contrascope.jobs.train.fit"):
+        with (
+            monkeypatch.context() as patch
+        ):  # killed between the segments and the settings; before the first step
+            patch.setattr(place, stop)
+            with pytest.raises(KeyboardInterrupt):
+                train(more, tmp_path / "cut", resume=True)
+    real = InMemoryImages.batches
+    with monkeypatch.context() as patch:  # killed after the first epoch that was added
+        patch.setattr(
+            InMemoryImages,
+            "batches",
+            lambda *args, **more: stop() if kept(tmp_path) == 6 else real(*args, **more),
+        )
+        with pytest.raises(KeyboardInterrupt):
+            train(more, tmp_path / "cut", resume=True)
+    train(load_run(tmp_path / "cut").settings, tmp_path / "cut", resume=True)
+    assert rates(tmp_path / "cut") == rates(tmp_path / "whole")
+    one, other = (load_run(tmp_path / name).method.state_dict() for name in ("whole", "cut"))
+    assert all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+def kept(tmp_path):
+    return records.checkpoint_folders(tmp_path / "cut")[-1][0]
+
+
+def stop(*_, **__):
+    raise KeyboardInterrupt
+
+
+def test_a_start_that_was_killed_before_more_epochs_were_written_may_be_taken_back(tmp_path, monkeypatch):
+    source, out = pictures(tmp_path / "a.npz"), tmp_path / "run"
+    train(of_pictures(source), out)
+    more = of_pictures(source, epochs=4)
+    monkeypatch.setattr("contrascope.runs.folder._write_continued", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(replace(more, schedule=replace(more.schedule, continuation="restart")), out, resume=True)
+    monkeypatch.undo()
+    train(of_pictures(source), out, resume=True)
+    assert len(records.read_json(out / "segments.json")["segments"]) == 1
+    assert load_run(out).step == 4
+
+
+def test_a_run_stopped_half_way_stretches_what_is_left_without_a_word(tmp_path):
+    source, out = pictures(tmp_path / "a.npz"), tmp_path / "run"
+    train(of_pictures(source, epochs=4, keep_last=9), out)
+    whole = rates(out)[1]
+    for step, folder in records.checkpoint_folders(out):
+        if step > 4:
+            records.remove_checkpoint(folder)
+    train(of_pictures(source, epochs=6, keep_last=9), out, resume=True)
+    steps, after = rates(out)
+    assert steps == list(range(1, 13))
+    assert after[:5] == whole[:5]
+    assert after[4::2] == pytest.approx(whole[4:])  # half a position a step
+
+
+@pytest.mark.parametrize("name", ["digits-moco", "digits-byol"])
+def test_runs_of_version_0_1_go_on_and_are_continued(tmp_path, name):
+    run = Path(shutil.copytree(Path(__file__).parents[1] / "runs" / "format0" / name, tmp_path / name))
+    old = load_run(run)
+    epochs = old.settings.training.epochs
+    more = replace(old.settings, training=replace(old.settings.training, epochs=epochs + 1))
+    more = replace(more, schedule=replace(more.schedule, continuation="restart"))
+    train(more, run, resume=True)
+    assert load_run(run).step == old.step * (epochs + 1) // epochs
+    assert records.read_json(run / "segments.json")["segments"][1]["start"] == old.step
 
 
 def test_a_folder_held_by_another_process_is_refused(tmp_path, hold_elsewhere):

@@ -15,6 +15,7 @@ from contrascope.records.gallery import GalleryRecord, PolicyGalleryRecord
 from contrascope.records.geometry import GeometryRecord
 from contrascope.records.kinds import BadImagesRecord, BestRecord, EnvironmentRecord, EvaluationRecord
 from contrascope.records.metrics import read_rows
+from contrascope.records.requests import RequestRecord, SegmentsRecord
 from contrascope.records.suites import AugmentedRecord, TransferRecord
 from contrascope.records.typed import as_record, read_record, record_of, write_record
 
@@ -30,6 +31,8 @@ KINDS = (
     AugmentedRecord,
     TransferRecord,
     AdviceRecord,
+    RequestRecord,
+    SegmentsRecord,
 )
 SCORE = {"of": "raw pixels", "name": "knn", "value": 0.5, "low": 0.4, "high": 0.6, "n": 9, "protocol": "ab"}
 SCORES = {"format": 1, "kind": "evaluation", "rows": [{**SCORE, "split": "test"}], "protocol": {}}

@@ -98,14 +98,18 @@ def test_an_old_advice_has_a_page_of_its_own():
 
 def test_an_old_run_goes_on_and_is_evaluated_as_before(tmp_path):
     from contrascope.jobs.train import train
-    from contrascope.runs.load import settings_of
+    from contrascope.runs.load import load_run, settings_of
 
     run = Path(shutil.copytree(FOLDER / "digits-simclr", tmp_path / "run"))
     before = read_record(EvaluationRecord, run / records.EVALUATION).record.rows
     rows = len(records.read_metrics(run / records.METRICS))
+    handed_back = train(settings_of(run), run, resume=True)
+    assert [row["value"] for row in handed_back] == [row.value for row in before]
+    assert read_record(EvaluationRecord, run / records.EVALUATION).format == 0
+    (run / records.EVALUATION).unlink()  # as after a kill in the assessment
     train(settings_of(run), run, resume=True)
     found = read_record(EvaluationRecord, run / records.EVALUATION)
-    assert found.format == 1
+    assert (found.format, found.record.step) == (1, load_run(run).step)
     assert len(records.read_metrics(run / records.METRICS)) == rows
     kept = {"trained encoder", "raw pixels"}
     old = {(row.of, row.name): row.value for row in before if row.of in kept}

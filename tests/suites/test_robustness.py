@@ -1,9 +1,16 @@
 import json
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from contrascope import records
 from contrascope.data.settings import DataSettings
+from contrascope.errors import InputError
 from contrascope.evaluation.copies import COPIES
 from contrascope.evaluation.protocol import Protocol
 from contrascope.evaluation.suites import AugmentedSettings
@@ -13,6 +20,7 @@ from contrascope.suites.copies import RECORD_FOLDER, robustness_of
 from contrascope.suites.run import evaluate_suite
 
 SHORT = AugmentedSettings(corruptions=("blur",), severities=(3,), train_images=40, references=False)
+LOCK = "evaluation-augmented.lock"
 PROTOCOL = Protocol(probe_grid=(0.1,), bootstrap=5)
 
 
@@ -64,7 +72,7 @@ def test_a_stopped_suite_loses_one_copy_and_ends_as_one_that_ran_through(suite_r
     assert fitted == ["original", "grayscale", "crop", "flip", "flip", "jitter", "jitter_grayscale"]
     whole = suite(suite_run, tmp_path / "b")
     assert json.dumps(record) == json.dumps(whole)
-    assert [path.name for path in (tmp_path / "a").iterdir()] == [robustness.RECORD]
+    assert {path.name for path in (tmp_path / "a").iterdir()} == {robustness.RECORD, LOCK}
     assert suite(suite_run, tmp_path / "a") == json.loads(json.dumps(record))
     assert len(fitted) == 7 + 6
 
@@ -88,12 +96,60 @@ def test_a_damaged_file_of_a_stopped_suite_is_made_anew(suite_run, tmp_path, fit
     assert own == list(COPIES)
 
 
-def test_other_settings_use_nothing_of_a_stopped_suite(suite_run, tmp_path, fitted):
-    stopped(suite_run, tmp_path, fitted, 3)
+@pytest.mark.parametrize("stop", [3, 0])
+def test_other_settings_are_refused_by_name_and_leave_a_stopped_and_a_finished_suite_as_they_are(
+    suite_run, tmp_path, fitted, stop
+):
+    if stop:
+        stopped(suite_run, tmp_path, fitted, stop)
+    else:
+        suite(suite_run, tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     fitted.clear()
-    other = AugmentedSettings(corruptions=(), train_images=40, references=False, seed=1)
-    suite(suite_run, tmp_path, other)
+    other = AugmentedSettings(
+        corruptions=("blur",), severities=(3,), train_images=40, references=False, seed=1
+    )
+    with pytest.raises(InputError, match=r"(?s)another request:.*settings.augmented.seed: 0 -> 1.*--out"):
+        suite(suite_run, tmp_path, other)
+    assert fitted == []
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    suite(suite_run, tmp_path / "other", other)
     assert fitted == list(COPIES)
+
+
+def test_a_suite_that_another_process_works_on_is_refused(suite_run, tmp_path):
+    with (
+        records.hold(tmp_path, lock=LOCK),
+        pytest.raises(InputError, match="is held by process"),
+    ):
+        suite(suite_run, tmp_path)
+    assert not (tmp_path / robustness.RECORD).exists()
+
+
+KILLED = """
+import os, signal, sys
+from test_robustness import suite
+from contrascope.suites import robustness
+real, left = robustness.fit_copy, [4]
+def fit_copy(name, *args):
+    left[0] -= 1
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(name, *args)
+robustness.fit_copy = fit_copy
+suite(sys.argv[1], __import__("pathlib").Path(sys.argv[2]))
+"""
+
+
+def test_a_suite_killed_in_the_middle_ends_as_one_that_ran_through(suite_run, tmp_path, fitted):
+    place = str(tmp_path / "a")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = f"{Path(__file__).parent}:{environment.get('PYTHONPATH', '')}"
+    words = [sys.executable, "-c", KILLED, str(suite_run), place]
+    assert subprocess.run(words, env=environment, capture_output=True).returncode == -signal.SIGKILL
+    record = suite(suite_run, tmp_path / "a")
+    assert fitted == ["flip", "jitter", "jitter_grayscale"]
+    assert json.dumps(record) == json.dumps(suite(suite_run, tmp_path / "b"))
 
 
 def test_train_and_test_images_of_one_id_are_changed_in_different_ways(suite_run, tmp_path, monkeypatch):

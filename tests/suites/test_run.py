@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from contrascope.evaluation.published import PUBLISHED_AUGMENTED, PUBLISHED_TRAN
 from contrascope.evaluation.suites import AugmentedSettings, FinetuneSettings, TransferProtocol
 from contrascope.records.entry import as_tree
 from contrascope.records.suites import AugmentedRecord, TransferRecord
-from contrascope.records.typed import record_of
+from contrascope.records.typed import read_record, record_of
+from contrascope.runs import feature_store
+from contrascope.runs.feature_store import FeatureStore
 from contrascope.subjects import encoder as suite_encoder
-from contrascope.subjects.encoder import RANDOM, TRAINED, FeatureStore, networks_for_any_images
+from contrascope.subjects.encoder import RANDOM, TRAINED, networks_for_any_images
 from contrascope.subjects.open import open_subject
 from contrascope.suites import robustness as suite_augmented
 from contrascope.suites import transfer as suite_transfer
@@ -96,8 +99,11 @@ def test_the_robustness_suite_holds_every_copy_and_corruption_of_three_represent
     assert json.loads(show_suite(found, as_json=True)) == json.loads(json.dumps(record))
 
 
-def test_the_transfer_suite_names_what_is_not_available_and_measures_the_rest(suite_run, sets, tmp_path):
-    missing = str(tmp_path / "missing.npz")
+def test_the_transfer_suite_names_what_is_not_available_and_measures_the_rest(
+    suite_run, sets, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)  # a short name, so that the table shows all of it
+    missing = "missing.npz"
     record = transfer(suite_run, [*sets, missing], tmp_path / "r.json")
     assert "does not exist" in record["sets"][missing]["not_available"]["set"]
     few = record["sets"][sets[2]]
@@ -122,13 +128,13 @@ def test_the_transfer_suite_names_what_is_not_available_and_measures_the_rest(su
     assert record["summary"]["linear"]["published"] == PUBLISHED_TRANSFER["linear"]
     text = shown(record)
     assert "Transfer: not available" in text
-    assert re.search(r"│ +the set +│.*missing\.npz", text)
+    assert "missing" in text.split("Transfer: not available")[1]
     assert "mean of the 3 available of 4" in text
     assert "74.21" in text
 
 
 def test_a_transfer_suite_goes_on_where_it_was_stopped(suite_run, sets, tmp_path, monkeypatch):
-    out, embedded, real = tmp_path / "r.json", [], suite_encoder.embed
+    out, embedded, real = tmp_path / "r.json", [], feature_store.embed
 
     def counted(module, projector, images, **more):
         embedded.append(images.name)
@@ -138,7 +144,7 @@ def test_a_transfer_suite_goes_on_where_it_was_stopped(suite_run, sets, tmp_path
         if "colour.npz: random encoder" in text:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(suite_encoder, "embed", counted)
+    monkeypatch.setattr(feature_store, "embed", counted)
     with pytest.raises(KeyboardInterrupt):
         transfer(suite_run, sets, out, store=tmp_path / "f", say=stop)
     before = json.loads(out.read_text())
@@ -163,24 +169,96 @@ def test_a_transfer_suite_goes_on_where_it_was_stopped(suite_run, sets, tmp_path
     assert len(embedded) == first + 7
 
 
-def test_other_images_under_the_same_name_void_what_was_measured(suite_run, sets, tmp_path):
+def test_other_images_under_the_same_name_are_refused_after_the_other_sets_and_keep_the_rows(
+    suite_run, sets, tmp_path
+):
     out = tmp_path / "r.json"
-    before = transfer(suite_run, sets[:1], out)["sets"][sets[0]]["rows"]
+    first = replace(TRANSFER, modes=("linear",))
+    before = transfer(suite_run, sets[:1], out, protocol=first)["sets"][sets[0]]
     held = dict(np.load(sets[0]))
     np.savez(sets[0], **{**held, "test_labels": (held["test_labels"] + 1) % 3})
-    after = transfer(suite_run, sets[:1], out)["sets"][sets[0]]["rows"]
-    assert len(after) == len(before) == 6
-    assert after[0]["value"] != before[0]["value"]
+    with pytest.raises(InputError, match=r"(?s)measured on other images:.*gray\.npz\.data: .* -> .*--out"):
+        transfer(suite_run, sets[:2], out)
+    after = json.loads(out.read_text())["sets"]
+    assert {key: after[sets[0]][key] for key in ("rows", "data")} == {
+        key: before[key] for key in ("rows", "data")
+    }
+    assert len(after[sets[1]]["rows"]) == 6
+    anew = transfer(suite_run, sets[:1], tmp_path / "anew.json")["sets"][sets[0]]["rows"]
+    assert anew[0]["value"] != before["rows"][0]["value"]
+
+
+def test_another_protocol_is_refused_by_name_and_the_finished_record_stays(suite_run, sets, tmp_path):
+    out = tmp_path / "r.json"
+    transfer(suite_run, sets[:1], out)
+    before = out.read_bytes()
+    with pytest.raises(InputError, match=r"(?s)another request:.*settings.transfer.draws: 3 -> 4"):
+        transfer(suite_run, sets[:1], out, protocol=replace(TRANSFER, draws=4))
+    assert out.read_bytes() == before
+
+
+def test_more_sets_modes_and_references_add_to_a_finished_record(suite_run, sets, tmp_path, monkeypatch):
+    out, first = tmp_path / "r.json", replace(TRANSFER, modes=("linear",), references=False)
+    before = transfer(suite_run, sets[:1], out, protocol=first)["sets"][sets[0]]["rows"]
+    said = []
+    record = transfer(suite_run, sets[:2], out, say=said.append)
+    assert record["sets"][sets[0]]["rows"][:1] == before
+    assert not any("gray.npz: trained encoder, linear" in text for text in said)
+    assert [len(record["sets"][text]["rows"]) for text in sets[:2]] == [6, 6]
+    assert record["settings"]["modes"] == ["linear", "few_labels"]
+    assert record["settings"]["references"]
+    again = transfer(suite_run, sets[:1], out, protocol=first)
+    assert again["sets"] == record["sets"]
+    assert again["asked"] == sets[:1]
+
+
+@pytest.fixture
+def old_run(tmp_path):
+    return Path(
+        shutil.copytree(Path(__file__).parents[1] / "runs" / "format0" / "digits-simclr", tmp_path / "old")
+    )
+
+
+def test_the_suites_of_version_0_1_go_on_and_lose_no_row(old_run, monkeypatch):
+    for module, name in ((suite_augmented, "embed"), (feature_store, "embed")):
+        monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("measured again"))
+    for suite in ("augmented", "transfer"):
+        path = old_run / f"evaluation-{suite}.json"
+        before = json.loads(path.read_text())
+        kind = AugmentedRecord if suite == "augmented" else TransferRecord
+        kept = read_record(kind, path).record
+        record = evaluate_suite(suite, str(old_run), DataSettings(), sets=before.get("asked", ()))
+        assert record.request is not None
+        assert replace(record, request=None) == kept
+        if suite == "transfer":  # written again, in today's form; the other had nothing to add
+            assert read_record(kind, path).record == record
+        else:
+            assert json.loads(path.read_text()) == before
+
+
+def test_the_suites_of_version_0_1_asked_otherwise_are_left_untouched(old_run):
+    before = {path: path.read_bytes() for path in old_run.iterdir() if path.is_file()}
+    with pytest.raises(InputError, match=r"settings\.augmented\.seed: 0 -> 1"):
+        evaluate_suite("augmented", str(old_run), DataSettings(), augmented=AugmentedSettings(seed=1))
+    with pytest.raises(InputError, match=r"settings\.transfer\.bootstrap: 1000 -> 9"):
+        evaluate_suite(
+            "transfer",
+            str(old_run),
+            DataSettings(),
+            sets=["scenes@digit"],
+            transfer=TransferProtocol(bootstrap=9),
+        )
+    assert before == {path: path.read_bytes() for path in old_run.iterdir() if path.is_file()}
 
 
 def test_fewer_images_and_no_random_encoder_make_a_short_suite(suite_run, sets, tmp_path, monkeypatch):
-    embedded, real = [], suite_encoder.embed
+    embedded, real = [], feature_store.embed
 
     def counted(module, projector, images, **more):
         embedded.append(len(images))
         return real(module, projector, images, **more)
 
-    monkeypatch.setattr(suite_encoder, "embed", counted)
+    monkeypatch.setattr(feature_store, "embed", counted)
     short = replace(TRANSFER, modes=("linear",), train_images=24, test_images=12, references=False)
     record = transfer(suite_run, sets[1:2], tmp_path / "r.json", protocol=short)
     (row,) = record["sets"][sets[1]]["rows"]

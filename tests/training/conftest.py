@@ -59,6 +59,7 @@ def start_fit(make_method: Any, images: InMemoryImages) -> Callable[..., Method]
         optim: str = "adamw",
         lr: float = 1e-2,
         probes: Any = (),
+        segments: Any = (),
         **changes: Any,
     ) -> Method:
         run.mkdir(parents=True, exist_ok=True)
@@ -76,6 +77,7 @@ def start_fit(make_method: Any, images: InMemoryImages) -> Callable[..., Method]
             schedule=ScheduleSettings(warmup_epochs=1.0),
             accelerator=Accelerator(mixed_precision="no"),
             probes=probes,
+            segments=segments,
         )
 
     return start

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import torch
@@ -13,26 +13,31 @@ from contrascope.advice.curves import Curve, best_first
 from contrascope.advice.gallery import policy_gallery
 from contrascope.advice.measure import AllCurves, Sample, look_at, measure_curves, take_sample
 from contrascope.advice.policies import Candidate, candidates, compose, kept_strengths
+from contrascope.advice.progress import say
 from contrascope.advice.proxies import (
     Plan,
     Proxies,
     ProxyScore,
     base_settings,
+    check_base,
     halving_plan,
     run_halving,
     value_of,
 )
 from contrascope.advice.settings import AdviseSettings
-from contrascope.advice.state import State, say
 from contrascope.advice.survey import Survey
 from contrascope.augment.policy_file import write_policy
 from contrascope.data.imageset import ImageSet
 from contrascope.data.memory import images_from
 from contrascope.data.settings import DataSettings
+from contrascope.errors import InputError
 from contrascope.records.advice import AdviceRecord
+from contrascope.records.entry import as_tree
 from contrascope.records.gallery import PolicyGalleryRecord
-from contrascope.records.typed import as_record
-from contrascope.settings import to_json
+from contrascope.records.requests import RequestEntry
+from contrascope.records.typed import as_record, read_record
+from contrascope.runs.store import Request, Store, begin
+from contrascope.settings import from_json, to_json
 from contrascope.training.interrupt import Interrupted
 
 RECORD, GALLERY = AdviceRecord.FILE, PolicyGalleryRecord.FILE
@@ -92,19 +97,90 @@ def advise(
     The short trainings run on `device`, the rest on the CPU.
 
     Beside `out`, a folder `OUT.advice` keeps every measurement as JSON: the same call again goes on where an
-    earlier one stopped, also with another budget. advice.json and gallery.json in it are for a report.
+    earlier one stopped, also with a larger budget, and finished advice of this budget or a larger one is handed back
+    as it is. advice.json and gallery.json in the folder are for a report. Raises `InputError` with the differences
+    where the folder holds what another request found.
     """
-    start = time.perf_counter()
+    end = time.perf_counter() + budget
+    check_base(base)
     images = images_from(data, labels="none" if labels is None else labels)
+    folder = out.with_name(f"{out.stem}.advice")
+    if out.exists() and not folder.is_dir():
+        raise InputError(
+            f"{out} exists, and no {folder.name} beside it says that it was advised. Choose another --out."
+        )
+    told = {"labels": labels, "base": base, "advice": to_json(settings)}
+    request = Request(work="advice", settings=told, of={"data": images.fingerprint})
+    with begin(folder, request, read=_in_full) as store:
+        done = finished(folder, budget=budget)
+        if done is not None:
+            return _handed_back(replace(done, policy=str(out)))
+        job = AdviceJob(store=store, settings=settings, base=base, budget=budget, end=end, device=device)
+        return _measured(images, labels, job, out=out)
+
+
+def _in_full(recorded: RequestEntry) -> RequestEntry:
+    """A recorded request with the settings that came later."""
+    told = recorded.settings
+    if "advice" not in told:
+        return recorded
+    return replace(recorded, settings={**told, "advice": to_json(from_json(AdviseSettings, told["advice"]))})
+
+
+def finished(folder: Path, *, budget: float) -> Advice | None:
+    """The advice in this folder if every training is done that a budget of so many seconds affords."""
+    path = folder / RECORD
+    if not path.is_file():
+        return None
+    try:
+        record = read_record(AdviceRecord, path).writable()
+        tree = as_tree(record)
+        done = from_json(Advice, {field.name: tree[field.name] for field in fields(Advice)})
+    except InputError:  # damaged, or of an older form: its measurements are read one by one
+        return None
+    return done if done.complete and _budget(record, folder) >= budget else None
+
+
+def _budget(record: AdviceRecord, folder: Path) -> float:
+    """Seconds; version 0.1 told them in the names of its plans alone."""
+    plans = (path.stem.removeprefix("plan-").removesuffix("s") for path in folder.glob("plan-*s.json"))
+    return max(map(float, plans), default=0.0) if record.budget is None else record.budget
+
+
+def _handed_back(advice: Advice) -> Advice:
+    say("this advice is finished; nothing is measured again.")
+    if not Path(advice.policy).exists():
+        write_policy(Path(advice.policy), _best(advice)[0].settings)
+    return advice
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdviceJob:
+    """What one call asks for."""
+
+    store: Store
+    """Where measurements are kept."""
+    settings: AdviseSettings
+    """How much is looked at."""
+    base: str
+    """Method of the short trainings."""
+    budget: float
+    """Seconds for them."""
+    end: float
+    """When they are over, by the performance counter."""
+    device: torch.device | str | None
+    """Where they run."""
+
+
+def _measured(images: ImageSet, labels: str | None, job: AdviceJob, *, out: Path) -> Advice:
+    settings = job.settings
     sample = take_sample(images, labels, settings)
-    request = {"data": images.fingerprint, "labels": labels, "base": base, "settings": to_json(settings)}
-    state = State(out.with_name(f"{out.stem}.advice"), request)
-    found, facts, verdicts = look_at(images, sample, state, settings)
+    found, facts, verdicts = look_at(images, sample, job.store, settings)
     for verdict in verdicts:
         say(f"{verdict.name}: {verdict.word}. {verdict.reason}")
     chosen = candidates(verdicts, most=settings.candidates)
-    base_settings(base, chosen[0], len(sample.images), settings)
-    curves = measure_curves(sample, found, verdicts, chosen, state, settings)
+    base_settings(job.base, chosen[0], len(sample.images), settings)
+    curves = measure_curves(sample, found, verdicts, chosen, job.store, settings)
     advice = Advice(
         data=images.name,
         labels=labels,
@@ -116,44 +192,35 @@ def advise(
         plan=Plan(rounds=()),
         proxies={},
         ranking=_rank(chosen, curves.candidates, Plan(rounds=()), {}, labelled=labels is not None),
-        complete=budget <= 0,
+        complete=job.budget <= 0,
         policy=str(out),
     )
-    if budget > 0:
-        common = Candidate(name="common views", ops=compose(kept_strengths(verdicts)))
-        proxies = Proxies(sample.images, common, state, base=base, settings=settings, device=device)
-        advice = _with_training(advice, sample, state, proxies, settings, end=start + budget, budget=budget)
-    return _written(advice, sample, state, settings)
+    return _written(_with_training(advice, sample, job) if job.budget > 0 else advice, sample, job)
 
 
-def _with_training(
-    advice: Advice,
-    sample: Sample,
-    state: State,
-    proxies: Proxies,
-    settings: AdviseSettings,
-    *,
-    end: float,
-    budget: float,
-) -> Advice:
+def _with_training(advice: Advice, sample: Sample, job: AdviceJob) -> Advice:
     """The advice with short trainings; what is done by an interrupt is ranked and written before it goes on."""
     labelled = advice.labels is not None
     order = best_first(advice.policies, advice.curves.candidates)
+    common = Candidate(name="common views", ops=compose(kept_strengths(advice.verdicts)))
+    proxies = Proxies(
+        sample.images, common, job.store, base=job.base, settings=job.settings, device=job.device
+    )
     plan, done = Plan(rounds=()), {}
     try:
         timing = proxies.timing(order[0])
-        left = end - time.perf_counter()
-        plan = state.kept(
-            Plan, f"plan-{budget:g}s", lambda: halving_plan(len(order), budget=left, timing=timing)
+        left = job.end - time.perf_counter()
+        plan = job.store.kept(
+            Plan, f"plan-{job.budget:g}s", lambda: halving_plan(len(order), budget=left, timing=timing)
         )
         if not plan.rounds:
             say(
-                f"the budget affords no training: of {budget:g} s {max(left, 0):.0f} are left, and an epoch takes "
+                f"the budget affords no training: of {job.budget:g} s {max(left, 0):.0f} are left, and an epoch takes "
                 f"{timing.epoch:.1f} s. Ranking by concentration."
             )
         run_halving(proxies, order, plan, done, labelled=labelled)
     except Interrupted:
-        _written(_ranked(advice, plan, done, complete=False), sample, state, settings)
+        _written(_ranked(advice, plan, done, complete=False), sample, job)
         raise
     return _ranked(advice, plan, done, complete=True)
 
@@ -188,18 +255,27 @@ def _rank(
     return ranking(rows)
 
 
-def advice_record(advice: Advice, settings: AdviseSettings | None = None) -> AdviceRecord:
+def advice_record(
+    advice: Advice, settings: AdviseSettings | None = None, *, budget: float | None = None
+) -> AdviceRecord:
     """What advice.json holds."""
-    return as_record(AdviceRecord, {**to_json(advice), "settings": to_json(settings) if settings else {}})
+    told = {"settings": to_json(settings) if settings else {}, "budget": budget}
+    return as_record(AdviceRecord, {**to_json(advice), **told})
 
 
-def _written(advice: Advice, sample: Sample, state: State, settings: AdviseSettings) -> Advice:
-    """Writes the best policy, the record and the gallery."""
+def _best(advice: Advice) -> list[Candidate]:
     by_name = {one.name: one for one in advice.policies}
-    best = [by_name[row.name] for row in advice.ranking]
+    return [by_name[row.name] for row in advice.ranking]
+
+
+def _written(advice: Advice, sample: Sample, job: AdviceJob) -> Advice:
+    """Writes the best policy, the record and the gallery; advice that a stop left incomplete replaces none that is."""
+    folder, seed = job.store.folder, job.settings.seed
+    if not advice.complete and finished(folder, budget=0.0) is not None:
+        return advice
+    best = _best(advice)
     write_policy(Path(advice.policy), best[0].settings)
-    records.write_record(state.folder / RECORD, advice_record(advice, settings))
-    records.write_record(
-        state.folder / GALLERY, policy_gallery(sample.images, best[:SHOWN], seed=settings.seed)
-    )
+    gallery = policy_gallery(sample.images, best[:SHOWN], seed=seed)
+    records.write_record(folder / GALLERY, gallery)
+    records.write_record(folder / RECORD, advice_record(advice, job.settings, budget=job.budget))
     return advice

@@ -17,14 +17,15 @@ from contrascope.advice.policies import (
     pair_sweep,
     strength_sweep,
 )
+from contrascope.advice.progress import say
 from contrascope.advice.settings import AdviseSettings
-from contrascope.advice.state import State, say
 from contrascope.advice.survey import Groups, Survey, survey
 from contrascope.augment.catalogue import operations_for
 from contrascope.augment.policy import to_float
 from contrascope.data.imageset import ImageSet, InMemoryImages
 from contrascope.data.sampling import some_images
 from contrascope.errors import InputError
+from contrascope.runs.store import Store
 
 LEAST_IMAGES = 16
 BATCH = 256
@@ -87,7 +88,7 @@ def _measured_rows(sample: Sample, settings: AdviseSettings) -> Tensor:
 
 
 def look_at(
-    images: ImageSet, sample: Sample, state: State, settings: AdviseSettings
+    images: ImageSet, sample: Sample, store: Store, settings: AdviseSettings
 ) -> tuple[Survey, tuple[OperationFacts, ...], tuple[OperationVerdict, ...]]:
     """The survey, and facts and verdicts of every operation."""
     rows = _measured_rows(sample, settings)
@@ -104,9 +105,9 @@ def look_at(
         draws=settings.draws,
         seed=settings.seed,
     )
-    found = state.kept(Survey, "survey", lambda: found)
+    found = store.kept(Survey, "survey", lambda: found)
     facts = tuple(
-        state.kept(
+        store.kept(
             OperationFacts,
             f"operations/{operation.name.replace(' ', '-')}",
             lambda operation=operation: measure_operation(
@@ -138,7 +139,7 @@ def measure_curves(
     found: Survey,
     verdicts: Sequence[OperationVerdict],
     chosen: Sequence[Candidate],
-    state: State,
+    store: Store,
     settings: AdviseSettings,
 ) -> AllCurves:
     """Concentration of single operations, pairs and candidates on few images."""
@@ -165,7 +166,7 @@ def measure_curves(
     def measured(several: Sequence[Candidate], kind: str) -> tuple[Curve, ...]:
         say(f"concentration of {len(several)} policies ({kind})")
         return tuple(
-            state.kept(
+            store.kept(
                 Curve,
                 f"curves/{kind}-{one.key}",
                 lambda one=one: measuring.measure(one, normalised=kind == "candidates"),

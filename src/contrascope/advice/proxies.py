@@ -12,8 +12,8 @@ from torch import Tensor
 
 from contrascope import records
 from contrascope.advice.policies import Candidate
+from contrascope.advice.progress import say
 from contrascope.advice.settings import AdviseSettings
-from contrascope.advice.state import State, say
 from contrascope.augment.policy import Policy
 from contrascope.augment.settings import PolicySettings
 from contrascope.data.imageset import InMemoryImages
@@ -29,6 +29,7 @@ from contrascope.runs.build import build
 from contrascope.runs.load import default_device, policies_for
 from contrascope.runs.recipes import CPU_METHODS, cifar_cpu
 from contrascope.runs.settings import RunSettings
+from contrascope.runs.store import Store
 from contrascope.theory.factors.lidar import lidar
 from contrascope.theory.factors.retrieval import instance_retrieval
 from contrascope.theory.factors.spectrum import spectrum
@@ -103,10 +104,15 @@ def halving_plan(candidates: int, *, budget: float, timing: Timing) -> Plan:
     return Plan(rounds=())
 
 
-def base_settings(base: str, candidate: Candidate, count: int, settings: AdviseSettings) -> RunSettings:
-    """The run of a candidate: the method's CPU recipe around a small convolutional network."""
+def check_base(base: str) -> None:
+    """Raises `InputError` where there is no such method to train with."""
     if base not in CPU_METHODS:
         raise InputError(f"there is no method {base!r} to train with. {did_you_mean(base, CPU_METHODS)}")
+
+
+def base_settings(base: str, candidate: Candidate, count: int, settings: AdviseSettings) -> RunSettings:
+    """The run of a candidate: the method's CPU recipe around a small convolutional network."""
+    check_base(base)
     chosen = cifar_cpu(CPU_METHODS[base])
     batch = min(chosen.training.batch_size, max(LEAST_IMAGES, 2 ** (max(1, count // 4).bit_length() - 1)))
     return RunSettings(
@@ -126,7 +132,7 @@ class Proxies:
         self,
         images: InMemoryImages,
         common: Candidate,
-        state: State,
+        store: Store,
         *,
         base: str,
         settings: AdviseSettings,
@@ -136,7 +142,7 @@ class Proxies:
             raise InputError(
                 f"short trainings of {len(images)} images; expected at least {LEAST_IMAGES}. Use --budget 0."
             )
-        self._images, self._state, self._base, self._settings = images, state, base, settings
+        self._images, self._store, self._base, self._settings = images, store, base, settings
         self._common = self._policies(common.settings)
         self._scored = some_images(images, settings.scored, seed=settings.seed)
         self._accelerator = accelerator_on(device)
@@ -153,7 +159,7 @@ class Proxies:
             say("timing a short training")
             count = min(len(self._images), TIMED_STEPS * self._run(candidate).training.batch_size)
             few = self._images.select(torch.arange(count))
-            folder = self._state.folder / "timing-run"
+            folder = self._store.folder / "timing-run"
             shutil.rmtree(folder, ignore_errors=True)
             self._fit(candidate, 1, folder, few)
             start = time.perf_counter()
@@ -164,7 +170,7 @@ class Proxies:
             epoch = (trained - start) * len(self._images) / count
             return Timing(epoch=epoch, score=time.perf_counter() - trained)
 
-        return self._state.kept(Timing, "timing", measure)
+        return self._store.kept(Timing, "timing", measure)
 
     def score(self, candidate: Candidate, epochs: int) -> ProxyScore:
         """Trains on to so many epochs, from the newest checkpoint of an earlier stage, and scores; kept."""
@@ -175,11 +181,11 @@ class Proxies:
             method = self._fit(candidate, epochs, self._folder(candidate, epochs), self._images)
             return self._measure(method, epochs, start)
 
-        return self._state.kept(ProxyScore, name, make)
+        return self._store.kept(ProxyScore, name, make)
 
     def _folder(self, candidate: Candidate, epochs: int) -> Path:
         """The candidate's run; one of its own where that run is already beyond these epochs."""
-        folder = self._state.folder / "proxies" / candidate.key
+        folder = self._store.folder / "proxies" / candidate.key
         batch = self._run(candidate).training.batch_size
         wanted = epochs * steps_per_epoch(len(self._images), batch_size=batch, world_size=1)
         beyond = any(step > wanted for step, _ in records.checkpoint_folders(folder))

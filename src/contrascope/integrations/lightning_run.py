@@ -8,9 +8,10 @@ import torch
 from contrascope.data.open import open_images
 from contrascope.integrations.lightning import ItemData, LightningMethod, RunFolder, is_first_process
 from contrascope.runs.build import build
-from contrascope.runs.folder import claim, record_start
+from contrascope.runs.folder import begin_run
 from contrascope.runs.load import policies_for
 from contrascope.runs.settings import RunSettings
+from contrascope.training.order import steps_per_epoch
 from contrascope.training.views import image_views
 
 
@@ -39,7 +40,8 @@ def lightning_run(settings: RunSettings, out: Path, *, resume: bool = False) -> 
         trainer = Trainer(**trainer_arguments(settings.training), callbacks=[run.folder])
         trainer.fit(run.module, run.data)
 
-    Raises `InputError` if the folder holds a run and `resume` is not set, or one with other settings.
+    Raises `InputError` if the folder holds a run and `resume` is not set, or one with other settings or images; more
+    epochs are for `contrascope train`.
     """
     images = open_images(settings.data)
     method = build(settings, images.shape)
@@ -50,9 +52,19 @@ def lightning_run(settings: RunSettings, out: Path, *, resume: bool = False) -> 
         optim=settings.optim,
         schedule=settings.schedule,
     )
+    batch = settings.training.batch_size
+    per_epoch = steps_per_epoch(len(images), batch_size=batch, world_size=1)
     if is_first_process():
-        claim(settings, out, resume=resume)
-        record_start(out, images, device=torch.device("cpu"), processes=1)
+        begin_run(
+            settings,
+            out,
+            images,
+            resume=resume,
+            device=torch.device("cpu"),
+            processes=1,
+            per_epoch=per_epoch,
+            more_epochs=False,
+        )
     return LightningRun(
         module=module, data=ItemData(images, training=settings.training), folder=RunFolder(out)
     )

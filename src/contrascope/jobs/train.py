@@ -1,5 +1,8 @@
 """One training run in one folder: open, build, train, assess, record."""
 
+import contextlib
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -12,17 +15,23 @@ from contrascope.data.open import open_images
 from contrascope.jobs.assess import Rows, assess_run, knn_probe
 from contrascope.jobs.geometry_probe import GeometryProbe
 from contrascope.jobs.monitor_probe import Monitor
+from contrascope.methods.base import Method
 from contrascope.progress import Progress, silent
 from contrascope.records.kinds import EvaluationRecord
 from contrascope.records.typed import as_record
 from contrascope.runs.build import RANDOM_SEED_OFFSET, build
-from contrascope.runs.folder import claim, record_start
+from contrascope.runs.folder import begin_run, check_request, finished, segments_of
 from contrascope.runs.load import load_run, policies_for
 from contrascope.runs.settings import RunSettings
 from contrascope.settings import to_json
+from contrascope.training.arithmetic import check_accumulation
+from contrascope.training.course import Segment
 from contrascope.training.device import accelerator_on
 from contrascope.training.loop import fit
+from contrascope.training.order import steps_per_epoch
 from contrascope.training.probe import Probe
+from contrascope.training.settings import TrainingSettings
+from contrascope.training.step import check_parts
 from contrascope.training.track import check_trackers
 from contrascope.training.views import image_views
 
@@ -40,51 +49,97 @@ def train(
 
     `images`: a set in memory, in place of what the settings of the data name. `device` unset: the one that accelerate
     finds; `progress` counts the images of the assessment.
-    Raises `InputError` if the folder already holds a run and `resume` is not set, if another process holds it,
-    or if it was started with other settings.
+    A run that is finished is handed back as it is. With more epochs in `settings` a run is continued, and
+    `schedule.continuation` says how its schedule goes on. Raises `InputError` if the folder already holds a run and
+    `resume` is not set, if another process holds it, or if it was started with other settings or images; a start
+    that fails so leaves nothing behind.
     """
     check_trackers(settings.training.trackers)
     settings.method.check()
     accelerator = accelerator_on(device)
-    if not accelerator.is_main_process:
-        return _train(settings, out, accelerator, images, progress)
-    with records.hold(out):
-        claim(settings, out, resume=resume)
-        return _train(settings, out, accelerator, images, progress)
+    main = accelerator.is_main_process
+    if main:
+        check_request(settings, out, resume=resume, more_epochs=True)
+    done = finished(settings, out) if resume else None
+    if done is not None:
+        return done if main else []
+    with contextlib.ExitStack() as held:
+        found = open_images(settings.data) if images is None else images
+        trained = _train(settings, out, found, accelerator, resume=resume, held=held)
+        if not main or not trained:
+            return []
+        return _assessed(settings, out, images, accelerator.device, progress)
 
 
 def _train(
-    settings: RunSettings, out: Path, accelerator: Accelerator, given: ImageSet | None, progress: Progress
-) -> Rows:
-    images = open_images(settings.data) if given is None else given
+    settings: RunSettings,
+    out: Path,
+    images: ImageSet,
+    accelerator: Accelerator,
+    *,
+    resume: bool,
+    held: contextlib.ExitStack,
+) -> bool:
+    """Everything is built before the folder is begun and `held`; returns whether the images have labels."""
+    main, processes = accelerator.is_main_process, accelerator.num_processes
     method = build(settings, images.shape)
-    if accelerator.is_main_process:
-        record_start(out, images, device=accelerator.device, processes=accelerator.num_processes)
-    accelerator.wait_for_everyone()
     policies = policies_for(settings.policy, images)
+    probes = _probes(settings, images, policies, accelerator.device)
+    views = image_views(method, policies, images, settings.training)
+    per_epoch = _steps_of_an_epoch(settings.training, method, images, processes)
+    if main:
+        held.enter_context(records.hold(out))
+        begin_run(
+            settings,
+            out,
+            images,
+            resume=resume,
+            device=accelerator.device,
+            processes=processes,
+            per_epoch=per_epoch,
+        )
+        _say_how(segments_of(out))
+    accelerator.wait_for_everyone()
     fit(
         method,
         images.to(accelerator.device),
-        image_views(method, policies, images, settings.training),
+        views,
         run=out,
         training=settings.training,
         optim=settings.optim,
         schedule=settings.schedule,
         accelerator=accelerator,
-        probes=_probes(settings, images, policies, accelerator.device),
+        probes=probes,
         config=to_json(settings),
+        segments=segments_of(out),
     )
-    if not accelerator.is_main_process or images.y is None:
-        return []
-    rows = assess_run(
-        load_run(out),
-        settings.data if given is None else given,
-        settings.protocol,
-        device=accelerator.device,
-        progress=progress,
-    )
-    found = as_record(EvaluationRecord, {"rows": rows, "protocol": to_json(settings.protocol)})
-    records.write_record(out / records.EVALUATION, found)
+    return images.y is not None
+
+
+def _steps_of_an_epoch(training: TrainingSettings, method: Method, images: ImageSet, processes: int) -> int:
+    """Steps, before anything is claimed; refuses methods, batches and parts of batches that cannot be trained."""
+    method.check_before_training()
+    check_parts(method, training, world_size=processes)
+    check_accumulation(method, training, world_size=processes)
+    return steps_per_epoch(len(images), batch_size=training.batch_size, world_size=processes)
+
+
+def _say_how(segments: Sequence[Segment]) -> None:
+    if len(segments) > 1:
+        now = segments[-1]
+        sys.stderr.write(
+            f"contrascope: from step {now.start} to {now.stop} the schedule goes on by {now.how}.\n"
+        )
+
+
+def _assessed(
+    settings: RunSettings, out: Path, given: ImageSet | None, device: torch.device, progress: Progress
+) -> Rows:
+    run = load_run(out)
+    data = settings.data if given is None else given
+    rows = assess_run(run, data, settings.protocol, device=device, progress=progress)
+    told = {"rows": rows, "protocol": to_json(settings.protocol), "step": run.step}
+    records.write_record(out / records.EVALUATION, as_record(EvaluationRecord, told))
     return rows
 
 

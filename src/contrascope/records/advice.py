@@ -127,3 +127,5 @@ class AdviceRecord(Record):
     """The file with the best policy."""
     settings: Tree
     """How it was measured."""
+    budget: float | None = None
+    """Seconds for the short trainings; version 0.1 did not say it."""

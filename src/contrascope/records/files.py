@@ -49,10 +49,13 @@ def read_json(path: Path) -> Any:
 
 
 @contextlib.contextmanager
-def hold(folder: Path) -> Iterator[None]:
-    """Hold the folder for one run; a second run is refused. The system frees it if the process dies."""
+def hold(folder: Path, *, lock: str = LOCK) -> Iterator[None]:
+    """Hold the folder, or one record in it by a lock of its own; a second holder is refused.
+
+    The system frees it if the process dies.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("a+") as file:
+    with (folder / lock).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -19,13 +19,27 @@ class EstimateEntry(Entry):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ResumedEntry(Entry):
+    """A later start of a run."""
+
+    time: str
+    """When."""
+    command: tuple[str, ...]
+    """The words of the command line."""
+    step: int | None
+    """The step from which it went on."""
+    changed: tuple[str, ...]
+    """What was different from the first start, as `path: before -> now`."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class EnvironmentRecord(Record):
-    """What a run depends on besides its settings."""
+    """What a run depends on besides its settings, as it was first started."""
 
     KIND: ClassVar[str] = "environment"
     FILE: ClassVar[str] = "environment.json"
     time: str
-    """When it was started or last gone on with."""
+    """When it was started."""
     command: tuple[str, ...]
     """The words of the command line."""
     python: str
@@ -54,6 +68,10 @@ class EnvironmentRecord(Record):
     """Hash of the images."""
     classes: dict[str, tuple[str, ...]]
     """Label column to names of its classes."""
+    steps_per_epoch: int | None = None
+    """Steps of an epoch; version 0.1 did not say it."""
+    resumed: tuple[ResumedEntry, ...] = ()
+    """Later starts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +112,8 @@ class EvaluationRecord(Record):
     """One a representation and probe."""
     protocol: Tree
     """The protocol's settings."""
+    step: int | None = None
+    """The run's step; version 0.1 did not say it."""
 
 
 @dataclass(frozen=True, kw_only=True)

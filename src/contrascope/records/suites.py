@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from contrascope.records.entry import Entry, Record, Tree, without_kinds
+from contrascope.records.entry import Entry, Tree, without_kinds
+from contrascope.records.requests import RequestedRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +72,7 @@ class PublishedEntry(Entry):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AugmentedRecord(Record):
+class AugmentedRecord(RequestedRecord):
     """The robustness suite."""
 
     KIND: ClassVar[str] = "robustness"
@@ -176,7 +177,7 @@ class ModeEntry(Entry):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransferRecord(Record):
+class TransferRecord(RequestedRecord):
     """The transfer suite."""
 
     KIND: ClassVar[str] = "transfer"

@@ -131,6 +131,12 @@ SIGNALS: tuple[Measure, ...] = (
     ),
     Measure(path="effective_rank", title="effective rank", unit="directions", table="ranks"),
     Measure(
+        path="stable_rank",
+        title="stable rank: variance over that of the widest",
+        unit="directions",
+        table="ranks",
+    ),
+    Measure(
         path="rankme",
         title="RankMe",
         short="RankMe (raw singular values)",

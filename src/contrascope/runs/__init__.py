@@ -1,1 +1,1 @@
-"""What a run is: settings, recipes, folder, build, load."""
+"""What a run is: settings, recipes, folder, store, build, load."""

@@ -1,24 +1,13 @@
-"""The networks that a suite measures, and a store of features that are computed once."""
+"""The networks that a suite measures, for gray and colour images alike."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from contrascope.augment.colour import gray
-from contrascope.data.imageset import ImageSet
-from contrascope.encoders.twin import weights_hash
 from contrascope.errors import InputError
-from contrascope.features.embed import embed
-from contrascope.features.features import Features
-from contrascope.features.files import load_features, save_features
-from contrascope.records.entry import R
-from contrascope.records.typed import read_record
-from contrascope.settings import digest
 from contrascope.subjects.open import CHANNELS
 from contrascope.subjects.subject import Subject
 from contrascope.types import FloatImages
@@ -71,35 +60,3 @@ def networks_for_any_images(
         for one in found.values():
             one.eval()
     return {name: AnyChannels(one, channels=channels).to(where) for name, one in found.items()}
-
-
-@dataclass(frozen=True, kw_only=True)
-class FeatureStore:
-    """Features by the hash of weights and images: what was embedded once is read the next time."""
-
-    folder: Path | None
-    """Where the files lie; None: nothing is kept."""
-
-    def embed(self, module: nn.Module, images: ImageSet) -> Features:
-        """Features h of the clean images; a damaged file is made anew."""
-        if self.folder is None:
-            return embed(module, None, images)
-        key = [weights_hash(module), images.fingerprint, list(images.labels)]
-        path = self.folder / f"{digest(key, length=24)}.safetensors"
-        if path.is_file():
-            try:
-                return load_features(path)
-            except InputError:
-                path.unlink()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        features = embed(module, None, images)
-        save_features(features, path)
-        return features
-
-
-def continued(kind: type[R], out: Path | None, marks: dict[str, Any]) -> R | None:
-    """The record at `out`, if it carries the same marks: settings, encoder and images."""
-    if out is None or not out.is_file():
-        return None
-    found = read_record(kind, out).writable()
-    return found if all(getattr(found, key) == value for key, value in marks.items()) else None

@@ -23,12 +23,14 @@ from contrascope.evaluation.suites import AugmentedSettings
 from contrascope.features.embed import embed
 from contrascope.features.features import Features
 from contrascope.jobs.assess import evaluation_sets
+from contrascope.records.requests import RequestEntry
 from contrascope.records.suites import AugmentedRecord
 from contrascope.records.typed import as_record
-from contrascope.runs.store import Parts, forget_parts
+from contrascope.runs.store import Request, begin_record
 from contrascope.settings import to_json
-from contrascope.subjects.encoder import TRAINED, Say, continued, networks_for_any_images
+from contrascope.subjects.encoder import TRAINED, Say, networks_for_any_images
 from contrascope.subjects.subject import Subject
+from contrascope.suites.parts import Parts, forget_parts
 from contrascope.theory.factors.alignment import augmentation_robust, unit_views
 
 RECORD = AugmentedRecord.FILE
@@ -47,6 +49,8 @@ def augmented_suite(
 ) -> AugmentedRecord:
     """The record of the suite, written to `out` after each row; what is there already is kept.
 
+    Raises `InputError` where `out` holds the record of another request: other settings, encoder or images.
+
     Rows are `Move`s with the name of their representation (`of`): six copies with their own probe, and with
     the original's probe the five other copies and every corruption at every severity.
     """
@@ -61,22 +65,30 @@ def augmented_suite(
         raise InputError(f"{source!r} has no labels; a probe needs some. Set data.labels.")
     if settings.train_images is not None:
         train = some_images(train, settings.train_images, seed=settings.seed)
-    marks = {
-        "protocol": settings.hash(protocol),
-        "encoder": weights_hash(networks[TRAINED]),
-        "data": (train.fingerprint, test.fingerprint),
-    }
+    prints, encoder = (train.fingerprint, test.fingerprint), weights_hash(networks[TRAINED])
+    marks = {"protocol": settings.hash(protocol), "encoder": encoder, "data": prints}
     facts = {"source": source, "split": split, "train_images": len(train), "settings": to_json(settings)}
-    record = continued(AugmentedRecord, out, marks)
-    if record is None:
+    fresh = as_record(AugmentedRecord, {**marks, **facts, "published": _published()})
+    with begin_record(out, _request(fresh, protocol), fresh, older=_older) as record:
+        if not record.content.rows:
+            forget_parts(out)
+        for of, network in _representations(networks, settings).items():
+            parts = Parts(of=of, record=record)
+            if not parts.finished:
+                measure(network, (train, test), settings, protocol=protocol, parts=parts, say=say)
         forget_parts(out)
-        record = as_record(AugmentedRecord, {**marks, **facts, "published": _published()})
-    for of, network in _representations(networks, settings).items():
-        parts = Parts(of=of, record=record, out=out)
-        if not parts.finished:
-            measure(network, (train, test), settings, protocol=protocol, parts=parts, say=say)
-    forget_parts(out)
-    return record
+    return record.content
+
+
+def _request(record: AugmentedRecord, protocol: Protocol) -> Request:
+    told = {"hash": record.protocol, "augmented": record.settings, "protocol": to_json(protocol)}
+    return Request(work="suite augmented", settings=told, of={"encoder": record.encoder, "data": record.data})
+
+
+def _older(record: AugmentedRecord) -> RequestEntry:
+    """The request of a record of version 0.1, which does not say the protocol of its probes but for the hash."""
+    of = {"encoder": record.encoder, "data": list(record.data)}
+    return RequestEntry(work="", of=of, settings={"hash": record.protocol, "augmented": record.settings})
 
 
 def _representations(networks: dict[str, nn.Module], settings: AugmentedSettings) -> dict[str, nn.Module]:

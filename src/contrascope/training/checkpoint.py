@@ -1,7 +1,7 @@
 """Checkpoints: safetensors for tensors, JSON for the rest; whole or absent."""
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,14 +58,16 @@ def read_weights(folder: Path, method: nn.Module) -> None:
         raise InputError(f"{folder} does not fit this method: {error}") from error
 
 
-def prune_checkpoints(run: Path, *, keep_last: int, keep_every: int, keep_step: int | None = None) -> None:
-    """Keep the newest `keep_last` checkpoints, the one at `keep_step`, and those at multiples of `keep_every`.
+def prune_checkpoints(
+    run: Path, *, keep_last: int, keep_every: int, keep_steps: Collection[int | None] = ()
+) -> None:
+    """Keep the newest `keep_last` checkpoints, those at `keep_steps` and at multiples of `keep_every`.
 
-    All in steps; 0 and None keep none for that reason.
+    All in steps; 0 keeps none for that reason.
     """
     folders = records.checkpoint_folders(run)
     for step, folder in folders[: max(0, len(folders) - keep_last)]:
-        if (keep_every <= 0 or step % keep_every != 0) and step != keep_step:
+        if (keep_every <= 0 or step % keep_every != 0) and step not in keep_steps:
             records.remove_checkpoint(folder)
 
 

@@ -16,6 +16,7 @@ from contrascope.settings import to_json
 from contrascope.training.arithmetic import check_accumulation
 from contrascope.training.best import Best
 from contrascope.training.checkpoint import load_checkpoint, prune_checkpoints, save_checkpoint
+from contrascope.training.course import Segment, ends, segment_at, whole
 from contrascope.training.interrupt import Interrupted, StoppedError, StopRequest, stop_requests
 from contrascope.training.optim import learning_rate
 from contrascope.training.order import epoch_order, rank_order, steps_per_epoch
@@ -40,10 +41,12 @@ def fit(
     accelerator: Accelerator,
     probes: Sequence[Probe] = (),
     config: Mapping[str, Any] | None = None,
+    segments: tuple[Segment, ...] = (),
 ) -> Method:
     """Train `method` on views of `items`, going on from the newest checkpoint in `run` if there is one.
 
-    `config` is what `training.trackers` show as the run's settings; unset: those of this function.
+    `config` is what `training.trackers` show as the run's settings; unset: those of this function. `segments` say how
+    the steps walk through the schedule; none: in one piece.
     Raises `Interrupted` after saving when a stop was asked for (SIGTERM, Ctrl-C), `StoppedError` when a probe asked
     for it, and `NonFiniteLossError` with step, last good checkpoint and likely cause.
     """
@@ -51,7 +54,9 @@ def fit(
     check_accumulation(method, training, world_size=accelerator.num_processes)
     check_trackers(training.trackers)
     shown = config or to_json({"training": training, "optim": optim, "schedule": schedule})
-    loop = Loop(method, items, view_maker, run, training, optim, schedule, accelerator, tuple(probes), shown)
+    loop = Loop(
+        method, items, view_maker, run, training, optim, schedule, accelerator, tuple(probes), shown, segments
+    )
     with contextlib.closing(loop), stop_requests() as stop, loop.progress:
         while loop.step < loop.steps:
             loop.epoch(stop)
@@ -72,6 +77,7 @@ class Loop:
     accelerator: Accelerator
     probes: tuple[Probe, ...]
     config: Mapping[str, Any]
+    segments: tuple[Segment, ...] = ()
 
     def __post_init__(self) -> None:
         training, accelerator = self.training, self.accelerator
@@ -80,6 +86,7 @@ class Loop:
             len(self.items), batch_size=training.batch_size, world_size=accelerator.num_processes
         )
         self.steps = self.per_epoch * training.epochs
+        self.segments = self.segments or whole(self.steps)
         layout = torch.channels_last if training.channels_last else torch.contiguous_format
         self.method.to(accelerator.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
         self.take_step = Stepper(
@@ -105,7 +112,7 @@ class Loop:
         for ids, items in self._batches(epoch, first):
             rate = self._rate()
             halves = self.take_step(ids, items, epoch=epoch, rate=rate)
-            self.method.after_step((self.step + 1) / self.steps)
+            self.method.after_step(self._progress())
             self.step += 1
             self.progress.advance()
             self.watch.see(self.step, halves.mean(dim=0))
@@ -129,13 +136,19 @@ class Loop:
         self.trackers.close()
 
     def _rate(self) -> float:
+        segment = segment_at(self.segments, self.step)
         return learning_rate(
-            self.step,
-            steps=self.steps,
+            segment.position(self.step),
+            steps=segment.steps,
             steps_per_epoch=self.per_epoch,
             peak=self.optim.lr,
             schedule=self.schedule,
         )
+
+    def _progress(self) -> float:
+        """The share of its schedule that the method has behind it after this step."""
+        segment = segment_at(self.segments, self.step)
+        return segment.position(self.step + 1) / segment.steps
 
     def _batches(self, epoch: int, first: int) -> Iterator[tuple[Tensor, Any]]:
         size, ranks = self.training.batch_size, self.accelerator.num_processes
@@ -196,7 +209,7 @@ class Loop:
                 self.run,
                 keep_last=self.training.keep_last,
                 keep_every=self.training.keep_every,
-                keep_step=self.best.step,
+                keep_steps=(self.best.step, *ends(self.segments)),
             )
         self.accelerator.wait_for_everyone()
 

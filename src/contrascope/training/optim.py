@@ -13,9 +13,9 @@ from contrascope.training.settings import OptimSettings, ScheduleSettings
 
 
 def learning_rate(
-    step: int, *, steps: int, steps_per_epoch: int, peak: float, schedule: ScheduleSettings
+    step: int | float, *, steps: int, steps_per_epoch: int, peak: float, schedule: ScheduleSettings
 ) -> float:
-    """Learning rate of a step (counted from 0), a pure function of its position.
+    """Learning rate of a step (counted from 0, or a position between two), a pure function of it.
 
     >>> s = ScheduleSettings(warmup_epochs=1.0)
     >>> [round(learning_rate(i, steps=20, steps_per_epoch=2, peak=1.0, schedule=s), 2) for i in (0, 1, 2, 11)]

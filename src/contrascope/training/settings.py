@@ -99,3 +99,5 @@ class ScheduleSettings:
     """Length of the linear warm-up in epochs; 0 for none."""
     final_fraction: float = 0.0
     """Share of the peak rate at the very end of the cosine, in [0, 1]."""
+    continuation: Literal["restart", "stretch", "constant"] | None = None
+    """How a run that is continued for more epochs goes on: anew, drawn out, or at the rate where it stands; unset: drawn out if it was stopped before its end, else refused."""  # noqa: E501

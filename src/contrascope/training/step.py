@@ -44,10 +44,9 @@ class Stepper:
         self.turns = method.turns
         self.optimisers = Optimisers(optim, method)
         ranks = accelerator.num_processes
-        self.chunk = training.chunk if training.chunk < training.batch_size // ranks else 0
+        self.chunk = chunk_of(training, world_size=ranks)
         self.wrapped = len(self.turns) == 1 and not self.chunk
-        if self.chunk:
-            check_parts(method, training, world_size=ranks)
+        check_parts(method, training, world_size=ranks)
         self.network: torch.nn.Module = method
 
     def wrap(self) -> None:
@@ -117,8 +116,15 @@ class Stepper:
         return halves_of(done.terms)
 
 
+def chunk_of(training: TrainingSettings, *, world_size: int) -> int:
+    """Images of a part of a process's share of the batch; 0: the share is one part."""
+    return training.chunk if training.chunk < training.batch_size // world_size else 0
+
+
 def check_parts(method: Method, training: TrainingSettings, *, world_size: int) -> None:
     """Refuses `training.chunk` where the gradient would not be the whole batch's, with what differs."""
+    if not chunk_of(training, world_size=world_size):
+        return
     if not isinstance(method, JointEmbedding):
         raise InputError(
             f"training.chunk is {training.chunk}, but {type(method).__name__} is no joint embedding: its loss is not "

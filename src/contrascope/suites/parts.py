@@ -1,0 +1,85 @@
+"""What the robustness suite has finished of one representation: rows in the record, probes in files beside it."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+
+from contrascope import records
+from contrascope.errors import InputError
+from contrascope.evaluation.augmented import Fit, Move
+from contrascope.records.suites import AugmentedRecord, MoveEntry, RobustEntry
+from contrascope.records.typed import as_part
+from contrascope.runs.store import OpenRecord, kept
+
+TENSORS = ("weight", "bias", "h", "y")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """Rows and probes of one representation, each kept as soon as it is there: a stop loses one copy at most."""
+
+    of: str
+    """The representation."""
+    record: OpenRecord[AugmentedRecord]
+    """The suite's record; rows are added in place."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether every row of the representation is there."""
+        return any(row.of == self.of for row in self.record.content.robustness)
+
+    def fit(self, copy: str, make: Callable[[], Fit]) -> Fit:
+        """The probe of a copy and the copy's test features: read, or made and written; a damaged file is made anew."""
+        if self._folder is None:
+            return make()
+        path = self._folder / f"{copy}.safetensors"
+        return kept(path, read=lambda file: _read(file, copy), make=make, write=_write)
+
+    def row(self, copy: str, severity: int | None, probe: str, make: Callable[[], Move]) -> None:
+        """Adds a row to the record unless it is there."""
+        key = (self.of, copy, severity, probe)
+        rows = self.record.content.rows
+        if any((row.of, row.copy, row.severity, row.probe) == key for row in rows):
+            return
+        rows.append(as_part(MoveEntry, {"of": self.of, **asdict(make())}))
+        self.record.keep()
+
+    def finish(self, robust: dict[str, float]) -> None:
+        """Adds what holds for all copies together, and removes the files of the probes."""
+        self.record.content.robustness.append(as_part(RobustEntry, {"of": self.of, **robust}))
+        self.record.keep()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def _folder(self) -> Path | None:
+        if self.record.path is None:
+            return None
+        marks = f"{self.record.content.protocol}-{self.record.content.encoder}"
+        return self.record.path.with_suffix(".parts") / marks / self.of.replace(" ", "-")
+
+
+def forget_parts(out: Path | None) -> None:
+    """Removes the probes of a record that is begun anew or done."""
+    if out is not None:
+        shutil.rmtree(out.with_suffix(".parts"), ignore_errors=True)
+
+
+def _write(fit: Fit, path: Path) -> None:
+    tensors = {name: getattr(fit, name).contiguous() for name in TENSORS}
+    numbers = {"norm": repr(fit.norm), "chosen": repr(fit.chosen)}
+    records.write_atomic(path, safetensors.torch.save(tensors, metadata=numbers))
+
+
+def _read(path: Path, copy: str) -> Fit:
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            held: dict[str, Any] = {name: file.get_tensor(name) for name in TENSORS}
+            held |= {name: float(value) for name, value in file.metadata().items()}
+    except (OSError, ValueError, AttributeError, safetensors.SafetensorError) as error:
+        raise InputError(f"{path} is damaged: {error}") from error
+    return Fit(name=copy, **held)
