@@ -20,7 +20,7 @@ from contrascope import records
 from contrascope.augment.presets import build_policy
 from contrascope.augment.settings import PolicySettings
 from contrascope.data.imageset import ImageSet
-from contrascope.diagnosis.networks import FixedViews, Subject, embed_views, fixed_views
+from contrascope.diagnosis.networks import FixedViews, Networks, embed_views, fixed_views
 from contrascope.diagnosis.rules import identity_share
 from contrascope.diagnosis.signals import layer_signals
 from contrascope.evaluation.knn import KNNClassifier
@@ -51,14 +51,14 @@ def curve(path: Path, *, images: int, policy: str, draws: int) -> list[dict[str,
     rows = []
     for step, _ in records.checkpoint_folders(path):
         run = load_run(path, step=step)
-        subject = Subject(encoder=run.method.encoder, projector=run.method.projector)
+        subject = Networks(encoder=run.method.encoder, projector=run.method.projector)
         row = {"run": path.name, "epoch": step / per_epoch, "kNN": knn(subject, learn, some)}
         rows.append(row | measured(subject, views, some, draws=draws))
         print(json.dumps(rows[-1]), flush=True)
     return rows
 
 
-def measured(subject: Subject, views: FixedViews, some: ImageSet, *, draws: int) -> dict[str, Any]:
+def measured(subject: Networks, views: FixedViews, some: ImageSet, *, draws: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     y = next(iter(some.labels.values()))
     for layer, rows in zip(("h", "z"), embed_views(subject, views), strict=True):
@@ -93,7 +93,7 @@ def label_free_scores(rows: torch.Tensor) -> dict[str, float | None]:
     }
 
 
-def knn(subject: Subject, learn: ImageSet, test: ImageSet) -> float:
+def knn(subject: Networks, learn: ImageSet, test: ImageSet) -> float:
     """The protocol's kNN with 10,000 training images, enough for a curve."""
     bank = embed(subject.encoder, None, learn.select(torch.arange(min(10_000, len(learn)))))
     query = embed(subject.encoder, None, test)

@@ -24,7 +24,7 @@ from contrascope import records
 from contrascope.data.imageset import ImageSet
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
-from contrascope.diagnosis.networks import Subject, measure_networks
+from contrascope.diagnosis.networks import Networks, measure_networks
 from contrascope.diagnosis.settings import DiagnosisSettings
 from contrascope.diagnosis.signals import Signals
 from contrascope.diagnosis.verdict import judge
@@ -78,8 +78,8 @@ def train(case: Case, images: ImageSet, seed: int, run: Path) -> tuple[Method, s
     return method, None
 
 
-def subject(method: Method) -> Subject:
-    return Subject(encoder=method.encoder, projector=method.projector)
+def subject(method: Method) -> Networks:
+    return Networks(encoder=method.encoder, projector=method.projector)
 
 
 def run_case(case: Case, seed: int, folder: Path) -> dict[str, Any]:

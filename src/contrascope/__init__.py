@@ -8,8 +8,14 @@ from contrascope.moved import install
 
 if TYPE_CHECKING:
     from contrascope.diagnosis.diagnosis import Diagnosis as Diagnosis
-    from contrascope.diagnosis.diagnosis import diagnose as diagnose
     from contrascope.runs.load import open_run as open_run
+    from contrascope.verbs import advise as advise
+    from contrascope.verbs import diagnose as diagnose
+    from contrascope.verbs import embed as embed
+    from contrascope.verbs import evaluate as evaluate
+    from contrascope.verbs import export as export
+    from contrascope.verbs import report as report
+    from contrascope.verbs import train as train
 
 __version__ = "0.1.0"
 
@@ -18,8 +24,8 @@ install()
 __getattr__ = attach(
     __name__,
     {
-        "diagnose": "diagnosis.diagnosis",
         "Diagnosis": "diagnosis.diagnosis",
         "open_run": "runs.load",
+        **dict.fromkeys(("train", "embed", "evaluate", "diagnose", "advise", "report", "export"), "verbs"),
     },
 )

@@ -75,7 +75,7 @@ EXPERIMENTS = {
     "show_geometry": "terminal.geometry",
     "show_suites": "terminal.suites",
     "suite_augmented": "suites.robustness",
-    "suite_encoder": "subjects.encoder runs.feature_store",
+    "suite_encoder": "subjects.encoder runs.feature_store encoders.twin",
     "suite_transfer": "suites.transfer suites.transfer_set",
     "thumbnails": "gallery.thumbnails",
     "train": "jobs.train jobs.assess runs.load runs.build",

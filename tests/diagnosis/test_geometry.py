@@ -11,7 +11,7 @@ from contrascope.augment.policy import to_float
 from contrascope.data.imageset import InMemoryImages
 from contrascope.diagnosis.folding import affine_layers
 from contrascope.diagnosis.geometry import feature_geometry
-from contrascope.diagnosis.networks import Subject
+from contrascope.diagnosis.networks import Networks
 from contrascope.diagnosis.operation_rows import operation_rows
 from contrascope.diagnosis.settings import GeometryProbeSettings, GeometrySettings
 from contrascope.encoders.projector import build_projector
@@ -186,7 +186,7 @@ def test_a_projector_that_forgets_brightness_removes_its_direction_and_no_other(
     weight = torch.eye(9)[1:]
     linear = nn.Linear(9, 8, bias=False)
     linear.weight.data = weight
-    subject = Subject(encoder=MeanAndRest(), projector=linear)
+    subject = Networks(encoder=MeanAndRest(), projector=linear)
     names = ("brightness", "shift")
     found = {row.name: row for row in operation_rows(subject, images(), names=names, settings=QUICK)}
     bright, shift = found["brightness"], found["shift"]
@@ -209,7 +209,7 @@ def test_a_projector_that_forgets_brightness_removes_its_direction_and_no_other(
 def test_an_operation_that_changes_nothing_has_no_numbers_but_that():
     gray = images().images[:, :1].expand(-1, 3, -1, -1).contiguous()
     linear = nn.Linear(9, 4, bias=False)
-    subject = Subject(encoder=MeanAndRest(), projector=linear)
+    subject = Networks(encoder=MeanAndRest(), projector=linear)
     asked = {"names": ("saturation", "hue", "gray", "brightness"), "settings": QUICK}
     *still, bright = operation_rows(subject, InMemoryImages(images=gray), **asked)
     for row in still:
@@ -220,7 +220,7 @@ def test_an_operation_that_changes_nothing_has_no_numbers_but_that():
 
 
 def test_rows_are_the_same_for_any_batch_and_name_themselves_first():
-    subject, heard = Subject(encoder=MeanAndRest()), []
+    subject, heard = Networks(encoder=MeanAndRest()), []
     one = list(operation_rows(subject, images(), settings=QUICK, names=("hue", "flip"), tell=heard.append))
     other = list(operation_rows(subject, images(), settings=QUICK, names=("hue", "flip"), batch_size=7))
     assert heard == ["hue", "flip"]
@@ -232,7 +232,7 @@ def test_rows_are_the_same_for_any_batch_and_name_themselves_first():
 
 def test_a_column_of_the_picture_agrees_with_the_pure_function():
     linear = nn.Linear(9, 2, bias=False)
-    subject = Subject(encoder=MeanAndRest(), projector=linear)
+    subject = Networks(encoder=MeanAndRest(), projector=linear)
     (row,) = operation_rows(subject, images(), names=("flip",), settings=QUICK)
     pixels = images().images.float() / 255
     shift = (MeanAndRest()(pixels.flip(3)) - MeanAndRest()(pixels)).detach()
@@ -246,7 +246,7 @@ def test_wrong_input_is_refused():
     with pytest.raises(InputError, match="z: row 0 holds"):
         feature_geometry(torch.full((2, 5, 2), math.nan), None, settings=QUICK)
     with pytest.raises(InputError, match="at least 4"):
-        list(operation_rows(Subject(encoder=MeanAndRest()), images(3), settings=QUICK))
+        list(operation_rows(Networks(encoder=MeanAndRest()), images(3), settings=QUICK))
     with pytest.raises(InputError, match="geometry directions is 0"):
         GeometrySettings(directions=0)
     with pytest.raises(InputError, match="geometry beta is -1"):

@@ -7,7 +7,7 @@ from torch import nn
 from contrascope.augment.policy import Policy, policy
 from contrascope.data.imageset import InMemoryImages
 from contrascope.diagnosis.networks import (
-    Subject,
+    Networks,
     batch_norm_gap,
     embed_views,
     fixed_views,
@@ -46,8 +46,8 @@ def test_a_policy_that_changes_nothing_is_seen(images):
 def test_embeddings_do_not_depend_on_the_batch_and_leave_the_mode(images):
     encoder = network(0).train()
     views = fixed_views(images, policy("ade"), num_views=2)
-    one, none = embed_views(Subject(encoder=encoder), views, batch_size=128)
-    other, _ = embed_views(Subject(encoder=encoder), views, batch_size=10)
+    one, none = embed_views(Networks(encoder=encoder), views, batch_size=128)
+    other, _ = embed_views(Networks(encoder=encoder), views, batch_size=10)
     torch.testing.assert_close(one, other)
     assert none is None
     assert encoder.training
@@ -77,7 +77,7 @@ def test_a_network_with_nan_is_a_fault_and_its_reference_is_still_measured(image
     broken = network(0)
     next(broken.parameters()).data.fill_(torch.nan)
     found = measure_networks(
-        Subject(encoder=broken), Subject(encoder=network(1)), images, policy("ade"), num_views=2, draws=0
+        Networks(encoder=broken), Networks(encoder=network(1)), images, policy("ade"), num_views=2, draws=0
     )
     assert found.h is None
     assert found.reference_h is not None
@@ -86,11 +86,11 @@ def test_a_network_with_nan_is_a_fault_and_its_reference_is_still_measured(image
 
 def test_the_reference_is_measured_on_the_same_views(images):
     views = fixed_views(images, policy("ade"), num_views=2)
-    same = Subject(encoder=network(0))
+    same = Networks(encoder=network(0))
     known = measure_layers(same, views, draws=0, seed=0)
     found = signals_on(same, embed_views(same, views), known, views, draws=0)
     assert found.h == found.reference_h
-    third = Subject(encoder=network(3))
+    third = Networks(encoder=network(3))
     other = signals_on(third, embed_views(third, views), known, views, draws=0)
     assert other.h != other.reference_h
     assert replace(other, h=None, z=None, faults=found.faults) == replace(found, h=None, z=None)

@@ -6,7 +6,7 @@ from torch import nn
 
 from contrascope.data.imageset import InMemoryImages
 from contrascope.diagnosis.geometry import feature_geometry
-from contrascope.diagnosis.networks import Subject
+from contrascope.diagnosis.networks import Networks
 from contrascope.diagnosis.operation_rows import operation_rows
 from contrascope.diagnosis.settings import GeometrySettings
 
@@ -45,7 +45,7 @@ def unseen(projector, points, displacements):
 def test_an_mlp_that_forgets_brightness_removes_its_direction_and_not_that_of_a_flip():
     made = mlp(9, 64, 8)
     made[0].weight.data[:, 0] = 0.0
-    subject = Subject(encoder=MeanAndRest(), projector=made)
+    subject = Networks(encoder=MeanAndRest(), projector=made)
     bright, flip = operation_rows(subject, images(), names=("brightness", "flip"), settings=QUICK)
     assert bright.removed == pytest.approx(1.0, abs=1e-3)
     assert flip.removed == pytest.approx(0.0, abs=1e-3)
@@ -56,7 +56,7 @@ def test_an_mlp_is_asked_at_each_image_for_the_displacement_of_that_image():
     made, pixels = mlp(9, 4, 3), images().images.float() / 255
     h, turned = MeanAndRest()(pixels), MeanAndRest()(pixels.flip(3))
     made[0].bias.data = -(made[0].weight.data @ h.mean(dim=0))  # every gate is open for half of the images
-    subject = Subject(encoder=MeanAndRest(), projector=made)
+    subject = Networks(encoder=MeanAndRest(), projector=made)
     (row,) = operation_rows(subject, images(), names=("flip",), settings=QUICK)
     assert row.removed == pytest.approx(unseen(made, h[:16], (turned - h)[:16]), abs=1e-5)
 
@@ -64,7 +64,7 @@ def test_an_mlp_is_asked_at_each_image_for_the_displacement_of_that_image():
 def test_a_direction_half_way_into_a_column_space_is_at_45_degrees_to_it():
     linear = nn.Linear(9, 1, bias=False)
     linear.weight.data = torch.eye(9)[:1] + torch.eye(9)[1:2]
-    subject = Subject(encoder=MeanAndRest(), projector=linear)
+    subject = Networks(encoder=MeanAndRest(), projector=linear)
     (row,) = operation_rows(subject, images(), names=("brightness",), settings=QUICK)
     assert row.angles == pytest.approx((45.0,), abs=1e-3)
     assert row.removed == pytest.approx(0.5, abs=1e-3)

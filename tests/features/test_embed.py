@@ -6,7 +6,7 @@ from contrascope.augment.policy import policy
 from contrascope.augment.views import make_views
 from contrascope.data.imageset import InMemoryImages
 from contrascope.errors import InputError
-from contrascope.features.embed import embed, random_twin, raw_pixels
+from contrascope.features.embed import embed, raw_pixels
 
 
 class Tiny:
@@ -94,28 +94,3 @@ def test_embedding_refuses_what_makes_no_sense():
         embed(nn.Flatten(), None, Tiny(0))
     with pytest.raises(InputError, match="the projector returned tuple"):
         embed(nn.Flatten(), type("Pair", (nn.Module,), {"forward": lambda self, h: (h, h)})(), Tiny())
-
-
-def test_the_random_twin_is_new_seeded_and_leaves_the_original():
-    encoder = network()
-    encoder[2].running_mean += 3
-    before = {name: value.clone() for name, value in encoder.state_dict().items()}
-    state = torch.random.get_rng_state()
-    twin, again, other = (
-        random_twin(encoder, seed=1),
-        random_twin(encoder, seed=1),
-        random_twin(encoder, seed=2),
-    )
-    assert torch.equal(torch.random.get_rng_state(), state)
-    assert torch.equal(twin[1].weight, again[1].weight)
-    assert not torch.equal(twin[1].weight, other[1].weight)
-    assert not torch.equal(twin[1].weight, encoder[1].weight)
-    assert twin[2].running_mean.tolist() == [0, 0, 0]
-    assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items())
-
-
-def test_a_parameter_that_no_layer_draws_is_named():
-    module = nn.Sequential(nn.Linear(2, 2))
-    module.scale = nn.Parameter(torch.ones(2))
-    with pytest.raises(InputError, match="no layer draws scale anew"):
-        random_twin(module)

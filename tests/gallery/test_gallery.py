@@ -28,6 +28,7 @@ from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.records.entry import as_tree
 from contrascope.runs.load import load_run
 from contrascope.runs.recipes import digits_simclr
+from contrascope.subjects.open import open_subject
 from contrascope.training.settings import TrainingSettings
 
 SMALL = GallerySettings(points=60, rows=2, views=3, measured_views=2, near=3)
@@ -53,7 +54,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def record(run):
-    return as_tree(gallery(load_run(run), SMALL))
+    return as_tree(gallery(open_subject(run), SMALL))
 
 
 def decoded(record, tile):
@@ -163,11 +164,11 @@ def test_an_image_that_is_shown_twice_is_embedded_once(record):
 
 
 def test_the_record_is_the_same_again(run, record):
-    assert json.dumps(as_tree(gallery(load_run(run), SMALL))) == json.dumps(record)
+    assert json.dumps(as_tree(gallery(open_subject(run), SMALL))) == json.dumps(record)
 
 
 def test_images_without_labels_have_no_label_column(tmp_path):
-    record = as_tree(gallery(load_run(tiny_run(tmp_path / "run", labels="none")), SMALL))
+    record = as_tree(gallery(open_subject(tiny_run(tmp_path / "run", labels="none")), SMALL))
     assert record["map"]["label"] is None
     assert record["classes"] == []
     assert all(row["label"] is None for row in record["neighbours"])

@@ -10,6 +10,7 @@ import torch
 
 from contrascope.cli import main
 from contrascope.data.settings import DataSettings
+from contrascope.encoders.twin import weights_hash
 from contrascope.errors import InputError
 from contrascope.evaluation.protocol import Protocol
 from contrascope.evaluation.published import PUBLISHED_AUGMENTED, PUBLISHED_TRANSFER
@@ -18,9 +19,10 @@ from contrascope.records.entry import as_tree
 from contrascope.records.suites import AugmentedRecord, TransferRecord
 from contrascope.records.typed import read_record, record_of
 from contrascope.runs import feature_store
-from contrascope.runs.feature_store import FeatureStore, weights_hash
+from contrascope.runs.feature_store import FeatureStore
 from contrascope.subjects import encoder as suite_encoder
-from contrascope.subjects.encoder import open_subject
+from contrascope.subjects.encoder import RANDOM, TRAINED, networks_for_any_images
+from contrascope.subjects.open import open_subject
 from contrascope.suites import robustness as suite_augmented
 from contrascope.suites import transfer as suite_transfer
 from contrascope.suites.run import evaluate_suite
@@ -53,6 +55,10 @@ def sets(tmp_path):
 
 def nothing(text):
     del text
+
+
+def two_networks(suite_run):
+    return networks_for_any_images(open_subject(suite_run), references=True)
 
 
 def transfer(suite_run, sets, out, *, protocol=TRANSFER, store=None, say=nothing):
@@ -308,27 +314,27 @@ def test_fine_tuning_runs_through_the_suite_and_resumes_its_grid(suite_run, sets
 def test_features_are_read_back_for_the_same_weights_and_images_only(suite_run, sets, tmp_path):
     from contrascope.data.open import open_images
 
-    subject, store = open_subject(str(suite_run)), FeatureStore(folder=tmp_path / "f")
+    networks, store = two_networks(suite_run), FeatureStore(folder=tmp_path / "f")
     images = open_images(DataSettings(source=sets[1]))
-    first = store.embed(subject.encoder, images)
+    first = store.embed(networks[TRAINED], images)
     (file,) = (tmp_path / "f").iterdir()
     stamp = file.stat().st_mtime_ns
-    assert torch.equal(store.embed(subject.encoder, images).h, first.h)
+    assert torch.equal(store.embed(networks[TRAINED], images).h, first.h)
     assert file.stat().st_mtime_ns == stamp
-    store.embed(subject.random, images)
-    store.embed(subject.encoder, images.select(torch.arange(5)))
+    store.embed(networks[RANDOM], images)
+    store.embed(networks[TRAINED], images.select(torch.arange(5)))
     assert len(list((tmp_path / "f").iterdir())) == 3
     file.write_bytes(b"torn")
-    assert torch.equal(store.embed(subject.encoder, images).h, first.h)
+    assert torch.equal(store.embed(networks[TRAINED], images).h, first.h)
 
 
 def test_one_changed_weight_changes_the_hash(suite_run):
-    subject = open_subject(str(suite_run))
-    before = weights_hash(subject.encoder)
-    assert before == weights_hash(open_subject(str(suite_run)).encoder) != weights_hash(subject.random)
+    networks = two_networks(suite_run)
+    before = weights_hash(networks[TRAINED])
+    assert before == weights_hash(two_networks(suite_run)[TRAINED]) != weights_hash(networks[RANDOM])
     with torch.no_grad():
-        next(subject.encoder.parameters()).view(-1)[0] += 1e-3
-    assert weights_hash(subject.encoder) != before
+        next(networks[TRAINED].parameters()).view(-1)[0] += 1e-3
+    assert weights_hash(networks[TRAINED]) != before
 
 
 def test_the_command_line_runs_both_suites(suite_run, sets, tmp_path, capsys):

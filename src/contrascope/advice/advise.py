@@ -28,7 +28,7 @@ from contrascope.advice.settings import AdviseSettings
 from contrascope.advice.survey import Survey
 from contrascope.augment.policy_file import write_policy
 from contrascope.data.imageset import ImageSet
-from contrascope.data.open import open_images
+from contrascope.data.memory import images_from
 from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError
 from contrascope.records.advice import AdviceRecord
@@ -83,7 +83,7 @@ class Advice:
 
 
 def advise(
-    data: DataSettings,
+    data: DataSettings | ImageSet,
     *,
     labels: str | None = None,
     budget: float = 600.0,
@@ -103,7 +103,7 @@ def advise(
     """
     end = time.perf_counter() + budget
     check_base(base)
-    images = open_images(replace(data, labels="none" if labels is None else labels))
+    images = images_from(data, labels="none" if labels is None else labels)
     folder = out.with_name(f"{out.stem}.advice")
     if out.exists() and not folder.is_dir():
         raise InputError(

@@ -18,7 +18,7 @@ from contrascope.augment.policy import Policy
 from contrascope.augment.settings import PolicySettings
 from contrascope.data.imageset import InMemoryImages
 from contrascope.data.sampling import some_images
-from contrascope.diagnosis.networks import Subject, embed_views, fixed_views
+from contrascope.diagnosis.networks import Networks, embed_views, fixed_views
 from contrascope.encoders.settings import EncoderSettings
 from contrascope.errors import InputError, did_you_mean
 from contrascope.features.embed import embed
@@ -220,7 +220,7 @@ class Proxies:
 
     def _measure(self, method: Method, epochs: int, start: float) -> ProxyScore:
         device, settings = self._device, self._settings
-        subject = Subject(encoder=method.eval().encoder)
+        subject = Networks(encoder=method.eval().encoder)
         views = fixed_views(
             self._scored, self._common, num_views=SCORE_VIEWS, seed=settings.seed, device=device
         )

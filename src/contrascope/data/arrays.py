@@ -20,7 +20,6 @@ from contrascope.data.source import AbstractSource
 from contrascope.data.splits import pick_splits
 from contrascope.errors import InputError
 
-SUFFIXES = (".npy", ".npz", ".safetensors")
 IMAGE_NAMES = ("images", "image", "x", "data", "imgs", "img")
 """Names under which images are looked for, alone or with a split: `images`, `train_images`, `x_train`."""
 
@@ -56,17 +55,19 @@ class ArraySource(AbstractSource):
         return channel, height, width
 
 
-def open_arrays(path: Path, settings: DataSettings) -> ImageSet:
+def open_arrays(settings: DataSettings, cache_dir: Path | None = None) -> ImageSet:
     """Arrays shaped `n h w`, `n h w c` or `n c h w`; labels from the same file (`.npy`: another).
 
     Split names come from the array names (`x_train`, `test_images`); a file without them is `train`. For
     `.npy`, `data.labels` names a `.npy` file with the labels, relative to the folder of the images.
     """
+    del cache_dir
+    path = Path(settings.source).expanduser()
     arrays = _read_npy(path, settings) if path.suffix == ".npy" else _read_arrays(path)
     splits = _splits(arrays, settings, path)
     chosen = pick_splits(settings.split, splits, name=str(path))
     images = [splits[split] for split in chosen]
-    values = [_channels_first(arrays[name], name, path) for name in images]
+    values = [channels_first(arrays[name], f"{path}: {name}") for name in images]
     if len({part.shape[1:] for part in values}) > 1:
         raise InputError(
             f"{path} has splits of different shapes ({', '.join(str(part.shape) for part in values)}); "
@@ -171,14 +172,25 @@ def _flat(values: np.ndarray) -> np.ndarray:
     return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else np.asarray(values)
 
 
-def _channels_first(values: np.ndarray, name: str, path: Path) -> np.ndarray:
+def channels_first(
+    values: Shaped[np.ndarray, "..."], name: str, *, torch_order: bool = False
+) -> Shaped[np.ndarray, "n channel height width"]:
+    """Images as `n c h w`, from that, `n h w c` or `n h w`; where both orders fit the last axis is the channel's.
+
+    With `torch_order` the first one is then.
+
+    >>> channels_first(np.zeros((5, 8, 8, 3)), "images").shape
+    (5, 3, 8, 8)
+    """
     if values.ndim == 3:
         return values[:, None]
+    if torch_order and values.ndim == 4 and values.shape[1] in (1, 2, 3, 4):
+        return values
     if values.ndim == 4 and values.shape[3] in (1, 2, 3, 4):
         return values.transpose(0, 3, 1, 2)
     if values.ndim == 4 and values.shape[1] in (1, 2, 3, 4):
         return values
     raise InputError(
-        f"{path}: {name} has shape {values.shape}; expected (n, height, width), (n, height, width, channel) "
+        f"{name} has shape {values.shape}; expected (n, height, width), (n, height, width, channel) "
         "or (n, channel, height, width) with 1 to 4 channels. Reshape it."
     )

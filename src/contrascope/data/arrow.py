@@ -2,6 +2,7 @@
 
 import threading
 from bisect import bisect_right
+from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple, final
@@ -11,6 +12,7 @@ import pyarrow as pa
 from pyarrow import compute
 
 from contrascope.data.convert import BadPixelsError
+from contrascope.data.imageset import LookUp
 from contrascope.data.source import AbstractSource, read_file
 
 PAGES_PER_READ = 2**17
@@ -50,11 +52,17 @@ class ArrowSource(AbstractSource):
         return self._mapped.rows
 
     def image_name(self, row: int) -> str:
-        mapped = self._mapped
-        batch, place = _locate(mapped, row)
-        paths = mapped.paths[batch]
-        path = None if paths is None else paths[place].as_py()
+        path = _path(self._mapped, row)
         return f"{self.name} row {row} of column {self._column!r}" + (f" ({path})" if path else "")
+
+    def row_names(self) -> LookUp:
+        files, column = self._files, self._column
+
+        def found(rows: Sequence[int]) -> list[str]:
+            mapped = map_column(files, column)  # anew, and let go at the end: the map would grow in memory
+            return [_path(mapped, row) or str(row) for row in rows]
+
+        return found
 
     def read(self, row: int) -> bytes:
         mapped = self._current()
@@ -63,8 +71,7 @@ class ArrowSource(AbstractSource):
         if data is not None:
             self._touched += len(data)
             return data
-        paths = mapped.paths[batch]
-        path = None if paths is None else paths[place].as_py()
+        path = _path(mapped, row)
         if path is None:
             raise BadPixelsError("is empty: it has neither bytes nor a path")
         return read_file(Path(path))
@@ -95,6 +102,12 @@ def map_column(files: tuple[str, ...], column: str) -> MappedColumn:
                 data.append(fields["bytes"])
                 paths.append(fields.get("path"))
     return MappedColumn(list(accumulate(map(len, data), initial=0)), data, paths)
+
+
+def _path(mapped: MappedColumn, row: int) -> str | None:
+    batch, place = _locate(mapped, row)
+    paths = mapped.paths[batch]
+    return None if paths is None else paths[place].as_py()
 
 
 def _lengths(data: pa.Array) -> pa.Array:

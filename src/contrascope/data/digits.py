@@ -1,6 +1,7 @@
 """The 1,797 real handwritten digits that come with scikit-learn."""
 
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from contrascope.data.convert import fit
 from contrascope.data.imageset import InMemoryImages
+from contrascope.data.labels import with_columns
 from contrascope.data.settings import DataSettings
 from contrascope.data.splits import pick_splits
 
@@ -51,17 +53,19 @@ def digit_scans(split: str) -> Scans:
     )
 
 
-def open_digits(settings: DataSettings) -> InMemoryImages:
+def open_digits(settings: DataSettings, cache_dir: Path | None = None) -> InMemoryImages:
     """The scans as they are, 8 x 8 gray, or resized to `size`; the factor `scan` is scikit-learn's row."""
+    del cache_dir
     scans = digit_scans(settings.split)
     images = scans.images
     if settings.size is not None:
         resized = [np.asarray(fit(Image.fromarray(scan[0]), settings.size)) for scan in images.numpy()]
         images = torch.from_numpy(np.stack(resized)[:, None])
-    return InMemoryImages(
+    made = InMemoryImages(
         images=images,
         labels={"digit": scans.digits},
         name=f"digits [{settings.split}]",
         class_names={"digit": DIGIT_NAMES},
         factors={"scan": scans.rows},
     )
+    return with_columns(made, settings.labels)

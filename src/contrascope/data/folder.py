@@ -21,8 +21,9 @@ COMPANIONS = (".csv", ".json", ".jsonl", ".md", ".txt", ".ini", ".db", ".parquet
 """Files that often lie beside pictures and are passed over, as hidden ones are; others must be pictures."""
 
 
-def open_folder(folder: Path, settings: DataSettings, *, cache_dir: Path | None = None) -> ImageSet:
+def open_folder(settings: DataSettings, cache_dir: Path | None = None) -> ImageSet:
     """Parquet if the folder has any, else its pictures; classes are the sub-folders, sorted by name."""
+    folder = Path(settings.source).expanduser()
     if hub_splits(folder):
         return open_hub_folder(folder, settings, cache_dir=cache_dir)
     roots = _split_roots(folder, settings.split)

@@ -71,8 +71,9 @@ def open_hub_folder(folder: Path, settings: DataSettings, *, cache_dir: Path | N
     return _open_tables(tables, every_value, name=f"{folder} [{settings.split}]", settings=settings)
 
 
-def open_hub_name(name: str, settings: DataSettings, *, cache_dir: Path | None = None) -> ImageSet:
+def open_hub_name(settings: DataSettings, cache_dir: Path | None = None) -> ImageSet:
     """A set of the hub, downloaded on first use; `name` or `name:configuration`."""
+    name = settings.source
     path, _, configuration = name.partition(":")
     try:
         with briefly_if_offline():
@@ -113,13 +114,34 @@ def _open_tables(
 ) -> ImageSet:
     """One image set from the tables of the chosen splits, joined in their order."""
     first = next(iter(tables.values()))
-    column = _image_column(first, settings, name)
-    wanted = choose_columns(settings.labels, found=_label_columns(first), known=first.column_names, name=name)
+    column = image_column(first, settings, name)
+
+    def values_of(label: str) -> np.ndarray:
+        return np.concatenate([table.data.column(label).to_numpy() for table in tables.values()])
+
+    labels, class_names = read_labels(first, values_of, every_value, name=name, settings=settings)
+    files = tuple(file["filename"] for table in tables.values() for file in table.cache_files)
+    source = ArrowSource(files, column=column, name=name, mapped_bytes=settings.budget // 4)
+    return load_images(source, labels=labels, class_names=class_names, settings=settings)
+
+
+def read_labels(
+    table: datasets.Dataset,
+    values_of: Callable[[str], np.ndarray],
+    every_value: Callable[[str], np.ndarray],
+    *,
+    name: str,
+    settings: DataSettings,
+) -> tuple[dict[str, Tensor], dict[str, tuple[str, ...]]]:
+    """Class indices and class names of the label columns that the settings ask for.
+
+    `values_of` gives a column of the chosen splits, `every_value` of all splits: classes are numbered by the latter.
+    """
+    wanted = choose_columns(settings.labels, found=_label_columns(table), known=table.column_names, name=name)
     labels: dict[str, Tensor] = {}
     class_names: dict[str, tuple[str, ...]] = {}
     for label in wanted:
-        values = np.concatenate([table.data.column(label).to_numpy() for table in tables.values()])
-        feature = first.features[label]
+        values, feature = values_of(label), table.features[label]
         if isinstance(feature, datasets.ClassLabel):
             if _is_unlabelled(values, label, name):
                 continue
@@ -129,12 +151,11 @@ def _open_tables(
             labels[label], class_names[label] = class_indices(
                 _strings(values), column=label, name=name, vocabulary=_strings(every_value(label))
             )
-    files = tuple(file["filename"] for table in tables.values() for file in table.cache_files)
-    source = ArrowSource(files, column=column, name=name, mapped_bytes=settings.budget // 4)
-    return load_images(source, labels=labels, class_names=class_names, settings=settings)
+    return labels, class_names
 
 
-def _image_column(table: datasets.Dataset, settings: DataSettings, name: str) -> str:
+def image_column(table: datasets.Dataset, settings: DataSettings, name: str) -> str:
+    """The column of encoded pictures: the one that the settings name, or the first one."""
     known = table.column_names
     if settings.image_column is not None:
         require_column(settings.image_column, known, name=name, setting="data.image_column")

@@ -1,8 +1,9 @@
 """A set of images with labels: what every source becomes, in memory or streamed."""
 
+import copy
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple, final
 
@@ -12,6 +13,35 @@ from torch import Tensor
 
 from contrascope.errors import InputError
 from contrascope.types import ByteImages, Ids
+
+LookUp = Callable[[Sequence[int]], list[str]]
+"""From rows of a source to their names."""
+
+
+def numbered(rows: Sequence[int]) -> list[str]:
+    """Rows without names are called by their numbers.
+
+    >>> numbered([3, 0])
+    ['3', '0']
+    """
+    return [str(row) for row in rows]
+
+
+class RowNames(NamedTuple):
+    """Where each image stands in its source, and what the source calls its rows."""
+
+    rows: Int[Tensor, " n"]
+    """Row of every image in the source; rows of skipped images are missing."""
+    look_up: LookUp = numbered
+    """From rows to names."""
+
+    def of(self, ids: Int[Tensor, " ids"]) -> tuple[str, ...]:
+        """The names of these images, in this order."""
+        return tuple(self.look_up(self.rows[ids.cpu()].tolist()))
+
+    def select(self, ids: Int[Tensor, " kept"]) -> "RowNames":
+        """The names of a part of the set."""
+        return RowNames(self.rows[ids.cpu()], self.look_up)
 
 
 class BadImage(NamedTuple):
@@ -33,8 +63,10 @@ class ImageSet(ABC):
         factors: Mapping[str, Tensor],
         bad_images: tuple[BadImage, ...],
         fingerprint: str | None,
+        row_names: RowNames | None,
     ) -> None:
         self.name = name
+        self._row_names = row_names
         self.labels: dict[str, Tensor] = {column: values.long() for column, values in labels.items()}
         self.class_names = dict(class_names)
         self.factors = dict(factors)
@@ -72,6 +104,18 @@ class ImageSet(ABC):
     def to(self, device: torch.device | str) -> "ImageSet":
         """The set with its pixels on the device, if it holds them; a streamed set stays as it is."""
 
+    def names(self, ids: Int[Tensor, " ids"] | None = None) -> tuple[str, ...]:
+        """The file that each of these images came from (below the source's folder), or its row number; of all if unset.
+
+        Skipped images leave a gap in the numbers, and the images of a part keep their names.
+        """
+        ids = torch.arange(len(self)) if ids is None else ids
+        return self._names.of(ids)
+
+    @property
+    def _names(self) -> RowNames:
+        return RowNames(torch.arange(len(self))) if self._row_names is None else self._row_names
+
     @property
     def fingerprint(self) -> str:
         """Identity of the content, 16 hex digits: equal sets have equal fingerprints."""
@@ -81,6 +125,17 @@ class ImageSet(ABC):
     def _content_hash(self) -> str:
         pixels = self.gather(torch.arange(len(self))).cpu().numpy()
         return content_hash([str(pixels.shape).encode(), pixels.tobytes()], self.labels)
+
+    def relabelled(
+        self, labels: Mapping[str, Int[Tensor, " n"]], class_names: Mapping[str, tuple[str, ...]]
+    ) -> "ImageSet":
+        """The same images with other label columns."""
+        made = copy.copy(self)
+        vars(made).pop("_content_hash", None)
+        made.labels = {column: values.long() for column, values in labels.items()}
+        made.class_names = {name: class_names[name] for name in labels if name in class_names}
+        made._fingerprint = content_hash([self.fingerprint.encode(), b"relabelled"], made.labels)
+        return made
 
     @property
     def label_column(self) -> str | None:
@@ -116,6 +171,7 @@ class InMemoryImages(ImageSet):
         factors: Mapping[str, Tensor] | None = None,
         bad_images: tuple[BadImage, ...] = (),
         fingerprint: str | None = None,
+        row_names: RowNames | None = None,
     ) -> None:
         columns = {"label": labels} if isinstance(labels, Tensor) else dict(labels or {})
         for column, values in columns.items():
@@ -131,6 +187,7 @@ class InMemoryImages(ImageSet):
             factors=factors or {},
             bad_images=bad_images,
             fingerprint=fingerprint,
+            row_names=row_names,
         )
         self.images = images
 
@@ -165,6 +222,7 @@ class InMemoryImages(ImageSet):
             factors=take(self.factors, ids),
             bad_images=self.bad_images,
             fingerprint=content_hash([self.fingerprint.encode()], {"ids": ids}),
+            row_names=self._names.select(ids),
         )
 
     def to(self, device: torch.device | str) -> "InMemoryImages":
@@ -176,6 +234,7 @@ class InMemoryImages(ImageSet):
             factors=self.factors,
             bad_images=self.bad_images,
             fingerprint=self._fingerprint,
+            row_names=self._row_names,
         )
 
 

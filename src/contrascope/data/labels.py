@@ -1,12 +1,14 @@
 """Label columns: which ones, and from values to class indices."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from contrascope.data.imageset import ImageSet
 from contrascope.errors import InputError, did_you_mean
 
 LABEL_NAMES = ("label", "labels", "target", "targets", "class", "y", "fine_label", "coarse_label")
@@ -38,6 +40,18 @@ def choose_columns(wanted: str | None, *, found: Sequence[str], known: Sequence[
     for column in columns:
         require_column(column, known, name=name, setting="data.labels")
     return columns
+
+
+Images = TypeVar("Images", bound=ImageSet)
+
+
+def with_columns(images: Images, wanted: str | None) -> Images:
+    """A new set, left with only the label columns that are asked for; unset: all of them."""
+    known = list(images.labels)
+    chosen = choose_columns(wanted, found=known, known=known, name=images.name)
+    images.labels = {column: images.labels[column] for column in chosen}
+    images.class_names = {name: images.class_names[name] for name in chosen if name in images.class_names}
+    return images
 
 
 def require_column(column: str, known: Sequence[str], *, name: str, setting: str) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from contrascope.data.convert import BadPixelsError
-from contrascope.data.imageset import BadImage, ImageSet, InMemoryImages, content_hash, take
+from contrascope.data.imageset import BadImage, ImageSet, InMemoryImages, RowNames, content_hash, take
 from contrascope.data.settings import DataSettings
 from contrascope.data.source import AbstractSource, fingerprint
 from contrascope.data.stream import StreamedImages, bad_image_error, decode_as, mixed_sizes_error
@@ -57,6 +57,7 @@ def load_images(
             class_names=class_names,
             bad_images=bad,
             fingerprint=content_hash(marks, labels),
+            row_names=RowNames(kept, source.row_names()),
         )
     return StreamedImages(
         source=source,

@@ -2,18 +2,10 @@
 
 from pathlib import Path
 
-from contrascope.data.arrays import SUFFIXES, open_arrays
-from contrascope.data.digits import open_digits
-from contrascope.data.folder import open_folder
-from contrascope.data.hub import open_hub_name
 from contrascope.data.imageset import ImageSet
-from contrascope.data.labels import choose_columns
-from contrascope.data.scenes import open_scenes
+from contrascope.data.kinds import source_kinds
 from contrascope.data.settings import DataSettings
-from contrascope.data.shapes import open_shapes
 from contrascope.errors import InputError, did_you_mean
-
-BUILT_IN = {"digits": open_digits, "scenes": open_scenes, "shapes": open_shapes}
 
 
 def open_images(settings: DataSettings, *, cache_dir: Path | None = None) -> ImageSet:
@@ -24,50 +16,35 @@ def open_images(settings: DataSettings, *, cache_dir: Path | None = None) -> Ima
     >>> open_images(DataSettings(source="digits", split="test"))
     InMemoryImages('digits [test]', 500 images (1, 8, 8), digit)
     """
-    source = settings.source
-    if source in BUILT_IN:
-        return _with_columns(BUILT_IN[source](settings), settings)
-    path = Path(source).expanduser()
-    if path.is_dir():
-        return open_folder(path, settings, cache_dir=cache_dir)
-    if path.is_file():
-        return _open_file(path, settings)
-    if _looks_like_a_path(source):
-        raise InputError(
-            f"data.source {source!r} does not exist; expected a file or a folder. Check the path."
-        )
-    if "/" not in source and did_you_mean(source, BUILT_IN).startswith("Did"):
-        raise InputError(
-            f"data.source {source!r} is no built-in set, file or folder. {did_you_mean(source, BUILT_IN)}"
-        )
-    return open_hub_name(source, settings, cache_dir=cache_dir)
+    source, kinds = settings.source, source_kinds()
+    for kind in kinds:
+        if kind.turn == 2:
+            _check_no_path(source)
+        if kind.recognises(source):
+            return kind.open(settings, cache_dir)
+    raise InputError(
+        f"data.source {source!r} is not understood; expected {', '.join(k.title for k in kinds)}."
+    )
 
 
-def _with_columns(images: ImageSet, settings: DataSettings) -> ImageSet:
-    """Only the label columns that the settings ask for."""
-    known = list(images.labels)
-    wanted = choose_columns(settings.labels, found=known, known=known, name=images.name)
-    images.labels = {column: images.labels[column] for column in wanted}
-    images.class_names = {column: images.class_names[column] for column in wanted}
-    return images
-
-
-def _open_file(path: Path, settings: DataSettings) -> ImageSet:
-    if path.suffix in SUFFIXES:
-        return open_arrays(path, settings)
-    if path.suffix == ".parquet":
+def _check_no_path(source: str) -> None:
+    """A source that no kind of file or folder has taken, and that is none of the hub's names."""
+    path, suffixes = Path(source).expanduser(), [end for kind in source_kinds() for end in kind.suffixes]
+    if path.is_file() and path.suffix == ".parquet":
         raise InputError(
             f"{path} is one Parquet file; expected its folder. Set data.source to {path.parent}."
         )
-    raise InputError(
-        f"{path} is a file of kind {path.suffix or '(none)'}; expected a folder, or {', '.join(SUFFIXES)}. "
-        "Give the folder that holds the images."
-    )
-
-
-def _looks_like_a_path(source: str) -> bool:
-    return (
-        source.startswith((".", "/", "~"))
-        or source.count("/") > 1
-        or Path(source).suffix in (*SUFFIXES, ".parquet")
-    )
+    if path.is_file():
+        raise InputError(
+            f"{path} is a file of kind {path.suffix or '(none)'}; expected a folder, or {', '.join(suffixes)}. "
+            "Give the folder that holds the images."
+        )
+    if source.startswith((".", "/", "~")) or source.count("/") > 1 or path.suffix in (*suffixes, ".parquet"):
+        raise InputError(
+            f"data.source {source!r} does not exist; expected a file or a folder. Check the path."
+        )
+    names = [name for kind in source_kinds() for name in kind.names]
+    if "/" not in source and did_you_mean(source, names).startswith("Did"):
+        raise InputError(
+            f"data.source {source!r} is no built-in set, file or folder. {did_you_mean(source, names)}"
+        )

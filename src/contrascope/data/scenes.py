@@ -1,6 +1,7 @@
 """Real digit scans drawn into colour scenes whose every factor is known."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from jaxtyping import Float, UInt8
@@ -9,6 +10,7 @@ from torch import Tensor
 from contrascope.data.digits import DIGIT_NAMES, digit_scans
 from contrascope.data.drawing import Range, draw_common, in_chunks, object_coordinates, paint
 from contrascope.data.imageset import InMemoryImages
+from contrascope.data.labels import with_columns
 from contrascope.data.settings import DataSettings
 from contrascope.data.splits import pick_splits
 
@@ -52,17 +54,19 @@ def _cover(
     return ink[:, 0].clamp(0, 1)
 
 
-def open_scenes(settings: DataSettings) -> InMemoryImages:
+def open_scenes(settings: DataSettings, cache_dir: Path | None = None) -> InMemoryImages:
     """Scenes of 32 px (or `size`) with the digit as class; `all` is train followed by test."""
+    del cache_dir
     parts = [
         scene_factors(split, count=settings.count, seed=settings.seed, background=settings.background)
         for split in pick_splits(settings.split, ["train", "test"], name="scenes")
     ]
     factors = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-    return InMemoryImages(
+    made = InMemoryImages(
         images=draw_scenes(factors, settings.size or DEFAULT_SIDE),
         labels={"digit": digit_scans("all").digits[factors["scan"]]},
         name=f"scenes [{settings.split}]",
         class_names={"digit": DIGIT_NAMES},
         factors=factors,
     )
+    return with_columns(made, settings.labels)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from jaxtyping import Float, UInt8
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from contrascope.data.drawing import Range, draw_common, in_chunks, object_coordinates, paint
 from contrascope.data.imageset import InMemoryImages
+from contrascope.data.labels import with_columns
 from contrascope.data.settings import DataSettings
 from contrascope.data.splits import pick_splits
 
@@ -90,17 +92,19 @@ def _star(radius: Tensor, angle: Tensor, inner: float = 0.4) -> Tensor:
     return ((radius * folded.cos() - inner) * up - radius * folded.sin() * along) / length
 
 
-def open_shapes(settings: DataSettings) -> InMemoryImages:
+def open_shapes(settings: DataSettings, cache_dir: Path | None = None) -> InMemoryImages:
     """Shapes of 32 px (or `size`); `all` is train followed by test."""
+    del cache_dir
     parts = [
         shape_factors(split, count=settings.count, seed=settings.seed, background=settings.background)
         for split in pick_splits(settings.split, ["train", "test"], name="shapes")
     ]
     factors = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-    return InMemoryImages(
+    made = InMemoryImages(
         images=draw_shapes(factors, settings.size or DEFAULT_SIDE),
         labels={"shape": factors["shape"]},
         name=f"shapes [{settings.split}]",
         class_names={"shape": SHAPES},
         factors=factors,
     )
+    return with_columns(made, settings.labels)

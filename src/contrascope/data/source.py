@@ -2,6 +2,7 @@
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import final
 
@@ -9,6 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from contrascope.data.convert import BadPixelsError, decode_image, encoded_shape
+from contrascope.data.imageset import LookUp, numbered
 
 FINGERPRINT_SAMPLES = 1024
 """So many images, evenly spaced, enter a fingerprint with all their bytes; the others with their length."""
@@ -33,6 +35,10 @@ class AbstractSource(ABC):
     @abstractmethod
     def identity(self) -> bytes:
         """What tells this source from another without reading it: names and lengths."""
+
+    def row_names(self) -> LookUp:
+        """What finds the names of rows: the files they came from, or else their numbers. It keeps no image open."""
+        return numbered
 
     def decode(self, row: int, size: int | None) -> UInt8[np.ndarray, "channel height width"]:
         """Pixels of one image; raises BadPixelsError for a broken one."""
@@ -72,6 +78,14 @@ class FileSource(AbstractSource):
 
     def read(self, row: int) -> bytes:
         return read_file(self._files[row])
+
+    def row_names(self) -> LookUp:
+        root, files = self._root, self._files
+
+        def found(rows: Sequence[int]) -> list[str]:
+            return [files[row].relative_to(root).as_posix() for row in rows]
+
+        return found
 
     def identity(self) -> bytes:
         names = (f"{file.relative_to(self._root).as_posix()}:{file.stat().st_size}" for file in self._files)

@@ -10,7 +10,7 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 
 from contrascope.data.convert import BadPixelsError
-from contrascope.data.imageset import BadImage, ImageSet, content_hash, spans, take
+from contrascope.data.imageset import BadImage, ImageSet, RowNames, content_hash, spans, take
 from contrascope.data.source import AbstractSource
 from contrascope.data.threads import bounded_map
 from contrascope.errors import InputError
@@ -46,6 +46,7 @@ class StreamedImages(ImageSet):
             factors={},
             bad_images=bad_images,
             fingerprint=fingerprint,
+            row_names=RowNames(rows, source.row_names()),
         )
         self._source, self._rows, self._shape, self._size = source, rows, shape, size
         self._workers, self._budget = workers, budget

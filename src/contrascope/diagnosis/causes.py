@@ -26,6 +26,11 @@ def advice(word: str, signals: Signals, method: MethodSettings | None) -> Remedy
     """
     if word == "healthy":
         return Remedy(cause="", next="Evaluate it on your task: contrascope evaluate.")
+    if word == "undecided" and signals.reference_h is None:
+        return Remedy(
+            cause="The encoder has no weights that could be drawn at random: nothing says what training taught it.",
+            next="Compare it with raw pixels on a few labels: contrascope evaluate ENCODER DATA.",
+        )
     if word == "undecided":
         return Remedy(
             cause="An array alone can show a collapse; learning shows only beside random weights on the same views.",

@@ -1,8 +1,10 @@
 """A diagnosis: the verdict, the signals it rests on, and the factors beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -11,6 +13,7 @@ from contrascope.diagnosis.factors import Factors, factors
 from contrascope.diagnosis.layers import LayerDetails, layer_details
 from contrascope.diagnosis.signals import (
     MOST_ROWS,
+    LayerSignals,
     Signals,
     finite_signals,
     layer_signals,
@@ -20,6 +23,7 @@ from contrascope.diagnosis.signals import (
 from contrascope.diagnosis.summary import diagnosis_summary
 from contrascope.diagnosis.verdict import Verdict, judge
 from contrascope.errors import InputError
+from contrascope.features.rows import views_of
 from contrascope.intervals import generator
 from contrascope.linalg import non_finite
 from contrascope.methods.settings import MethodSettings
@@ -29,6 +33,7 @@ from contrascope.theory.factors.alignment import unit_views
 from contrascope.theory.factors.divergence import mean_view
 from contrascope.theory.factors.pseudo import pseudo_classes
 
+GIVEN = "the features that were given as reference, of the same images and views"
 ANALYTIC = "Gaussian rows of the same shape (the uniform law); a plain array has no random encoder"
 
 
@@ -75,11 +80,17 @@ NEEDS_VIEWS = (
 """What is reported as "needs views" for an array [n, dim]."""
 
 
+Rows = Tensor | np.ndarray | Sequence[Any]
+"""Embeddings from anywhere: a tensor, an array, or lists."""
+
+
 def diagnose(
-    h: Tensor,
-    z: Tensor | None = None,
-    labels: Tensor | Mapping[str, Tensor] | None = None,
+    h: Rows,
+    z: Rows | None = None,
+    labels: Rows | Mapping[str, Rows] | None = None,
     *,
+    reference: Rows | None = None,
+    reference_z: Rows | None = None,
     method: MethodSettings | None = None,
     draws: int = 200,
     seed: int = 0,
@@ -88,28 +99,35 @@ def diagnose(
 
     Shapes: `h` [n dim] or [views n dim], `z` [n out] or [views n out], labels [n] integers, one column or
     several by name. They are checked here and not by annotations, whose answer would come before these messages.
-    With [n, dim] alone, what needs several views of an image is listed in `needs_views` and not guessed.
-    Without images there is no random encoder to compare with, so that an array that has not collapsed is at
-    best `undecided`.
+    Tensors, arrays or lists, of any real type; measured in float32. With [n, dim] alone, what needs several views of
+    an image is listed in `needs_views` and not guessed. `reference`: what the same model gives with random weights for
+    the same views, and `reference_z` of its projector; without it there is nothing to compare with, so that an array
+    that has not collapsed is at best `undecided`.
 
     >>> h = torch.randn(200, 8, generator=torch.Generator().manual_seed(0))
-    >>> diagnose(h, draws=0).verdict.word
+    >>> diagnose(h.numpy(), draws=0).verdict.word
     'undecided'
     """
-    h, z = _views("h", h), None if z is None else _views("z", z)
-    if z is not None and z.shape[:2] != h.shape[:2]:
-        raise InputError(
-            f"z has (views, n) = {tuple(z.shape[:2])} and h has {tuple(h.shape[:2])}; "
-            "both come from the same images and views."
-        )
-    columns = {"label": labels} if isinstance(labels, Tensor) else dict(labels or {})
+    h, z = views_of("h", h), None if z is None else views_of("z", z)
+    known = (
+        None if reference is None else views_of("reference", reference),
+        None if reference_z is None else views_of("reference_z", reference_z),
+    )
+    for name, rows in (("z", z), ("reference", known[0]), ("reference_z", known[1])):
+        if rows is not None and rows.shape[:2] != h.shape[:2]:
+            raise InputError(
+                f"{name} has (views, n) = {tuple(rows.shape[:2])} and h has {tuple(h.shape[:2])}; "
+                "both come from the same images and views."
+            )
+    given = dict(labels) if isinstance(labels, Mapping) else {} if labels is None else {"label": labels}
+    columns = {name: torch.as_tensor(column) for name, column in given.items()}
     for name, column in columns.items():
         if column.shape != (h.shape[1],):
             raise InputError(
                 f"labels {name!r} have shape {tuple(column.shape)}, but h has {h.shape[1]} images; give one "
                 f"integer an image: shape ({h.shape[1]},)."
             )
-    signals = array_signals(h, z, draws=draws, seed=seed)
+    signals = array_signals(h, z, reference=known, draws=draws, seed=seed)
     return diagnosis(signals, h, z, columns, method=method, draws=draws, seed=seed)
 
 
@@ -169,16 +187,25 @@ def array_signals(
     h: Float[Tensor, "views n dim"],
     z: Float[Tensor, "views n out"] | None,
     *,
+    reference: tuple[Tensor | None, Tensor | None] = (None, None),
     draws: int = 200,
     seed: int = 0,
 ) -> Signals:
-    """Signals of plain arrays; the reference is Gaussian rows of the same shape, one view."""
+    """Signals of plain arrays beside `reference`, of h and z with random weights.
+
+    Without one of h: Gaussian rows of the same shape, one view.
+    """
+    if reference[0] is None:
+        known_h: LayerSignals | None = layer_signals(_gaussian(h, seed), draws=draws, seed=seed)
+        known_z = None if z is None else layer_signals(_gaussian(z, seed), draws=draws, seed=seed)
+    else:
+        known_h, known_z = (finite_signals(rows, draws=draws, seed=seed) for rows in reference)
     return Signals(
         h=finite_signals(h, draws=draws, seed=seed),
         z=finite_signals(z, draws=draws, seed=seed),
-        reference_h=layer_signals(_gaussian(h, seed), draws=draws, seed=seed),
-        reference_z=None if z is None else layer_signals(_gaussian(z, seed), draws=draws, seed=seed),
-        reference=ANALYTIC,
+        reference_h=known_h,
+        reference_z=known_z,
+        reference=ANALYTIC if reference[0] is None else GIVEN,
         equal_views=0.0,
         faults=value_faults(h, z),
     )
@@ -187,12 +214,3 @@ def array_signals(
 def _gaussian(rows: Tensor, seed: int) -> Tensor:
     shape = (min(rows.shape[1], MOST_ROWS), rows.shape[2])
     return torch.randn(shape, generator=generator(seed, "gaussian reference"))[None]
-
-
-def _views(name: str, rows: Tensor) -> Tensor:
-    if rows.ndim not in (2, 3) or rows.numel() == 0 or not rows.is_floating_point():
-        raise InputError(
-            f"{name} has shape {tuple(rows.shape)} and dtype {rows.dtype}; expected real numbers, "
-            "n x dim or views x n x dim, with at least one of each."
-        )
-    return rows if rows.ndim == 3 else rows[None]

@@ -15,7 +15,7 @@ from contrascope.augment.views import make_views
 from contrascope.diagnosis.signals import LayerSignals, Signals, finite_signals, value_faults
 from contrascope.diagnosis.statistics import image_statistics
 from contrascope.draws import PROBE_EPOCH
-from contrascope.features.embed import ImageSource, evaluating
+from contrascope.features.embed import ImageSource, evaluating, rows_of
 from contrascope.linalg import unit_rows
 from contrascope.progress import Progress, silent
 from contrascope.theory.bounds.lipschitz import LipschitzEstimate, local_lipschitz
@@ -23,10 +23,11 @@ from contrascope.theory.bounds.lipschitz import LipschitzEstimate, local_lipschi
 NO_FORWARD_MODE = (NotImplementedError, RuntimeError)
 """What a derivative in forward mode raises where there is none: by operators, and by custom functions."""
 RANDOM = "a random encoder of the same shape on the same views"
+NO_TWIN = "none: the encoder has no weights that could be drawn anew"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subject:
+class Networks:
     """An encoder and, where there is one, its projector."""
 
     encoder: nn.Module
@@ -72,8 +73,8 @@ def fixed_views(
 
 
 def measure_networks(
-    subject: Subject,
-    reference: Subject | None,
+    subject: Networks,
+    reference: Networks | None,
     images: ImageSource,
     policies: Policy | tuple[Policy, ...],
     *,
@@ -99,7 +100,7 @@ Embedded = tuple[Float[Tensor, "views n dim"], Float[Tensor, "views n out"] | No
 
 
 def signals_on(
-    subject: Subject,
+    subject: Networks,
     embedded: Embedded,
     reference: Layers | None,
     views: FixedViews,
@@ -118,14 +119,14 @@ def signals_on(
         z=layers[1],
         reference_h=None if reference is None else reference[0],
         reference_z=None if reference is None else reference[1],
-        reference=RANDOM,
+        reference=NO_TWIN if reference is None else RANDOM,
         equal_views=views.equal,
         faults=replace(faults, batch_norm_gap=gap, stopped=stopped),
     )
 
 
 def measure_layers(
-    subject: Subject,
+    subject: Networks,
     views: FixedViews,
     *,
     draws: int,
@@ -144,7 +145,7 @@ def _layers(embedded: Embedded, views: FixedViews, *, draws: int, seed: int) -> 
 
 
 def embed_views(
-    subject: Subject,
+    subject: Networks,
     views: FixedViews,
     *,
     batch_size: int = 512,
@@ -157,10 +158,10 @@ def embed_views(
     parts_h, parts_z = [], []
     with evaluating(encoder, None if projector is None else projector.to(device)):
         for part in views.images.flatten(0, 1).split(batch_size):
-            h = encoder(part.to(device))
+            h = rows_of(encoder(part.to(device)), len(part), "encoder")
             parts_h.append(h.float().cpu())
             if projector is not None:
-                parts_z.append(projector(h).float().cpu())
+                parts_z.append(rows_of(projector(h), len(part), "projector").float().cpu())
             progress(sum(map(len, parts_h)), count * n)
     z = torch.cat(parts_z).view(count, n, -1) if parts_z else None
     return torch.cat(parts_h).view(count, n, -1), z

@@ -10,7 +10,7 @@ from contrascope.augment.changes import changes_for, find_change, moved_images, 
 from contrascope.augment.policy import to_float
 from contrascope.diagnosis.folding import affine_layers
 from contrascope.diagnosis.geometry import Quantiles, frames_at, quantiles
-from contrascope.diagnosis.networks import Subject
+from contrascope.diagnosis.networks import Networks
 from contrascope.diagnosis.operations import forward_directions
 from contrascope.diagnosis.settings import GeometrySettings
 from contrascope.draws import PROBE_EPOCH
@@ -91,7 +91,7 @@ Spaces = tuple[Tensor, ...]
 
 
 def operation_rows(
-    subject: Subject,
+    subject: Networks,
     images: ImageSource,
     *,
     names: tuple[str, ...] | None = None,
@@ -118,7 +118,7 @@ def operation_rows(
 
 
 def _outputs(
-    subject: Subject,
+    subject: Networks,
     images: ImageSource,
     name: str | None,
     seed: int,
@@ -223,7 +223,7 @@ def _generator(
 
 
 def _exact_directions(
-    subject: Subject, images: ImageSource, name: str, points: int, device: torch.device | str
+    subject: Networks, images: ImageSource, name: str, points: int, device: torch.device | str
 ) -> Tensor | None:
     """Forward-mode derivatives of h in the strength at 0, on the first images; None where there are none."""
     count = min(points, len(images))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from contrascope.diagnosis.geometry import FeatureGeometry, feature_geometry
-from contrascope.diagnosis.networks import FixedViews, Subject, embed_views
+from contrascope.diagnosis.networks import FixedViews, Networks, embed_views
 from contrascope.diagnosis.operation_rows import OperationRow, operation_rows
 from contrascope.diagnosis.settings import GeometrySettings
 from contrascope.features.embed import ImageSource, embed
@@ -23,7 +23,7 @@ class SubjectGeometry:
 
 
 def measure_subject(
-    subject: Subject,
+    subject: Networks,
     images: ImageSource,
     views: FixedViews,
     *,

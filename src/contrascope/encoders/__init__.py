@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from contrascope.encoders.projector import build_projector as build_projector
     from contrascope.encoders.settings import EncoderSettings as EncoderSettings
     from contrascope.encoders.settings import ProjectorSettings as ProjectorSettings
+    from contrascope.encoders.twin import random_twin as random_twin
 
 __getattr__ = attach(
     __name__,
@@ -25,5 +26,6 @@ __getattr__ = attach(
         "build_projector": "projector",
         "EncoderSettings": "settings",
         "ProjectorSettings": "settings",
+        "random_twin": "twin",
     },
 )

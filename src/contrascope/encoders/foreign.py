@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -113,10 +114,29 @@ def hf_encoder(name: str, *, channels: int, pretrained: bool) -> Foreign:
     return Foreign(trunk=HuggingFaceTrunk(model, use_pooler=not untrained))
 
 
-def imported_encoder(path: str, *, channels: int, size: int) -> Foreign:
-    """`package.module:Object`: a module as it is, or a class or function that makes one.
+class FunctionEncoder(nn.Module):
+    """A function of images as a network without weights.
 
-    It is called with those of `channels` and `size` that it has parameters for.
+    >>> FunctionEncoder(nn.functional.relu)
+    FunctionEncoder(relu)
+    """
+
+    def __init__(self, function: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, images: Tensor) -> Any:
+        return self.function(images)
+
+    def extra_repr(self) -> str:
+        return getattr(self.function, "__qualname__", type(self.function).__name__)
+
+
+def imported_encoder(path: str, *, channels: int, size: int) -> Foreign:
+    """`package.module:Object`: a module or a function of images as it is, or a class or function that makes one.
+
+    What makes one is called with those of `channels` and `size` that it has parameters for; a function that asks for
+    anything else is itself the encoder.
 
     >>> type(imported_encoder("torch.nn:Flatten", channels=1, size=8).trunk).__name__
     'Flatten'
@@ -134,12 +154,31 @@ def imported_encoder(path: str, *, channels: int, size: int) -> Foreign:
         )
     made = getattr(module, name)
     if not isinstance(made, nn.Module) and callable(made):
-        offered = {"channels": channels, "size": size}
-        accepted = inspect.signature(made).parameters
-        made = made(**{key: value for key, value in offered.items() if key in accepted})
+        made = _called(made, {"channels": channels, "size": size}, path)
     if not isinstance(made, nn.Module):
         raise InputError(f"encoder {path!r} must be or return a torch.nn.Module; got {type(made).__name__}.")
     return Foreign(trunk=made)
+
+
+def _called(made: Callable[..., Any], offered: dict[str, int], path: str) -> Any:
+    """What a class or function makes of what it asks for, or the function itself where it takes images."""
+    accepted = inspect.signature(made).parameters
+    plain = (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        inspect.Parameter.KEYWORD_ONLY,
+    )
+    asked = [k for k, p in accepted.items() if p.default is inspect.Parameter.empty and p.kind in plain]
+    others = [name for name in asked if name not in offered]
+    if others and isinstance(made, type):
+        raise InputError(
+            f"encoder {path!r} needs {', '.join(others)}; only channels and size are offered. Give a function that "
+            "makes it."
+        )
+    if others:
+        return FunctionEncoder(made)
+    found = made(**{key: value for key, value in offered.items() if key in accepted})
+    return found if isinstance(found, nn.Module) or not callable(found) else FunctionEncoder(found)
 
 
 def foreign_encoder(name: str, *, channels: int, size: int, pretrained: bool) -> Foreign:

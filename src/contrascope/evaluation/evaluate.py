@@ -65,7 +65,7 @@ def compare(
 ) -> list[dict[str, str | float | int | None]]:
     """The table of several named (train, test) features under one protocol: an encoder beside its references.
 
-    Put a random encoder of the same architecture (`features.random_twin`) and `features.raw_pixels` in.
+    Put a random encoder of the same architecture (`encoders.random_twin`) and `features.raw_pixels` in.
     Where the protocol asks for z and a pair has none, h is measured, and the row says so: its `output`
     is h and its protocol hash is that of the protocol on h.
     """

@@ -6,7 +6,6 @@ from contrascope.lazy import attach
 
 if TYPE_CHECKING:
     from contrascope.features.embed import embed as embed
-    from contrascope.features.embed import random_twin as random_twin
     from contrascope.features.embed import raw_pixels as raw_pixels
     from contrascope.features.features import Features as Features
     from contrascope.features.files import load_features as load_features
@@ -16,7 +15,6 @@ __getattr__ = attach(
     __name__,
     {
         "embed": "embed",
-        "random_twin": "embed",
         "raw_pixels": "embed",
         "Features": "features",
         "load_features": "files",

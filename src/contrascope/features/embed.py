@@ -1,6 +1,5 @@
 """From a frozen encoder and a set of images to features."""
 
-import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
@@ -65,15 +64,15 @@ def embed(
         raise InputError("the set of images is empty: there is nothing to embed.")
     if num_views < 1 or (policies is None and num_views != 1):
         raise InputError(f"num_views={num_views}: clean images have one view. Give policies, or num_views=1.")
-    where = torch.device(device) if device is not None else _device_of(encoder)
+    where = torch.device(device) if device is not None else device_of(encoder)
     parts_h, parts_z, parts_ids = [], [], []
     with evaluating(encoder.to(where), None if projector is None else projector.to(where)):
         for ids, images in image_set.batches(torch.arange(count), batch_size, device=where):
             views = _views(images, policies, ids=ids, seed=seed, epoch=epoch, num_views=num_views)
-            h = _rows(encoder(views.flatten(0, 1)), len(views) * len(ids), "encoder")
+            h = rows_of(encoder(views.flatten(0, 1)), len(views) * len(ids), "encoder")
             parts_h.append(h.view(len(views), len(ids), -1).float().cpu())
             if projector is not None:
-                z = _rows(projector(h), len(h), "projector")
+                z = rows_of(projector(h), len(h), "projector")
                 parts_z.append(z.view(len(views), len(ids), -1).float().cpu())
             parts_ids.append(ids.cpu())
             progress(sum(map(len, parts_ids)), count)
@@ -86,7 +85,8 @@ def embed(
     )
 
 
-def _device_of(module: nn.Module) -> torch.device:
+def device_of(module: nn.Module) -> torch.device:
+    """Where the first parameter of a network is; the CPU for one without."""
     first = next(module.parameters(), None)
     return torch.device("cpu") if first is None else first.device
 
@@ -106,7 +106,8 @@ def _views(
     return views
 
 
-def _rows(out: object, count: int, name: str) -> Tensor:
+def rows_of(out: object, count: int, name: str) -> Float[Tensor, "batch dim"]:
+    """What a network gave, if it is one vector an image; else an `InputError` that says what came."""
     if not isinstance(out, Tensor) or out.ndim != 2 or len(out) != count:
         came = f"a tensor of shape {tuple(out.shape)}" if isinstance(out, Tensor) else type(out).__name__
         raise InputError(
@@ -122,29 +123,3 @@ def raw_pixels(image_set: ImageSource, *, batch_size: int = 512) -> Features:
     The same as `embed` with `nn.Flatten` for an encoder.
     """
     return embed(nn.Flatten(), None, image_set, batch_size=batch_size, device="cpu")
-
-
-def random_twin(module: nn.Module, *, seed: int = 0) -> nn.Module:
-    """A copy of the same architecture with freshly drawn weights: the reference that no training touched.
-
-    Each layer draws as its `reset_parameters` does; a parameter that no layer draws is an error.
-
-    >>> random_twin(nn.Linear(2, 2, bias=False), seed=1).weight.shape
-    torch.Size([2, 2])
-    """
-    twin = copy.deepcopy(module)
-    drawn: set[int] = set()
-    with torch.random.fork_rng(devices=[]):
-        torch.random.manual_seed(seed)
-        for part in twin.modules():
-            reset = getattr(part, "reset_parameters", None)
-            if callable(reset):
-                reset()
-                drawn.update(id(parameter) for parameter in part.parameters())
-    kept = [name for name, parameter in twin.named_parameters() if id(parameter) not in drawn]
-    if kept:
-        raise InputError(
-            f"no layer draws {', '.join(kept[:3])} anew. Build the random encoder yourself, "
-            "or give the layer a `reset_parameters` method."
-        )
-    return twin

@@ -28,7 +28,7 @@ def complete(
     if diagnosis and run.is_dir() and not (run / records.DIAGNOSIS).exists():
         try:
             settings = DiagnosisSettings()
-            found = diagnose_anything(str(run), None, settings=settings, device=device)
+            found = diagnose_anything(str(run), settings=settings, device=device)
             yield f"diagnosed: {write_diagnosis(found, settings, run)}"
         except InputError as error:
             yield f"no diagnosis: {error}"

@@ -7,11 +7,11 @@ from jaxtyping import Int
 from torch import Tensor
 
 from contrascope.augment.policy import Policy
+from contrascope.diagnosis.networks import Networks
 from contrascope.draws import PROBE_EPOCH
 from contrascope.features.embed import embed
 from contrascope.gallery.part import GallerySettings, Part
 from contrascope.linalg import unit_rows
-from contrascope.runs.load import Run, random_twin_of
 from contrascope.theory.concentration.cliques import closest_view_distances, greedy_clique
 from contrascope.theory.factors.alignment import r_epsilon_curve, unit_views
 from contrascope.theory.factors.spectrum import spectrum
@@ -25,36 +25,39 @@ MOST_CLASSES = 20
 
 
 def factor_curves(
-    run: Run,
+    twin: Networks | None,
     part: Part,
     policies: tuple[Policy, ...],
     settings: GallerySettings,
     *,
     device: torch.device | str = "cpu",
 ) -> dict[str, Any]:
-    """Spectra, R_eps and concentration of the run beside its random twin's, on the same views of the same images."""
-    twin = random_twin_of(run)
+    """Spectra, R_eps and concentration of a part beside the random twin's, on the same views of the same images."""
     few = torch.arange(min(REFERENCE_IMAGES, len(part.ids)))
-    known = embed(
-        twin.encoder,
-        twin.projector,
-        part.images.select(few),
-        policies=policies,
-        num_views=settings.measured_views,
-        seed=settings.seed,
-        epoch=PROBE_EPOCH,
-        device=device,
-    )
-    layers = {"h": part.views[:, few], "reference_h": known.h}
-    if part.z is not None and known.z is not None:
-        layers |= {"z": part.z[:, few], "reference_z": known.z}
+    layers = {"h": part.views[:, few]}
+    if part.z is not None:
+        layers["z"] = part.z[:, few]
+    if twin is not None:
+        known = embed(
+            twin.encoder,
+            twin.projector,
+            part.images.select(few),
+            policies=policies,
+            num_views=settings.measured_views,
+            seed=settings.seed,
+            epoch=PROBE_EPOCH,
+            device=device,
+        )
+        layers["reference_h"] = known.h
+        if known.z is not None:
+            layers["reference_z"] = known.z
     found: dict[str, Any] = {
         "spectra": {name: spectrum(rows[0]).eigenvalues.tolist() for name, rows in layers.items()},
         "r_epsilon": _r_epsilon(layers, seed=settings.seed),
     }
     y = part.images.y
     if y is not None and len(y[few].unique()) > 1:
-        pair = {name: layers[name] for name in ("h", "reference_h")}
+        pair = {name: layers[name] for name in ("h", "reference_h") if name in layers}
         found["concentration"] = concentration(pair, y[few])
     return found
 

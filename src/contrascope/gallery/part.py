@@ -7,11 +7,11 @@ from torch import Tensor
 
 from contrascope.augment.policy import Policy
 from contrascope.data.imageset import ImageSet
+from contrascope.diagnosis.networks import Networks
 from contrascope.draws import PROBE_EPOCH
 from contrascope.errors import InputError
 from contrascope.features.embed import embed
 from contrascope.intervals import generator
-from contrascope.runs.load import Run
 from contrascope.theory.factors.alignment import image_alignment, unit_views
 
 MOST_POINTS = 20_000
@@ -61,7 +61,7 @@ class Part:
 
 
 def measure_part(
-    run: Run,
+    networks: Networks,
     images: ImageSet,
     policies: tuple[Policy, ...],
     most: int,
@@ -73,10 +73,10 @@ def measure_part(
     order = torch.randperm(len(images), generator=generator(settings.seed, "gallery"))
     ids = order[:most].sort().values
     some = images.select(ids)
-    clean = embed(run.method.encoder, None, some, device=device)
+    clean = embed(networks.encoder, None, some, device=device)
     viewed = embed(
-        run.method.encoder,
-        run.method.projector,
+        networks.encoder,
+        networks.projector,
         some,
         policies=policies,
         num_views=settings.measured_views,

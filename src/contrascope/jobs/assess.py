@@ -19,10 +19,14 @@ from contrascope.features.embed import embed, raw_pixels
 from contrascope.features.features import Features
 from contrascope.methods.base import Method
 from contrascope.progress import Passes, Progress, silent
-from contrascope.runs.load import Run, random_twin_of
+from contrascope.runs.load import Run
+from contrascope.subjects.open import open_subject
+from contrascope.subjects.subject import Subject
 from contrascope.training.probe import Finding, Probe
 
 STAND_INS = ("validation", "valid", "val")
+HELD_OUT = "held-out"
+"""Name of a test split that is a part of the training images."""
 
 
 Rows = list[dict[str, Any]]
@@ -31,7 +35,7 @@ Rows = list[dict[str, Any]]
 def assess(
     encoder: nn.Module,
     projector: nn.Module | None,
-    data: DataSettings,
+    data: DataSettings | ImageSet,
     protocol: Protocol,
     *,
     random_encoder: nn.Module | None = None,
@@ -47,7 +51,8 @@ def assess(
     """
     train, test, split = evaluation_sets(data, protocol)
     if train.y is None:
-        raise InputError(f"{data.source!r} has no labels; kNN, linear and nearest-centre scores need some.")
+        source = repr(data.source) if isinstance(data, DataSettings) else data.name
+        raise InputError(f"{source} has no labels; kNN, linear and nearest-centre scores need some.")
     protocol = fitted_protocol(protocol, num_train=len(train), test_split=split)
     networks: dict[str, tuple[nn.Module, nn.Module | None]] = {"trained encoder": (encoder, projector)}
     if random_encoder is not None:
@@ -62,9 +67,32 @@ def assess(
     return [{**row, "split": split} for row in compare(pairs, protocol, progress=probing)]
 
 
+def assess_subject(
+    subject: Subject,
+    protocol: Protocol,
+    *,
+    device: torch.device | str | None = None,
+    progress: Progress = silent,
+    probing: Progress = silent,
+) -> Rows:
+    """Scores of a subject's encoder on its images, beside its random twin where there is one, and raw pixels."""
+    networks, twin = subject.trained, subject.twin
+    images = subject.images if subject.source is None else subject.source  # the former says what is missing
+    return assess(
+        networks.encoder,
+        networks.projector if protocol.features == "z" else None,
+        images,
+        protocol,
+        random_encoder=None if twin is None else twin.encoder,
+        device=subject.device(device),
+        progress=progress,
+        probing=probing,
+    )
+
+
 def assess_run(
     run: Run,
-    data: DataSettings,
+    data: DataSettings | ImageSet,
     protocol: Protocol,
     *,
     device: torch.device | str = "cpu",
@@ -72,22 +100,19 @@ def assess_run(
     probing: Progress = silent,
 ) -> Rows:
     """Scores of a run's encoder on any data, beside a random encoder of the same architecture and raw pixels."""
-    twin = random_twin_of(run).encoder
-    projector = run.method.projector if protocol.features == "z" else None
-    return assess(
-        run.encoder,
-        projector,
-        data,
-        protocol,
-        random_encoder=twin,
-        device=device,
-        progress=progress,
-        probing=probing,
+    return assess_subject(
+        open_subject(run, data=data), protocol, device=device, progress=progress, probing=probing
     )
 
 
-def evaluation_sets(data: DataSettings, protocol: Protocol) -> tuple[ImageSet, ImageSet, str]:
-    """Images that probes learn from, images that they are tested on, and the name of the latter split."""
+def evaluation_sets(data: DataSettings | ImageSet, protocol: Protocol) -> tuple[ImageSet, ImageSet, str]:
+    """Images that probes learn from, images that they are tested on, and the name of the latter split.
+
+    A set in memory has no splits: a fifth of it is held out.
+    """
+    if isinstance(data, ImageSet):
+        learn, kept = held_out(len(data), seed=protocol.seed)
+        return data.select(learn), data.select(kept), HELD_OUT
     train = open_images(replace(data, split=protocol.train_split))
     for split in (protocol.test_split, *STAND_INS):
         try:
@@ -95,7 +120,7 @@ def evaluation_sets(data: DataSettings, protocol: Protocol) -> tuple[ImageSet, I
         except MissingSplitError:
             continue
     learn, kept = held_out(len(train), seed=protocol.seed)
-    return train.select(learn), train.select(kept), "held-out"
+    return train.select(learn), train.select(kept), HELD_OUT
 
 
 def fitted_protocol(protocol: Protocol, *, num_train: int, test_split: str) -> Protocol:

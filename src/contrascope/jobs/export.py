@@ -28,7 +28,9 @@ from contrascope.linalg import principal, unit_rows
 from contrascope.progress import Progress
 from contrascope.reports.card import ExportedEncoder, model_card
 from contrascope.reports.load import load
-from contrascope.runs.load import Run, default_device, image_shape, load_run, policies_for
+from contrascope.runs.load import Run, policies_for
+from contrascope.subjects.open import open_subject
+from contrascope.subjects.subject import Subject
 from contrascope.types import FloatImages
 
 Format = Literal["parquet", "csv", "safetensors", "timm", "hf", "onnx"]
@@ -80,7 +82,7 @@ class Exported:
 
 
 def export_run(
-    run: Path,
+    run: Path | Run,
     settings: ExportSettings,
     *,
     out: Path | None = None,
@@ -91,17 +93,25 @@ def export_run(
     Raises `InputError` where there is no checkpoint, where a table's images are not at hand, where a library has
     no such network, or where what was written does not give the encoder's outputs.
     """
-    opened = load_run(run, step=settings.step)
+    subject = open_subject(run, step=settings.step)
+    if subject.run is None:
+        raise InputError(f"{subject.name} is no run; runs are exported. Name a run's folder.")
     if settings.to in TABLES:
-        return _table(opened, settings, out, device or default_device())
+        return _table(subject, subject.run, settings, out, device)
     if settings.split is not None:
         raise InputError(
             f"--split is for parquet and csv; --to {settings.to} exports the encoder. Leave it out."
         )
-    return _encoder(opened, settings, out)
+    return _encoder(subject.run, settings, out)
 
 
-def _table(run: Run, settings: ExportSettings, out: Path | None, device: torch.device | str) -> Exported:
+def _table(
+    subject: Subject,
+    run: Run,
+    settings: ExportSettings,
+    out: Path | None,
+    device: torch.device | str | None,
+) -> Exported:
     split = settings.split or run.settings.data.split
     step = "" if settings.step is None else f"-step-{run.step:08d}"
     file = out or run.path / FOLDER / f"{split.replace('/', '-')}{step}.{settings.to}"
@@ -110,13 +120,13 @@ def _table(run: Run, settings: ExportSettings, out: Path | None, device: torch.d
     images = open_images(replace(run.settings.data, split=split))
     with _bar("embedding") as progress:
         measured = measure_images(
-            run.encoder,
+            subject.trained.encoder,
             images,
-            policies_for(run.settings.policy, images),
+            policies_for(subject.policy, images),
             epoch=PROBE_EPOCH,
             num_views=settings.views,
             seed=settings.seed,
-            device=device,
+            device=subject.device(device),
             progress=progress,
         )
     place, explained = principal(unit_rows(measured.h))
@@ -200,7 +210,7 @@ def _check_images(run: Run) -> tuple[FloatImages, str]:
     try:
         images = open_images(run.settings.data)
     except InputError:
-        noise = torch.rand((CHECKED, *image_shape(run.path)), generator=generator(0, "export"))
+        noise = torch.rand((CHECKED, *run.image_shape), generator=generator(0, "export"))
         return noise, f"{CHECKED} images of noise (the run's own are not at hand)"
     count = min(CHECKED, len(images))
     return images.gather(torch.arange(count)).cpu().float() / 255, f"{count} of the run's images"

@@ -11,7 +11,7 @@ from contrascope.augment.policy import Policy
 from contrascope.data.imageset import ImageSet
 from contrascope.data.sampling import some_images
 from contrascope.diagnosis.geometry import FeatureGeometry
-from contrascope.diagnosis.networks import FixedViews, Subject, fixed_views
+from contrascope.diagnosis.networks import FixedViews, Networks, fixed_views
 from contrascope.diagnosis.operation_rows import OperationRow
 from contrascope.diagnosis.settings import GeometryProbeSettings, GeometrySettings
 from contrascope.diagnosis.subject_geometry import SubjectGeometry, measure_subject
@@ -58,7 +58,7 @@ class GeometryProbe:
     def measure(self, method: Method) -> SubjectGeometry:
         """The geometry of these networks now."""
         return measure_subject(
-            Subject(encoder=method.encoder, projector=method.projector),
+            Networks(encoder=method.encoder, projector=method.projector),
             self._some,
             self._views,
             settings=self._settings,

@@ -15,7 +15,7 @@ from contrascope.diagnosis.networks import (
     Embedded,
     FixedViews,
     Layers,
-    Subject,
+    Networks,
     embed_views,
     fixed_views,
     measure_layers,
@@ -63,7 +63,7 @@ class Monitor:
         if finished not in self._due:
             return None
         start = time.perf_counter()
-        subject = Subject(encoder=method.encoder, projector=method.projector)
+        subject = Networks(encoder=method.encoder, projector=method.projector)
         embedded = embed_views(subject, self._views, device=self._device)
         signals = signals_on(
             subject, embedded, self._reference, self._views, draws=DRAWS, seed=self._seed, device=self._device
@@ -93,7 +93,7 @@ class Monitor:
 
     @cached_property
     def _reference(self) -> Layers:
-        twin = Subject(encoder=self._twin.encoder, projector=self._twin.projector)
+        twin = Networks(encoder=self._twin.encoder, projector=self._twin.projector)
         return measure_layers(twin, self._views, draws=DRAWS, seed=self._seed, device=self._device)
 
 

@@ -41,12 +41,14 @@ def train(
     out: Path,
     *,
     resume: bool = False,
+    images: ImageSet | None = None,
     device: torch.device | str | None = None,
     progress: Progress = silent,
 ) -> Rows:
     """Train in folder `out` and assess; returns the table of scores (empty for unlabelled images).
 
-    `device` unset: the one that accelerate finds; `progress` counts the images of the assessment.
+    `images`: a set in memory, in place of what the settings of the data name. `device` unset: the one that accelerate
+    finds; `progress` counts the images of the assessment.
     A run that is finished is handed back as it is. With more epochs in `settings` a run is continued, and
     `schedule.continuation` says how its schedule goes on. Raises `InputError` if the folder already holds a run and
     `resume` is not set, if another process holds it, or if it was started with other settings or images; a start
@@ -62,18 +64,24 @@ def train(
     if done is not None:
         return done if main else []
     with contextlib.ExitStack() as held:
-        trained = _train(settings, out, accelerator, resume=resume, held=held)
+        found = open_images(settings.data) if images is None else images
+        trained = _train(settings, out, found, accelerator, resume=resume, held=held)
         if not main or not trained:
             return []
-        return _assessed(settings, out, accelerator.device, progress)
+        return _assessed(settings, out, images, accelerator.device, progress)
 
 
 def _train(
-    settings: RunSettings, out: Path, accelerator: Accelerator, *, resume: bool, held: contextlib.ExitStack
+    settings: RunSettings,
+    out: Path,
+    images: ImageSet,
+    accelerator: Accelerator,
+    *,
+    resume: bool,
+    held: contextlib.ExitStack,
 ) -> bool:
     """Everything is built before the folder is begun and `held`; returns whether the images have labels."""
     main, processes = accelerator.is_main_process, accelerator.num_processes
-    images = open_images(settings.data)
     method = build(settings, images.shape)
     policies = policies_for(settings.policy, images)
     probes = _probes(settings, images, policies, accelerator.device)
@@ -124,9 +132,12 @@ def _say_how(segments: Sequence[Segment]) -> None:
         )
 
 
-def _assessed(settings: RunSettings, out: Path, device: torch.device, progress: Progress) -> Rows:
+def _assessed(
+    settings: RunSettings, out: Path, given: ImageSet | None, device: torch.device, progress: Progress
+) -> Rows:
     run = load_run(out)
-    rows = assess_run(run, settings.data, settings.protocol, device=device, progress=progress)
+    data = settings.data if given is None else given
+    rows = assess_run(run, data, settings.protocol, device=device, progress=progress)
     told = {"rows": rows, "protocol": to_json(settings.protocol), "step": run.step}
     records.write_record(out / records.EVALUATION, as_record(EvaluationRecord, told))
     return rows

@@ -1,6 +1,6 @@
 """A run read back from its folder: settings, weights, its random twin, its policies."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -10,7 +10,7 @@ from contrascope import records
 from contrascope.augment.policy import Policy
 from contrascope.augment.presets import PolicySettings, build_policy
 from contrascope.data.imageset import ImageSet
-from contrascope.data.settings import DataSettings
+from contrascope.encoders.twin import drawn_from
 from contrascope.errors import InputError
 from contrascope.methods.base import Method
 from contrascope.records.kinds import EnvironmentRecord
@@ -30,10 +30,13 @@ class Run:
     settings: RunSettings
     method: Method
     step: int
+    """Of the checkpoint that was read."""
+    image_shape: tuple[int, int, int]
+    """Channels, height and width of the images that it was trained on."""
 
     @property
     def encoder(self) -> nn.Module:
-        """The encoder at the newest checkpoint."""
+        """The encoder at that checkpoint."""
         return self.method.encoder
 
     def _repr_html_(self) -> str:
@@ -67,9 +70,11 @@ def load_run(path: Path, *, step: int | None = None) -> Run:
         raise InputError(
             f"{path} has no checkpoint at step {step}; it has {', '.join(map(str, sorted(found)))}."
         )
-    method = build(settings, image_shape(path))
+    shape = image_shape(path)
+    with drawn_from(settings.training.seed):
+        method = build(settings, shape)
     read_weights(found[chosen], method)
-    return Run(path=path, settings=settings, method=method.eval(), step=chosen)
+    return Run(path=path, settings=settings, method=method.eval(), step=chosen, image_shape=shape)
 
 
 def open_run(folder: Path | str, *, step: int | None = None) -> Run:
@@ -80,20 +85,13 @@ def open_run(folder: Path | str, *, step: int | None = None) -> Run:
 def random_twin_of(run: Run) -> Method:
     """The run's networks with random weights that no training touched, in evaluation mode."""
     seed = run.settings.training.seed + RANDOM_SEED_OFFSET
-    return build(run.settings, image_shape(run.path), seed=seed).eval()
+    with drawn_from(seed):
+        return build(run.settings, run.image_shape, seed=seed).eval()
 
 
 def policies_for(settings: PolicySettings, images: ImageSet) -> tuple[Policy, ...]:
     """The policies of the settings for these images: views of the images' side unless a side is set."""
     return build_policy(settings, channels=images.shape[0], size=min(images.shape[1:]))
-
-
-def as_trained(name: str, data: DataSettings) -> DataSettings:
-    """The data at the side that a run was trained on, unless another one is asked for."""
-    path = Path(name).expanduser() / records.SETTINGS
-    if data.size is not None or not path.is_file():
-        return data
-    return replace(data, size=settings_of(path.parent).data.size)
 
 
 def default_device() -> torch.device:

@@ -1,48 +1,22 @@
-"""The encoder that a suite measures, and its random twin."""
+"""The networks that a suite measures, for gray and colour images alike."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from contrascope.augment.colour import gray
-from contrascope.encoders.build import build_encoder
-from contrascope.encoders.settings import EncoderSettings, pretrained
 from contrascope.errors import InputError
-from contrascope.runs.load import default_device, image_shape, load_run, random_twin_of
+from contrascope.subjects.open import CHANNELS
+from contrascope.subjects.subject import Subject
 from contrascope.types import FloatImages
 
-SIDE = 224
-"""Side of the images for an encoder that names none."""
-RANDOM_SEED = 1_000_003
 TRAINED, RANDOM = "trained encoder", "random encoder"
-"""What tables call the two networks of a subject."""
+"""What tables call an encoder and its random twin."""
 
 Say = Callable[[str], None]
 """Where a suite says how far it is."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Subject:
-    """An encoder, one of the same shape with random weights, and what images they take."""
-
-    name: str
-    """How it was called."""
-    encoder: nn.Module
-    """The frozen encoder; it takes gray and colour images."""
-    random: nn.Module
-    """Its random twin."""
-    side: int
-    """Side of the images in px."""
-    folder: Path | None
-    """The run's folder, if it is a run."""
-
-    def networks(self, *, references: bool) -> dict[str, nn.Module]:
-        """The encoder, and beside it the random one if references are wanted, by their names in tables."""
-        return {TRAINED: self.encoder} | ({RANDOM: self.random} if references else {})
 
 
 class AnyChannels(nn.Module):
@@ -70,32 +44,19 @@ class AnyChannels(nn.Module):
         )
 
 
-def open_subject(
-    name: str,
-    *,
-    size: int | None = None,
-    channels: int = 3,
-    device: torch.device | str | None = None,
-) -> Subject:
-    """A run's newest encoder or an encoder by name, for images of side `size` (unset: its own, or 224)."""
-    path = Path(name).expanduser()
-    if path.is_file():
-        raise InputError(
-            f"{path} is a file; a suite embeds images itself: give a run's folder or an encoder's name."
-        )
-    if path.is_dir():
-        run = load_run(path)
-        shape = image_shape(path)
-        side = min(shape[1:]) if size is None else size
-        both, channels, folder = (run.encoder, random_twin_of(run).encoder), shape[0], path
-    else:
-        side, folder = SIDE if size is None else size, None
-        with torch.random.fork_rng(devices=[]):
-            torch.random.manual_seed(RANDOM_SEED)
-            settings = EncoderSettings(name=name, pretrained=pretrained(name))
-            trained = build_encoder(settings, channels=channels, size=side)
-            both = trained, build_encoder(EncoderSettings(name=name), channels=channels, size=side)
-    encoder, random = (
-        AnyChannels(one.eval(), channels=channels).to(device or default_device()) for one in both
-    )
-    return Subject(name=name, encoder=encoder, random=random, side=side, folder=folder)
+def networks_for_any_images(
+    subject: Subject, *, references: bool, device: torch.device | str | None = None
+) -> dict[str, nn.Module]:
+    """The frozen encoder, and beside it its random twin where there is one and it is wanted, by their names in tables.
+
+    They take gray and colour images. Raises `InputError` for arrays, which have no networks.
+    """
+    found = {TRAINED: subject.trained.encoder}
+    if references and subject.twin is not None:
+        found[RANDOM] = subject.twin.encoder
+    shape, where = subject.origin.shape, subject.device(device)
+    channels = CHANNELS if shape is None else shape[0]
+    if subject.origin.kind != "model":  # somebody's loop keeps its modes; embedding sets them for itself
+        for one in found.values():
+            one.eval()
+    return {name: AnyChannels(one, channels=channels).to(where) for name, one in found.items()}

@@ -1,26 +1,27 @@
 """The geometry of a run, or of any encoder on any images, and the record of it."""
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from contrascope import records
 from contrascope.augment.settings import PolicySettings
 from contrascope.data.imageset import ImageSet
+from contrascope.data.memory import Labels
 from contrascope.data.sampling import some_images
-from contrascope.data.settings import DataSettings
 from contrascope.diagnosis.networks import fixed_views
 from contrascope.diagnosis.settings import GeometrySettings
 from contrascope.diagnosis.subject_geometry import SubjectGeometry, measure_subject
 from contrascope.errors import InputError
 from contrascope.records.geometry import GeometryRecord
 from contrascope.records.typed import as_record
-from contrascope.runs.load import default_device
 from contrascope.settings import to_json
-from contrascope.subjects.diagnose import Case, open_case
+from contrascope.subjects.open import is_file, open_subject
+from contrascope.subjects.subject import Subject
+from contrascope.types import Tell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +33,8 @@ class MeasuredGeometry:
     data: str
     """Images and policy."""
     trained: SubjectGeometry
-    reference: SubjectGeometry
-    """Random weights of the same shape."""
+    reference: SubjectGeometry | None
+    """Random weights of the same shape; None where there are no weights to draw."""
 
 
 def say(text: str) -> None:
@@ -42,33 +43,37 @@ def say(text: str) -> None:
 
 
 def measure_anything(
-    name: str,
-    data: DataSettings | None,
+    thing: Any,
+    data: Any = None,
     *,
     policy: PolicySettings | None = None,
-    labels: str | None = None,
+    labels: Labels = None,
     step: int | None = None,
     settings: GeometrySettings,
-    tell: Callable[[str], None] = say,
     device: torch.device | str | None = None,
+    tell: Tell = say,
 ) -> MeasuredGeometry:
     """The geometry of a run on its own images under its own policy, unless others are named, or of an encoder.
 
     Raises `InputError` for a file of arrays, which has no networks.
     """
-    if Path(name).expanduser().is_file():
+    if is_file(thing):
         raise InputError(
-            f"{name} is a file: the geometry needs the networks. Name a run's folder, or an encoder with images."
+            f"{thing} is a file: the geometry needs the networks. Name a run's folder, or an encoder with images."
         )
-    case = open_case(name, data, policy=policy, labels=labels, step=step)
-    some = some_images(case.images, settings.images, seed=settings.seed)
-    device = device or default_device()
-    views = fixed_views(some, case.policies, num_views=2, seed=settings.seed, device=device)
+    subject = open_subject(thing, data=data, policy=policy, labels=labels, step=step)
+    networks, where = subject.trained, subject.device(device)
+    some = some_images(subject.images, settings.images, seed=settings.seed)
+    views = fixed_views(some, subject.policies, num_views=2, seed=settings.seed, device=where)
     tell("geometry of the trained networks")
-    trained = measure_subject(case.subject, some, views, settings=settings, device=device, tell=tell)
-    tell("geometry of the random networks")
-    reference = measure_subject(case.reference, some, views, settings=settings, device=device, tell=tell)
-    return MeasuredGeometry(thing=name, data=_what(case, some), trained=trained, reference=reference)
+    trained = measure_subject(networks, some, views, settings=settings, device=where, tell=tell)
+    reference = None
+    if subject.twin is not None:
+        tell("geometry of the random networks")
+        reference = measure_subject(subject.twin, some, views, settings=settings, device=where, tell=tell)
+    return MeasuredGeometry(
+        thing=subject.name, data=_what(subject, some), trained=trained, reference=reference
+    )
 
 
 def write_geometry(found: MeasuredGeometry, settings: GeometrySettings, out: Path) -> Path:
@@ -84,5 +89,5 @@ def geometry_record(found: MeasuredGeometry, settings: GeometrySettings | None =
     return as_record(GeometryRecord, {"settings": to_json(settings) if settings else {}, **to_json(found)})
 
 
-def _what(case: Case, some: ImageSet) -> str:
-    return f"{case.data}; {len(some)} of {len(case.images)} images"
+def _what(subject: Subject, some: ImageSet) -> str:
+    return f"{subject.what}; {len(some)} of {len(subject.images)} images"

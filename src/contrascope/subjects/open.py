@@ -1,25 +1,242 @@
-"""The networks of a run or of an encoder by its name."""
+"""One way in: a run, an encoder by name, a file, arrays or a model in memory become a `Subject`."""
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from torch import nn
+import numpy as np
+from torch import Tensor, nn
 
-from contrascope import records
-from contrascope.encoders.build import build_encoder
-from contrascope.encoders.settings import EncoderSettings, pretrained
-from contrascope.errors import InputError
-from contrascope.runs.load import load_run
+from contrascope.augment.settings import PolicySettings
+from contrascope.data.imageset import ImageSet
+from contrascope.data.memory import Labels, columns_from, images_from
+from contrascope.data.settings import DataSettings
+from contrascope.diagnosis.networks import Networks
+from contrascope.encoders.foreign import FunctionEncoder
+from contrascope.encoders.named import named_encoder, named_twin
+from contrascope.encoders.twin import TWIN_SEED, random_twin
+from contrascope.errors import InputError, did_you_mean
+from contrascope.features.features import Features
+from contrascope.features.files import READABLE, load_arrays
+from contrascope.features.rows import views_of
+from contrascope.methods.base import Method
+from contrascope.runs.load import Run, load_run, random_twin_of
+from contrascope.subjects.subject import Kind, Origin, Subject
+
+SIDE, CHANNELS = 224, 3
+"""Of the images for an encoder that is opened without any."""
 
 
-def networks_of(name: str, shape: tuple[int, int, int]) -> tuple[nn.Module, nn.Module | None]:
-    """Encoder and projector of a run, or the encoder of this name (with its published weights, where it has some)."""
-    path = Path(name).expanduser()
-    if (path / records.SETTINGS).is_file():
-        run = load_run(path)
-        return run.encoder, run.method.projector
-    if path.is_dir():
+def open_subject(
+    thing: Any,
+    *,
+    data: Any = None,
+    policy: PolicySettings | None = None,
+    labels: Labels = None,
+    step: int | None = None,
+    size: int | None = None,
+    channels: int | None = None,
+    z: Any = None,
+) -> Subject:
+    """Anything that can be measured, opened by what it is.
+
+    `thing`: a run's folder; an encoder's name (resnet18, timm:NAME, hf:NAME, torchvision:NAME, package.module:Object);
+    a file of features (.npy, .npz, .safetensors, .parquet); arrays or tensors [n dim] or [views n dim], with `z`
+    beside them; or a model in memory, alone or as (encoder, projector). A model and its modes stay as they are.
+    `data`: images, for networks alone: settings, a folder or name, an array, a `datasets.Dataset`; unset: a run's own.
+    `labels`: a column by name, or the labels themselves. `step`: checkpoint of a run. `size`: side of the images.
+    `channels`: those that an encoder by name is built for, in place of the images'.
+
+    >>> subject = open_subject(np.eye(4), labels=[0, 0, 1, 1])
+    >>> subject.origin.kind, subject.h.shape, list(subject.labels), subject.twin
+    ('arrays', torch.Size([1, 4, 4]), ['label'], None)
+    """
+    kind = kind_of(thing)
+    if step is not None and kind != "run":
         raise InputError(
-            f"{path} is no run: it has no {records.SETTINGS}. Name a run's folder or an encoder."
+            f"step is {step}, but {_called(thing)} is no run; only runs have checkpoints. Leave it out."
         )
-    settings = EncoderSettings(name=name, pretrained=pretrained(name))
-    return build_encoder(settings, channels=shape[0], size=min(shape[1:])), None
+    if z is not None and kind != "arrays":
+        raise InputError(f"z stands beside arrays of h; {_called(thing)} is none. Leave it out.")
+    if kind in ("file", "arrays"):
+        if data is not None or policy is not None:
+            raise InputError(
+                f"{_called(thing)} is a {'file' if kind == 'file' else 'set'} of embeddings: it takes neither images "
+                "nor a policy. Leave them out."
+            )
+        return _file(Path(thing).expanduser(), labels) if kind == "file" else _arrays(thing, z, labels)
+    if kind == "run":
+        return _run(thing, data, policy=policy, labels=labels, step=step, size=size)
+    source = None if data is None else _source(data, labels, size)
+    images = source if source is None or isinstance(source, ImageSet) else images_from(source)
+    shape = (CHANNELS, size or SIDE, size or SIDE) if images is None else images.shape
+    if kind == "encoder":
+        opened = _named(str(thing), (channels or shape[0], *shape[1:]))
+    else:
+        opened = _model(thing, None if images is None and size is None else shape)
+    return replace(opened, source=source, opened=images, policy=policy or PolicySettings())
+
+
+def is_file(thing: Any) -> bool:
+    """Whether this is a file of features, there or not."""
+    if not isinstance(thing, str | Path):
+        return False
+    path = Path(thing).expanduser()
+    return path.is_file() or (path.suffix in READABLE and not path.is_dir())
+
+
+def kind_of(thing: Any) -> Kind:
+    """What this is: a run, an encoder, a file, arrays or a model."""
+    if is_file(thing):
+        return "file"
+    if isinstance(thing, str | Path):
+        return "run" if Path(thing).expanduser().is_dir() else "encoder"
+    if isinstance(thing, Run):
+        return "run"
+    pair = isinstance(thing, tuple) and len(thing) == 2 and all(isinstance(one, nn.Module) for one in thing)
+    if isinstance(thing, nn.Module | Networks) or pair or (callable(thing) and not isinstance(thing, type)):
+        return "model"
+    if isinstance(thing, Features | Tensor | np.ndarray | Sequence):
+        return "arrays"
+    raise InputError(
+        f"a {type(thing).__name__} cannot be measured; expected a run's folder, an encoder's name, a file of features, "
+        "arrays, or a model."
+    )
+
+
+def _called(thing: Any) -> str:
+    return str(thing) if isinstance(thing, str | Path) else f"a {type(thing).__name__} in memory"
+
+
+def _source(data: Any, labels: Labels, size: int | None) -> DataSettings | ImageSet:
+    """What a name or settings stand for is opened later, and has splits; what is in memory is a set at once."""
+    if isinstance(data, str | Path):
+        data = DataSettings(source=str(data))
+    if not isinstance(data, DataSettings):
+        return images_from(data, labels=labels, settings=DataSettings(size=size))
+    data = data if size is None else replace(data, size=size)
+    if labels is None or isinstance(labels, str):
+        return data if labels is None else replace(data, labels=labels)
+    return images_from(data, labels=labels)
+
+
+def _run(
+    thing: Any,
+    data: Any,
+    *,
+    policy: PolicySettings | None,
+    labels: Labels,
+    step: int | None,
+    size: int | None,
+) -> Subject:
+    run = _checkpoint(thing, step)
+    own = run.settings
+    asked = data.size if isinstance(data, DataSettings) else None
+    source = _source(own.data if data is None else data, labels, size or asked or own.data.size)
+
+    def twin() -> Networks:
+        drawn = random_twin_of(run)
+        return Networks(encoder=drawn.encoder, projector=drawn.projector)
+
+    return Subject(
+        name=str(thing.path if isinstance(thing, Run) else thing),
+        origin=Origin(kind="run", step=run.step, shape=run.image_shape),
+        networks=Networks(encoder=run.method.encoder, projector=run.method.projector),
+        source=source,
+        policy=own.policy if policy is None else policy,
+        method=own.method,
+        protocol=own.protocol,
+        run=run,
+        draw_twin=twin,
+    )
+
+
+def _checkpoint(thing: Any, step: int | None) -> Run:
+    if not isinstance(thing, Run):
+        return load_run(Path(thing).expanduser(), step=step)
+    return thing if step is None else load_run(thing.path, step=step)
+
+
+def _named(name: str, shape: tuple[int, int, int]) -> Subject:
+    encoder = named_encoder(name, channels=shape[0], size=min(shape[1:]))
+
+    def twin() -> Networks | None:
+        drawn = named_twin(name, encoder, channels=shape[0], size=min(shape[1:]))
+        return None if drawn is None else Networks(encoder=drawn)
+
+    return Subject(
+        name=name,
+        origin=Origin(kind="encoder", shape=shape),
+        networks=Networks(encoder=encoder),
+        draw_twin=twin,
+    )
+
+
+def _model(thing: Any, shape: tuple[int, int, int] | None) -> Subject:
+    networks = _networks_in(thing)
+    return Subject(
+        name=type(networks.encoder).__name__,
+        origin=Origin(kind="model", shape=shape),
+        networks=networks,
+        draw_twin=_twin_of(networks),
+    )
+
+
+def _networks_in(thing: Any) -> Networks:
+    if isinstance(thing, Networks):
+        return thing
+    if isinstance(thing, Method):
+        return Networks(encoder=thing.encoder, projector=thing.projector)
+    if isinstance(thing, tuple):
+        return Networks(encoder=thing[0], projector=thing[1])
+    return Networks(encoder=thing if isinstance(thing, nn.Module) else FunctionEncoder(thing))
+
+
+def _twin_of(networks: Networks) -> Callable[[], Networks | None]:
+    """A projector without weights stands behind the twin's encoder as it is."""
+
+    def twin() -> Networks | None:
+        encoder, projector = random_twin(networks.encoder), networks.projector
+        if encoder is None:
+            return None
+        drawn = None if projector is None else random_twin(projector, seed=TWIN_SEED + 1)
+        return Networks(encoder=encoder, projector=projector if drawn is None else drawn)
+
+    return twin
+
+
+def _file(path: Path, labels: Labels) -> Subject:
+    held = load_arrays(path)
+    columns = _columns(held.y, labels, count=held.h.shape[1], name=str(path))
+    z = None if held.z is None else held.z.float()
+    return Subject(name=str(path), origin=Origin(kind="file"), h=held.h.float(), z=z, columns=columns)
+
+
+def _arrays(thing: Any, z: Any, labels: Labels) -> Subject:
+    own: Mapping[str, Tensor] = {}
+    if isinstance(thing, Features):
+        thing, z, own = thing.h, thing.z if z is None else z, thing.y
+    h = views_of("h", thing)
+    rows = None if z is None else views_of("z", z)
+    if rows is not None and rows.shape[:2] != h.shape[:2]:
+        raise InputError(
+            f"z has (views, n) = {tuple(rows.shape[:2])} and h has {tuple(h.shape[:2])}; "
+            "both come from the same images and views."
+        )
+    name = "arrays in memory"
+    columns = _columns(own, labels, count=h.shape[1], name=name)
+    return Subject(name=name, origin=Origin(kind="arrays"), h=h, z=rows, columns=columns)
+
+
+def _columns(own: Mapping[str, Tensor], labels: Labels, *, count: int, name: str) -> dict[str, Tensor]:
+    """All label columns, those that are named, none, or others by their values."""
+    if labels is None:
+        return dict(own)
+    if not isinstance(labels, str):
+        return columns_from(labels, count=count, name=name)[0]
+    wanted = [] if labels == "none" else [column.strip() for column in labels.split(",")]
+    for column in wanted:
+        if column not in own:
+            raise InputError(f"{name} has no label column {column!r}. {did_you_mean(column, own)}")
+    return {column: own[column] for column in wanted}

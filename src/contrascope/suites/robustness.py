@@ -13,6 +13,7 @@ from contrascope.augment.policy import Policy
 from contrascope.data.imageset import ImageSet
 from contrascope.data.sampling import some_images
 from contrascope.data.settings import DataSettings
+from contrascope.encoders.twin import weights_hash
 from contrascope.errors import InputError
 from contrascope.evaluation.augmented import Fit, Move, fit_copy, original_probe, own_probe
 from contrascope.evaluation.copies import COPIES
@@ -25,10 +26,10 @@ from contrascope.jobs.assess import evaluation_sets
 from contrascope.records.requests import RequestEntry
 from contrascope.records.suites import AugmentedRecord
 from contrascope.records.typed import as_record
-from contrascope.runs.feature_store import weights_hash
 from contrascope.runs.store import Request, begin_record
 from contrascope.settings import to_json
-from contrascope.subjects.encoder import Say, Subject, open_subject
+from contrascope.subjects.encoder import TRAINED, Say, networks_for_any_images
+from contrascope.subjects.subject import Subject
 from contrascope.suites.parts import Parts, forget_parts
 from contrascope.theory.factors.alignment import augmentation_robust, unit_views
 
@@ -38,8 +39,7 @@ _TRAIN, _TEST = 0, 1
 
 
 def augmented_suite(
-    name: str,
-    data: DataSettings,
+    subject: Subject,
     settings: AugmentedSettings,
     *,
     protocol: Protocol,
@@ -54,22 +54,25 @@ def augmented_suite(
     Rows are `Move`s with the name of their representation (`of`): six copies with their own probe, and with
     the original's probe the five other copies and every corruption at every severity.
     """
-    subject = open_subject(name, size=data.size, device=device)
-    if subject.folder is not None and data.size is None:
-        data = replace(data, size=subject.side)
-    train, test, split = evaluation_sets(data, protocol)
+    images = subject.source
+    if isinstance(images, DataSettings) and images.size is None and subject.folder is not None:
+        images = replace(images, size=subject.origin.side)
+    images = subject.images if images is None else images  # the former says what is missing
+    networks = networks_for_any_images(subject, references=settings.references, device=device)
+    train, test, split = evaluation_sets(images, protocol)
+    source = images.source if isinstance(images, DataSettings) else images.name
     if train.y is None:
-        raise InputError(f"{data.source!r} has no labels; a probe needs some. Set data.labels.")
+        raise InputError(f"{source!r} has no labels; a probe needs some. Set data.labels.")
     if settings.train_images is not None:
         train = some_images(train, settings.train_images, seed=settings.seed)
-    images = (train.fingerprint, test.fingerprint)
-    marks = {"protocol": settings.hash(protocol), "encoder": weights_hash(subject.encoder), "data": images}
-    facts = {"source": data.source, "split": split, "train_images": len(train), "settings": to_json(settings)}
+    prints, encoder = (train.fingerprint, test.fingerprint), weights_hash(networks[TRAINED])
+    marks = {"protocol": settings.hash(protocol), "encoder": encoder, "data": prints}
+    facts = {"source": source, "split": split, "train_images": len(train), "settings": to_json(settings)}
     fresh = as_record(AugmentedRecord, {**marks, **facts, "published": _published()})
     with begin_record(out, _request(fresh, protocol), fresh, older=_older) as record:
         if not record.content.rows:
             forget_parts(out)
-        for of, network in _representations(subject, settings).items():
+        for of, network in _representations(networks, settings).items():
             parts = Parts(of=of, record=record)
             if not parts.finished:
                 measure(network, (train, test), settings, protocol=protocol, parts=parts, say=say)
@@ -88,9 +91,8 @@ def _older(record: AugmentedRecord) -> RequestEntry:
     return RequestEntry(work="", of=of, settings={"hash": record.protocol, "augmented": record.settings})
 
 
-def _representations(subject: Subject, settings: AugmentedSettings) -> dict[str, nn.Module]:
-    pixels = {"raw pixels": nn.Flatten()} if settings.references else {}
-    return subject.networks(references=settings.references) | pixels
+def _representations(networks: dict[str, nn.Module], settings: AugmentedSettings) -> dict[str, nn.Module]:
+    return networks | ({"raw pixels": nn.Flatten()} if settings.references else {})
 
 
 def measure(

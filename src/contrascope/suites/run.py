@@ -5,20 +5,20 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
-from contrascope import records
 from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError
 from contrascope.evaluation.protocol import Protocol
 from contrascope.evaluation.suites import AugmentedSettings, TransferProtocol
 from contrascope.records.suites import AugmentedRecord, TransferRecord
 from contrascope.runs.feature_store import FeatureStore
-from contrascope.runs.load import settings_of
+from contrascope.runs.load import Run, settings_of
 from contrascope.settings import digest
 from contrascope.subjects.encoder import Say
+from contrascope.subjects.open import CHANNELS, kind_of, open_subject
 from contrascope.suites.robustness import RECORD as AUGMENTED_RECORD
 from contrascope.suites.robustness import augmented_suite
 from contrascope.suites.transfer import RECORD as TRANSFER_RECORD
@@ -30,10 +30,10 @@ STORE = "features"
 
 def evaluate_suite(
     suite: Literal["augmented", "transfer"],
-    name: str,
+    thing: Any,
     data: DataSettings,
     *,
-    source: str | None = None,
+    source: Any = None,
     sets: Sequence[str] = (),
     protocol: Protocol | None = None,
     augmented: AugmentedSettings | None = None,
@@ -42,20 +42,21 @@ def evaluate_suite(
     device: torch.device | str | None = None,
     say: Say | None = None,
 ) -> AugmentedRecord | TransferRecord:
-    """Run a suite on a run or an encoder, and return its record.
+    """Run a suite on a run, an encoder or a model in memory, and return its record.
 
     The record is kept in the run's folder (an encoder by name: in `out`, or else in a folder here), and a second
     call goes on where the first one stopped. `source` are the images of the robustness suite; unset: the run's.
-    `say` hears of every part; unset: standard error, with the clock.
+    `data` says how they are opened. A model in memory has no name, so that it needs `out`. `say` hears of every part;
+    unset: standard error, with the clock.
     """
-    folder, say = _folder(suite, name, out), say or _clock()
+    folder, say = _folder(suite, thing, out), say or _clock()
     if suite == "augmented" and sets:
         raise InputError(
             "sets belong to the transfer suite; name the images of the robustness suite as DATA."
         )
     if suite == "transfer":
         return transfer_suite(
-            name,
+            thing,
             sets,
             data,
             transfer or TransferProtocol(),
@@ -64,44 +65,43 @@ def evaluate_suite(
             say=say,
             device=device,
         )
+    subject = open_subject(thing, data=_images(thing, source, data), channels=CHANNELS)
+    chosen = Protocol() if protocol is None else protocol
+    if chosen == Protocol() and subject.protocol is not None:
+        chosen = subject.protocol  # the run's own, as everywhere in evaluate
     return augmented_suite(
-        name,
-        _images(name, source, data),
+        subject,
         augmented or AugmentedSettings(),
-        protocol=_protocol(name, protocol or Protocol()),
+        protocol=chosen,
         out=folder / AUGMENTED_RECORD,
         say=say,
         device=device,
     )
 
 
-def _protocol(name: str, protocol: Protocol) -> Protocol:
-    """The run's own protocol where the caller changed nothing, as everywhere in `evaluate`."""
-    settings = Path(name).expanduser() / records.SETTINGS
-    if protocol != Protocol() or not settings.is_file():
-        return protocol
-    return settings_of(settings.parent).protocol
-
-
-def _folder(suite: str, name: str, out: Path | None) -> Path:
+def _folder(suite: str, thing: Any, out: Path | None) -> Path:
     if out is not None:
         return out.expanduser()
-    run = Path(name).expanduser()
-    return run if run.is_dir() else Path(f"{suite}-{digest(name, length=8)}")
-
-
-def _images(name: str, source: str | None, data: DataSettings) -> DataSettings:
-    """The named images, or those of the run, brought to the side that it was trained on."""
-    settings = Path(name).expanduser() / records.SETTINGS
-    trained = settings_of(settings.parent).data if settings.is_file() else None
-    if source is not None:
-        size = data.size if trained is None or data.size is not None else trained.size
-        return replace(data, source=source, size=size)
-    if trained is None:
+    if isinstance(thing, Run):
+        return thing.path
+    if not isinstance(thing, str | Path):
         raise InputError(
-            f"{name!r} is no run and has no images of its own; name them: contrascope robustness {name} DATA"
+            f"a {type(thing).__name__} in memory has no folder for the record of a suite; give out=."
         )
-    return replace(trained, split=DataSettings().split)
+    run = Path(thing).expanduser()
+    return run if run.is_dir() else Path(f"{suite}-{digest(str(thing), length=8)}")
+
+
+def _images(thing: Any, source: Any, data: DataSettings) -> Any:
+    """The named images as `data` says they are opened, or those of the run."""
+    if source is not None:
+        return replace(data, source=str(source)) if isinstance(source, str | Path) else source
+    if kind_of(thing) != "run":
+        raise InputError(
+            f"{thing!r} is no run and has no images of its own; name them: contrascope robustness {thing} DATA"
+        )
+    own = thing.settings if isinstance(thing, Run) else settings_of(Path(thing).expanduser())
+    return replace(own.data, split=DataSettings().split)
 
 
 def _clock() -> Say:

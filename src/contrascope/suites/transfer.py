@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
 from contrascope.data.settings import DataSettings
 from contrascope.data.transfer_sets import (
@@ -13,6 +15,7 @@ from contrascope.data.transfer_sets import (
     find_transfer_set,
     open_transfer_set,
 )
+from contrascope.encoders.twin import weights_hash
 from contrascope.errors import did_you_mean
 from contrascope.evaluation.published import PUBLISHED_TRANSFER
 from contrascope.evaluation.suites import MODES, TransferProtocol
@@ -20,10 +23,11 @@ from contrascope.evaluation.transfer import mean_of, mean_ranks
 from contrascope.records.requests import RequestEntry
 from contrascope.records.suites import MeanEntry, ModeEntry, SetEntry, TransferRecord
 from contrascope.records.typed import as_record
-from contrascope.runs.feature_store import FeatureStore, weights_hash
+from contrascope.runs.feature_store import FeatureStore
 from contrascope.runs.store import OpenRecord, Request, begin_record, refuse
 from contrascope.settings import differences, to_json
-from contrascope.subjects.encoder import Say, Subject, open_subject
+from contrascope.subjects.encoder import TRAINED, Say, networks_for_any_images
+from contrascope.subjects.open import open_subject
 from contrascope.suites.transfer_set import REASON, Job, reason, some_of
 
 RECORD = TransferRecord.FILE
@@ -32,7 +36,7 @@ UNREACHED = "the suite has not come to it yet"
 
 
 def transfer_suite(
-    name: str,
+    thing: Any,
     sets: Sequence[str],
     data: DataSettings,
     protocol: TransferProtocol,
@@ -51,13 +55,20 @@ def transfer_suite(
     others than those that were measured: its rows stay as they are.
     """
     wanted = {text: find_transfer_set(text) for text in (sets or TRANSFER_SETS)}
-    subject = open_subject(name, size=protocol.size, device=device)
-    marks = {"protocol": protocol.hash, "encoder": weights_hash(subject.encoder)}
+    subject = open_subject(thing, size=protocol.size)
+    networks = networks_for_any_images(subject, references=protocol.references, device=device)
+    marks = {"protocol": protocol.hash, "encoder": weights_hash(networks[TRAINED])}
     fresh = as_record(TransferRecord, {**marks, "settings": to_json(protocol), "sets": {}})
     with begin_record(out, _request(fresh), fresh, older=_older) as record:
         record.content = _with_asked(record.content, wanted, protocol)
         measuring = Measuring(
-            wanted=wanted, record=record, subject=subject, protocol=protocol, store=store, say=say
+            wanted=wanted,
+            record=record,
+            networks=networks,
+            side=protocol.size or subject.origin.side,
+            protocol=protocol,
+            store=store,
+            say=say,
         )
         others = [line for text in wanted for line in measuring.set(text, data)]
         refuse(
@@ -107,8 +118,10 @@ class Measuring:
     """The sets that are asked for, as they were named."""
     record: OpenRecord[TransferRecord]
     """What is found; filled in place."""
-    subject: Subject
-    """What is measured."""
+    networks: dict[str, nn.Module]
+    """What is measured, by its name in tables."""
+    side: int | None
+    """Side of the images in px."""
     protocol: TransferProtocol
     """How."""
     store: FeatureStore
@@ -130,7 +143,7 @@ class Measuring:
         entry.not_available.clear()
         changed: list[str] = []
         try:
-            opened = open_transfer_set(one, data if data.size else replace(data, size=self.subject.side))
+            opened = open_transfer_set(one, data if data.size else replace(data, size=self.side))
             opened = some_of(opened, self.protocol)
             prints = (opened.train.fingerprint, opened.test.fingerprint)
             measured = entry.data if entry.data and (entry.rows or entry.points) else prints
@@ -146,7 +159,7 @@ class Measuring:
                     store=self.store,
                     keep=self.keep,
                     say=self.say,
-                ).run(self.subject)
+                ).run(self.networks)
         except Exception as error:  # whatever breaks one set, files or network, is that set's alone
             entry.not_available["set"] = why = reason(error) + _near(one.source)
             self.say(f"set {one.name}: {REASON}: {why}")

@@ -14,10 +14,11 @@ from contrascope.data.transfer_sets import OpenedSet, TransferSet
 from contrascope.evaluation.finetune import Joined, LabelledImages, finetune_grid
 from contrascope.evaluation.suites import TransferProtocol
 from contrascope.evaluation.transfer import TransferScore, few_labels, linear, scored, validation_mask
+from contrascope.features.embed import device_of
 from contrascope.records.suites import SetEntry, TransferEntry
 from contrascope.records.typed import as_part
 from contrascope.runs.feature_store import FeatureStore
-from contrascope.subjects.encoder import Say, Subject
+from contrascope.subjects.encoder import Say
 
 REASON = "not available"
 
@@ -56,10 +57,10 @@ class Job:
     say: Say
     """Tells how far it is."""
 
-    def run(self, subject: Subject) -> None:
+    def run(self, networks: dict[str, nn.Module]) -> None:
         """Every mode of both networks that the record lacks; a mode that fails is named with its reason."""
         done = {(row.of, row.mode) for row in self.entry.rows}
-        for of, network in subject.networks(references=self.protocol.references).items():
+        for of, network in networks.items():
             for mode, work in self._works(of, network).items():
                 if (of, mode) in done:
                     continue
@@ -112,7 +113,7 @@ class Job:
             settings=self.protocol.finetune,
             known=points,
             note=note,
-            device=next(network.parameters()).device,
+            device=device_of(network),
         )
         return scored(
             found.hits,

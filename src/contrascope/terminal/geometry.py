@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from io import StringIO
+from itertools import zip_longest
 from pathlib import Path
 
 from rich.console import Console
@@ -100,14 +101,16 @@ def _operations(found: MeasuredGeometry) -> Table:
     table.add_column("operation")
     for head in HEADS:
         table.add_column(head, justify="right")
-    for row, reference in zip(found.trained.operations, found.reference.operations, strict=True):
-        cells = [reference.layers.get("h"), row.layers.get("h"), row.layers.get("z")]
+    beside = () if found.reference is None else found.reference.operations
+    for row, reference in zip_longest(found.trained.operations, beside):
+        random = None if reference is None else reference.layers.get("h")
+        cells = [random, row.layers.get("h"), row.layers.get("z")]
         generator = row.generator
         table.add_row(
             row.name,
             *map(_cell, cells),
             _with_chance(row.removed, row.removed_chance),
-            _with_chance(reference.removed, None),
+            _with_chance(None if reference is None else reference.removed, None),
             "-" if generator is None else f"{generator.explained:.2f}",
             "-" if generator is None else _with_chance(generator.seen, generator.seen_chance),
         )

@@ -1,0 +1,1 @@
+"""One file for each kind of source: what it recognises, and who opens it; without torch until it is opened."""

@@ -1,0 +1,11 @@
+"""Scenes drawn from the scans, with known factors."""
+
+from contrascope.data.kinds import SourceKind
+
+KIND = SourceKind(
+    title="scenes",
+    recognises=lambda source: source == "scenes",
+    opener="contrascope.data.scenes:open_scenes",
+    turn=0,
+    names=("scenes",),
+)
