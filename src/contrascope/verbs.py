@@ -34,7 +34,7 @@ from contrascope.reports.page import write_report
 from contrascope.runs.facts import look
 from contrascope.runs.load import Run, load_run
 from contrascope.runs.recipes import find_recipe
-from contrascope.runs.settings import Facts, RunSettings
+from contrascope.runs.settings import ImageFacts, RunSettings
 from contrascope.subjects.diagnose import diagnose_subject
 from contrascope.subjects.open import kind_of, open_subject
 from contrascope.types import Tell, unheard
@@ -89,7 +89,7 @@ def _settings(images: Any, recipe: str | RunSettings, labels: Labels) -> tuple[R
     settings = replace(settings, data=replace(settings.data, source=NAME, labels=None))
     if adapt is not None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        facts = Facts(count=len(given), channels=given.shape[0], side=min(given.shape[1:]), device=device)
+        facts = ImageFacts(count=len(given), channels=given.shape[0], side=min(given.shape[1:]), device=device)
         settings = adapt(settings, facts)
         if settings.data.size is not None:
             given = images_from(images, labels=labels, settings=DataSettings(size=settings.data.size))
