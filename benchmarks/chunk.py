@@ -37,7 +37,7 @@ from contrascope.methods.split_norm import split_batch_norm
 from contrascope.runs.build import build
 from contrascope.runs.environment import environment
 from contrascope.runs.recipes import RECIPES
-from contrascope.training.chunks import Part, chunked_backward, part_sizes
+from contrascope.training.chunks import BatchPart, chunked_backward, part_sizes
 from contrascope.training.optim import build_optimizer
 
 RECIPE, SIDE, DIM, TEMPERATURE = "cifar10-simclr-cpu", 32, 128, 0.5
@@ -74,7 +74,7 @@ class Step:
         if self.chunk:
             sizes = part_sizes(self.batch, self.chunk)
             both = zip(sizes, ids.split(sizes), pixels.split(sizes), strict=True)
-            parts = [Part(images=size, views=self.maker(number, *some)) for size, *some in both]
+            parts = [BatchPart(images=size, views=self.maker(number, *some)) for size, *some in both]
             chunked_backward(self.embed, contrast, parts, network=self.method, arithmetic=self.arithmetic)
             return
         with self.arithmetic():

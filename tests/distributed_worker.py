@@ -17,14 +17,7 @@ from contrascope import distributed
 from contrascope.errors import InputError
 from contrascope.losses import LOSSES, SoftWorst
 
-SETTINGS = {
-    "temperature": 0.2,
-    "repulsion": 0.7,
-    "std": "unbiased",
-    "mu": 0.8,
-    "centring": 1.5,
-    "queue": torch.linspace(-1, 1, 18).sin().view(6, 3),
-}
+QUEUE = torch.linspace(-1, 1, 18).sin().view(6, 3)
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 JOINED = 8
 CHOICES = {
@@ -55,8 +48,8 @@ def images(dtype):
 
 
 def required_settings(info, dtype):
-    settings = {name: SETTINGS[name] for name in info.required}
-    return {k: v.to(dtype) if isinstance(v, torch.Tensor) else v for k, v in settings.items()}
+    queue = {"queue": QUEUE.to(dtype)} if "queue" in info.required else {}
+    return {**info.example, **queue}
 
 
 def words_of(info):

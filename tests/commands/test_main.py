@@ -105,6 +105,25 @@ def test_a_stop_of_a_process_that_measures_leaves_no_traceback_and_no_file(numbe
     assert "Traceback" not in err
 
 
+def test_a_stopped_training_names_its_folder_and_an_unbegun_one_leaves_none(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+
+    begun = iter((False, True))
+
+    def stopped(settings, out, **rest):
+        if next(begun):
+            (out / "settings.json").write_text("{}")
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("contrascope.jobs.train.train", stopped)
+    for said in (r"Nothing was written\.", r"go on with: contrascope train (\S+) --resume"):
+        with pytest.raises(SystemExit) as stop:
+            main(["train", "digits-simclr", "-q"])
+        assert stop.value.code == 130
+        found = re.search(rf"^contrascope: stopped by Ctrl-C\. .*{said}\n$", capsys.readouterr().err)
+        assert [str(run) for run in Path("runs").glob("*")] == list(found.groups())
+
+
 def test_an_end_with_a_code_of_its_own_writes_its_sentence(monkeypatch, capsys):
     def ends(words):
         raise EndedError(3, "it is broken.")

@@ -11,7 +11,6 @@ from contrascope.losses import LOSSES, SoftWorst, blocks
 from contrascope.losses.blocks import block_images, over_blocks
 from contrascope.losses.similarity import log_negatives
 
-SETTINGS = {"temperature": 0.3, "repulsion": 0.7, "std": "biased", "mu": 2.0, "centring": 1.5}
 GATHERING = [name for name, info in LOSSES.items() if info.gathers]
 IN_BLOCKS = ["nt_xent", "decoupled", "modified_info_nce", "spectral", "alignment_uniformity", "barlow_twins"]
 """The losses with similarities of images; the others have at most matrices of dimensions."""
@@ -27,7 +26,7 @@ def normal(seed, *shape, dtype=torch.float64):
 
 
 def terms_and_gradients(name, online, target, positives):
-    chosen = {key: SETTINGS[key] for key in LOSSES[name].required}
+    chosen = dict(LOSSES[name].example)
     leaves = [z.clone().requires_grad_() for z in (online, target) if z is not None]
     terms = LOSSES[name].fn(*leaves, positives=positives, **chosen)
     terms.total.backward()
@@ -102,7 +101,7 @@ def test_the_whole_matrix_is_seen_where_it_fits(largest_tensor):
 @pytest.mark.parametrize("name", IN_BLOCKS)
 def test_gradients_of_blocks_are_right(name):
     online, target = (normal(seed, 3, 5, 3).requires_grad_() for seed in (2, 3))
-    chosen = {key: SETTINGS[key] for key in LOSSES[name].required}
+    chosen = dict(LOSSES[name].example)
     with at_most(2 * 3 * 3 * 5):  # two images a block, and one of one
         assert torch.autograd.gradcheck(lambda a, b: LOSSES[name].fn(a, b, **chosen).total, (online, target))
         assert torch.autograd.gradcheck(lambda a: LOSSES[name].fn(a, **chosen).total, (online,))
@@ -163,7 +162,7 @@ def test_a_block_is_not_kept_for_the_backward_pass():
         kept.clear()
         with at_most(floats), torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
             for name in ("nt_xent", "spectral", "alignment_uniformity"):
-                LOSSES[name].fn(z, **{key: SETTINGS[key] for key in LOSSES[name].required})
+                LOSSES[name].fn(z, **LOSSES[name].example)
         assert (max(kept) >= 2 * 40 * 40) == (floats == 2**20)
 
 
@@ -173,7 +172,7 @@ def test_a_block_is_not_kept_for_the_backward_pass():
 )
 def test_gradients_can_be_differentiated_again(name, floats):
     online, target = (normal(seed, 2, 4, 3).requires_grad_() for seed in (9, 10))
-    chosen = {key: SETTINGS[key] for key in LOSSES[name].required}
+    chosen = dict(LOSSES[name].example)
     with at_most(floats):
         assert torch.autograd.gradgradcheck(
             lambda a, b: LOSSES[name].fn(a, b, **chosen).total,

@@ -16,8 +16,7 @@ from contrascope.losses.contrastive import decoupled, info_nce_queue, modified_i
 from contrascope.losses.cosine import byol, negative_cosine
 from contrascope.losses.vicreg import vicreg
 
-SETTINGS = {"temperature": 0.3, "repulsion": 0.7, "std": "biased", "mu": 2.0, "centring": 1.5}
-PER_IMAGE = [name for name in LOSSES if name != "barlow_twins"]
+PER_IMAGE = [name for name, info in LOSSES.items() if not info.per_dimension]
 SYMMETRIC = ("average", "worst-symmetric", SoftWorst(temperature=0.5))
 EVERY = ("first", "worst", *SYMMETRIC)
 few = settings(derandomize=True, deadline=None, max_examples=6)
@@ -31,8 +30,8 @@ def normal(seed, *shape):
 
 
 def evaluate(name, online, target=None, **changed):
-    chosen = {key: SETTINGS.get(key) for key in LOSSES[name].required} | changed
-    if "queue" in chosen:
+    chosen = dict(LOSSES[name].example) | changed
+    if "queue" in LOSSES[name].required:
         chosen["queue"] = normal(99, 5, online.shape[-1]).to(online.dtype)
     return LOSSES[name].fn(online, target, **chosen)
 

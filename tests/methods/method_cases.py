@@ -15,11 +15,12 @@ from contrascope.encoders.settings import ProjectorSettings
 from contrascope.errors import InputError
 from contrascope.methods.allowed import allow
 from contrascope.methods.build import build_method
-from contrascope.methods.registry import METHODS
-from contrascope.methods.settings import discover
+from contrascope.methods.settings import JointSettings, discover
 
 PROJECTOR = ProjectorSettings(hidden=(12,), out=6, batch_norm=True)
 JOINED = 16
+JOINT = [name for name, info in discover().items() if issubclass(info.settings, JointSettings)]
+"""Every registered method that embeds views and compares them; tests/training/kinds.py has those of other kinds."""
 STEPS = 2
 
 
@@ -63,7 +64,7 @@ CHOICES = {
     "soft-worst": {"positives": "soft-worst", "positives_temperature": 0.5},
 }
 """Every word of `positives`, with what it needs."""
-CASES = {name: {} for name in METHODS} | {
+CASES = {name: {} for name in JOINT} | {
     "moco without splits": {"splits": 0},
     "simclr with splits": {"splits": 4},
     "byol with splits": {"splits": 4},
@@ -73,7 +74,7 @@ CASES = {name: {} for name in METHODS} | {
 }
 CASES |= {
     f"{name} of three views, {word}": {"views": 3} | changes
-    for name in METHODS
+    for name in JOINT
     for word, changes in CHOICES.items()
     if word in discover()[name].positives
 }
@@ -106,7 +107,7 @@ def trained(case, dtype):
 def unequal(rank):
     """What each method says of a process that holds an image more than the other."""
     said = {}
-    for name in METHODS:
+    for name in JOINT:
         method = small_method(name, splits=0)
         try:
             method(clustered_views(batch=8 + rank))

@@ -4,15 +4,14 @@ import copy
 
 import pytest
 import torch
-from method_cases import SmallEncoder, clustered_views, small_method, small_settings
+from method_cases import JOINT, SmallEncoder, clustered_views, small_method, small_settings
 from torch import nn
 
 from contrascope.errors import InputError
 from contrascope.methods.build import build_method
-from contrascope.methods.registry import METHODS
 from contrascope.methods.settings import MethodSettings
 
-each_method = pytest.mark.parametrize("name", METHODS)
+each_method = pytest.mark.parametrize("name", JOINT)
 
 
 def optimiser_of(method):

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from method_cases import CHOICES, clustered_views, small_method, small_settings
+from method_cases import CHOICES, JOINT, clustered_views, small_method, small_settings
 from torch.nn import functional as F
 
 from contrascope.errors import InputError
@@ -19,7 +19,7 @@ from contrascope.methods.registry import METHODS
 from contrascope.methods.settings import discover
 from contrascope.settings import from_json, to_json
 
-each_method = pytest.mark.parametrize("name", METHODS)
+each_method = pytest.mark.parametrize("name", JOINT)
 each_choice = pytest.mark.parametrize("word", CHOICES)
 
 

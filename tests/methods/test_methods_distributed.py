@@ -63,7 +63,7 @@ def test_the_second_step_and_all_state_are_those_of_one_process(processes, alone
             assert distance(found[key], alone[key], 0.01) < 1e-9, key
 
 
-@pytest.mark.parametrize("name", method_cases.METHODS)
+@pytest.mark.parametrize("name", method_cases.JOINT)
 def test_unequal_batches_are_refused_by_every_method(processes, name):
     for found in processes:
         assert "images; expected equally many. Drop the last, incomplete batch." in str(

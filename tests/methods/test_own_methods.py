@@ -6,7 +6,7 @@ import sys
 from dataclasses import fields, replace
 
 import pytest
-from method_cases import SmallEncoder, clustered_views
+from method_cases import JOINT, SmallEncoder, clustered_views
 
 from contrascope.diagnosis.causes import advice
 from contrascope.errors import InputError
@@ -124,14 +124,19 @@ def test_the_users_settings_say_the_cause(verdict_signals):
     assert found.next == advice("complete collapse", verdict_signals, None).next
 
 
-@pytest.mark.parametrize("name", discover())
+@pytest.mark.parametrize("name", JOINT)
 @pytest.mark.parametrize("word", ["not learning", "complete collapse", "dimensional collapse"])
 def test_every_method_has_advice_for_every_verdict(name, word, verdict_signals):
     found = advice(word, verdict_signals, discover()[name].settings())
     assert found.cause
     assert found.next
-    general = advice(word, verdict_signals, MethodSettings())
-    assert (found == general) == (word == "not learning" or name == "plain")
+
+
+def test_a_method_without_a_hint_has_the_general_advice(verdict_signals):
+    for word in ("not learning", "complete collapse"):
+        general = advice(word, verdict_signals, MethodSettings())
+        assert advice(word, verdict_signals, discover()["plain"].settings()) == general
+        assert advice("complete collapse", verdict_signals, SimCLRSettings()) != general
 
 
 def test_a_temperature_far_off_is_named_as_the_cause(verdict_signals):

@@ -12,8 +12,6 @@ from contrascope.methods.build import build_method
 from contrascope.methods.joint.plain_settings import PlainSettings
 from contrascope.settings import from_json, to_json
 
-WORDS = {"temperature": 0.4, "repulsion": 0.7, "mu": 0.8, "centring": 1.5, "std": "biased"}
-"""A value for each setting that has no default."""
 NAMES = [name for name in LOSSES if "queue" not in LOSSES[name].required]
 
 
@@ -34,7 +32,7 @@ def embedded(method, views):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("positives", ["average", "worst"])
 def test_every_loss_is_trained_with_its_own_settings(name, positives):
-    needed = {key: WORDS[key] for key in LOSSES[name].required}
+    needed = LOSSES[name].example
     method = plain(name, *(f"{key}={value}" for key, value in needed.items()), positives=positives)
     views = clustered_views(views=3)
     terms = method(views).terms

@@ -85,6 +85,7 @@ def test_the_monitor_follows_what_the_vocabulary_names(rows):
     signals = array_signals(rows, rows[..., :4], draws=0)
     row = monitor_row(signals, judge(signals))
     keys = {f"{layer}_{one.row}" for one in SIGNALS for layer in "hz" if one.row}
-    assert set(row) == {"verdict", "evidence", *keys}
+    assert {key for key, value in row.items() if isinstance(value, float)} == keys
+    assert row["verdict"]
     assert row["z_retrieval"] == signals.z.views.retrieval.value
     assert all(row_words.row_word(key) for key in keys)

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from contrascope.errors import InputError
-from contrascope.runs.facts import Facts
+from contrascope.runs.facts import ImageFacts
 from contrascope.runs.recipes import RECIPES, find_recipe, fit_to_folder, folder_simclr
 
 
@@ -33,7 +33,7 @@ def test_every_cifar_recipe_has_its_own_method():
 @pytest.mark.parametrize("count", [2, 7, 16, 100, 1_000, 60_000, 1_000_000])
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_any_folder_gets_a_batch_it_can_fill_and_limited_sizes(count, device):
-    fitted = fit_to_folder(folder_simclr(), Facts(count=count, channels=3, side=300, device=device))
+    fitted = fit_to_folder(folder_simclr(), ImageFacts(count=count, channels=3, side=300, device=device))
     assert 1 <= fitted.training.batch_size <= min(count, 512)
     assert 10 <= fitted.training.epochs <= 800
     assert fitted.data.size == (64 if device == "cpu" else 224)

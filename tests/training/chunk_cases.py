@@ -13,7 +13,7 @@ from contrascope import distributed
 from contrascope.distributed import gather_batch
 from contrascope.losses import nt_xent
 from contrascope.methods.split_norm import split_batch_norm
-from contrascope.training.chunks import Part, chunked_backward
+from contrascope.training.chunks import BatchPart, chunked_backward
 
 
 class Network(nn.Module):
@@ -52,7 +52,9 @@ def contrast(z):
 
 
 def in_parts(views, chunk):
-    return [Part(images=part.shape[1], views=lambda part=part: part) for part in views.split(chunk, dim=1)]
+    return [
+        BatchPart(images=part.shape[1], views=lambda part=part: part) for part in views.split(chunk, dim=1)
+    ]
 
 
 def whole_backward(network, views, loss):

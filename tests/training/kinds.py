@@ -9,11 +9,13 @@ from torch.nn import functional as F
 from contrascope.augment.settings import PolicySettings
 from contrascope.distributed import gather_batch
 from contrascope.draws import DrawKey, normal, uniform
+from contrascope.encoders.settings import ProjectorSettings
 from contrascope.losses.terms import LossTerms
 from contrascope.losses.vicreg import vicreg
 from contrascope.methods.base import Method, Optimised, StepOutput
+from contrascope.methods.build import build_method
 from contrascope.methods.embedding import JointEmbedding
-from contrascope.methods.settings import JointSettings
+from contrascope.methods.settings import JointSettings, discover
 from contrascope.methods.views import Group, ViewBatch, ViewPlan
 from contrascope.training.views import ImageViews
 
@@ -198,10 +200,22 @@ def vectors():
 KINDS = {kind.__name__: kind for kind in (MultiCrop, Masked, Rotation, Supervised, Adversarial, OfVectors)}
 
 
+HEAD = ProjectorSettings(hidden=(12,), out=6)
+
+
+def small_settings(name, **changes):
+    """Settings of a registered method with heads of a few units and what its registration calls small."""
+    info = discover()[name]
+    defaults = info.settings()
+    heads = {key: HEAD for key, value in vars(defaults).items() if isinstance(value, ProjectorSettings)}
+    return replace(defaults, **{**heads, **info.small, **changes})
+
+
 def make(name, *, seed=0):
+    """A method of this kind, or the registered one of this name."""
     with torch.random.fork_rng(devices=[]):
         torch.random.manual_seed(seed)
-        return KINDS[name]()
+        return KINDS[name]() if name in KINDS else build_method(small_settings(name), Network())
 
 
 def material(name, method, images, policies, *, seed=0):

@@ -1,7 +1,5 @@
 """`training.chunk` in the loop: every method's step in parts is the step of the whole batch."""
 
-from dataclasses import replace
-
 import kinds
 import pytest
 import torch
@@ -9,10 +7,9 @@ from accelerate import Accelerator
 
 from contrascope.augment.presets import build_policy
 from contrascope.augment.settings import PolicySettings
-from contrascope.encoders.settings import ProjectorSettings
 from contrascope.errors import InputError
 from contrascope.methods.build import build_method
-from contrascope.methods.settings import discover
+from contrascope.methods.settings import JointSettings, discover
 from contrascope.training.loop import fit
 from contrascope.training.settings import OptimSettings, ScheduleSettings, TrainingSettings
 from contrascope.training.step import Stepper
@@ -20,16 +17,12 @@ from contrascope.training.views import image_views
 
 TOLERANCE = {"barlow_twins": 2e-5}
 """It divides by standard deviations of small numbers, which multiplies the rounding of both ways."""
-HEAD = ProjectorSettings(hidden=(12,), out=6)
-each_method = pytest.mark.parametrize("name", discover())
+JOINT = [name for name, info in discover().items() if issubclass(info.settings, JointSettings)]
+each_method = pytest.mark.parametrize("name", JOINT)
 
 
 def method_of(name, *, norm, **changes):
-    info = discover()[name]
-    heads = {
-        key: HEAD for key, value in vars(info.settings()).items() if isinstance(value, ProjectorSettings)
-    }
-    settings = replace(info.settings(), **{**heads, **info.small, "splits": 0, **changes})
+    settings = kinds.small_settings(name, **{"splits": 0, **changes})
     with torch.random.fork_rng(devices=[]):
         torch.random.manual_seed(0)
         encoder = kinds.Network()
@@ -104,7 +97,7 @@ def test_batch_norm_over_the_batch_is_refused_with_what_differs(name, stepped):
         stepped(method_of(name, norm=True), chunk=4)
 
 
-@pytest.mark.parametrize("name", [name for name in discover() if name != "moco"])
+@pytest.mark.parametrize("name", [name for name in JOINT if name != "moco"])
 def test_with_split_batch_norm_it_is_the_step_of_the_splits(name, stepped):
     start, whole, parts = (method_of(name, norm=True, splits=4) for _ in range(3))
     expected, found = (

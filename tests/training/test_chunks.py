@@ -22,7 +22,7 @@ import contrascope
 from contrascope.errors import InputError
 from contrascope.losses import LOSSES, LossTerms
 from contrascope.methods.split_norm import split_batch_norm
-from contrascope.training.chunks import Part, check_chunk, chunk_problem, chunked_backward, part_sizes
+from contrascope.training.chunks import BatchPart, check_chunk, chunk_problem, chunked_backward, part_sizes
 
 SOURCE = Path(contrascope.__file__).parents[1]
 
@@ -223,7 +223,7 @@ def test_no_two_parts_are_in_memory_at_once():
             most.append(len(alive))
 
     network, views = Network(norm=False).double(), normal(9, 2, 12, 6)
-    parts = [Part(images=4, views=lambda low=low: Views(views[:, low : low + 4])) for low in (0, 4, 8)]
+    parts = [BatchPart(images=4, views=lambda low=low: Views(views[:, low : low + 4])) for low in (0, 4, 8)]
     chunked_backward(
         lambda part: embedder(network)(part.pixels), lambda z, _: contrast(z), parts, network=network
     )

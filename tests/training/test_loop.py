@@ -6,6 +6,8 @@ import torch
 
 from contrascope import records
 from contrascope.errors import InputError
+from contrascope.records.kinds import BestRecord
+from contrascope.records.typed import read_record
 from contrascope.training.interrupt import Interrupted, StoppedError
 from contrascope.training.probe import Finding
 from contrascope.training.watch import NonFiniteLossError
@@ -87,7 +89,7 @@ def scored(*scores):
 def test_the_checkpoint_with_the_best_score_is_kept_beside_the_last(tmp_path, start_fit):
     start_fit(tmp_path, probes=(scored(0.1, 0.7, 0.7, 0.2, None, 0.3),), epochs=6, keep_last=1)
     assert [step for step, _ in records.checkpoint_folders(tmp_path)] == [8, 24]
-    assert records.read_json(tmp_path / records.BEST) == {"step": 8, "score": 0.7}
+    assert read_record(BestRecord, tmp_path / records.BEST).record == BestRecord(step=8, score=0.7)
 
 
 def test_the_best_checkpoint_is_saved_where_none_was_due_and_survives_a_resume(tmp_path, start_fit):
@@ -95,7 +97,7 @@ def test_the_best_checkpoint_is_saved_where_none_was_due_and_survives_a_resume(t
     assert [step for step, _ in records.checkpoint_folders(tmp_path)] == [8]
     start_fit(tmp_path, probes=(scored(0.9, 0.9, 0.2, 0.3),), epochs=4, keep_last=1, checkpoint_every=1000)
     assert [step for step, _ in records.checkpoint_folders(tmp_path)] == [8, 16]
-    assert records.read_json(tmp_path / records.BEST)["step"] == 8
+    assert read_record(BestRecord, tmp_path / records.BEST).record.step == 8
 
 
 def test_a_probe_can_stop_the_run_which_is_saved_first(tmp_path, start_fit, capsys):

@@ -13,12 +13,16 @@ from contrascope.augment.views import make_views
 from contrascope.data.imageset import InMemoryImages
 from contrascope.errors import InputError
 from contrascope.methods.base import Optimised
+from contrascope.methods.settings import JointSettings, discover
 from contrascope.methods.views import Group, ViewPlan
 from contrascope.training.loop import fit
 from contrascope.training.settings import OptimSettings, ScheduleSettings, TrainingSettings
 from contrascope.training.views import ImageViews
 
-each_kind = pytest.mark.parametrize("name", kinds.KINDS)
+each_kind = pytest.mark.parametrize("name", [*kinds.KINDS, *discover()])
+"""Kinds that only the tests have, and every registered method."""
+OTHERS = [name for name, info in discover().items() if not issubclass(info.settings, JointSettings)]
+"""Registered methods that the contract of joint embeddings does not test."""
 
 
 @pytest.fixture
@@ -51,7 +55,7 @@ def run_kind(labelled, policies):
     return run
 
 
-@each_kind
+@pytest.mark.parametrize("name", [*kinds.KINDS, *OTHERS])
 def test_a_few_epochs_lower_the_loss(name, run_kind, tmp_path):
     run_kind(name, tmp_path, epochs=12, batch_size=24, seed=1)
     losses = [row["loss"] for row in rows(tmp_path)]

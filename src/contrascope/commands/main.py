@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _end(end.code, end.sentence)
             raise SystemExit(end.code) from None
         except Interrupted as stopped:
-            _end(stopped.number, str(stopped))
+            _end(SIGNALLED + stopped.number, str(stopped), after="^C")
             raise
         except KeyboardInterrupt as stop:
             raise SystemExit(_stopped(words, stop)) from None
@@ -90,9 +90,12 @@ def _stopped(words: list[str], stop: KeyboardInterrupt) -> int:
     number = signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT
     by = "SIGTERM" if isinstance(stop, Terminated) else "Ctrl-C"
     command = find_command(words[0]) if words else None
-    return _end(SIGNALLED + number, f"stopped by {by}. {'' if command is None else command.stopped}".rstrip())
+    more = str(stop) or ("" if command is None else command.stopped)
+    return _end(SIGNALLED + number, f"stopped by {by}. {more}".rstrip(), after="^C")
 
 
-def _end(code: int, sentence: str) -> int:
-    sys.stderr.write(f"contrascope: {sentence}\n")
+def _end(code: int, sentence: str, *, after: str = "") -> int:
+    """Writes the sentence; on a terminal on a line of its own, where something stands there already."""
+    line = "\n" if after and sys.stderr.isatty() else ""
+    sys.stderr.write(f"{line}contrascope: {sentence}\n")
     return code

@@ -1,5 +1,6 @@
 """contrascope train: an encoder by a recipe, a file of settings, or a run that goes on."""
 
+import contextlib
 import itertools
 import os
 import sys
@@ -89,6 +90,12 @@ def run(parsed: TrainArguments, progress: CommandProgress) -> int:
         raise EndedError(BROKEN, f"{alarmed} Look at it: contrascope diagnose {out}") from None
     except NonFiniteLossError as diverged:
         raise EndedError(DIVERGED, str(diverged)) from None
+    except KeyboardInterrupt as stop:
+        raise _with_folder(stop, out) from None
+    finally:
+        if parsed.out is None:
+            with contextlib.suppress(OSError):
+                out.rmdir()  # what ended before it began leaves no empty folder
     if first:
         sys.stdout.write(show_run(rows, out) + verdict_line(out))
     return DONE
@@ -107,6 +114,13 @@ def new_folder(name: str) -> Path:
         except FileExistsError:
             number += 1
             folder = RUNS / f"{stem}-{number}"
+
+
+def _with_folder(stop: KeyboardInterrupt, out: Path) -> KeyboardInterrupt:
+    """The same stop; where a run has begun, it says how that goes on."""
+    if not (out / records.SETTINGS).is_file():
+        return stop
+    return type(stop)(f"What the run has saved stays; go on with: contrascope train {out} --resume")
 
 
 def recipe_lines() -> list[str]:
@@ -190,5 +204,4 @@ COMMAND = Command(
         "contrascope train my-settings.json --optim.lr 0.001",
         "contrascope train runs/my-run --resume",
     ),
-    stopped="What the run has saved stays; go on with: contrascope train RUN --resume",
 )

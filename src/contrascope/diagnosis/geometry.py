@@ -33,7 +33,7 @@ BINS = 40
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spectrum:
+class SpectrumRanks:
     """A whole spectrum with three ranks."""
 
     singular_values: tuple[float, ...]
@@ -105,7 +105,7 @@ class ProjectorFacts:
 
     depth: int | None
     """Hidden layers; 0 for a linear one; None where its layers are not linear, batch norm and ReLU."""
-    matrix: Spectrum | None
+    matrix: SpectrumRanks | None
     """Of a linear projector's W."""
     local_relative: Quantiles | None
     """Rank of the local Jacobian over images, relative threshold; None for a linear projector."""
@@ -128,9 +128,9 @@ class FeatureGeometry:
     images: int
     dim: int
     loss: BoundTerms
-    clean: Spectrum | None
+    clean: SpectrumRanks | None
     """Encoder outputs of clean images (the paper's Figure 4), uncentred; None where none were given."""
-    augmented: Spectrum
+    augmented: SpectrumRanks
     """Encoder outputs of first views (Figure 9), uncentred."""
     negatives: NegativeFacts
     projector: ProjectorFacts | None
@@ -186,7 +186,7 @@ def feature_geometry(
     )
 
 
-def feature_spectrum(rows: Float[Tensor, "n dim"], settings: GeometrySettings) -> Spectrum:
+def feature_spectrum(rows: Float[Tensor, "n dim"], settings: GeometrySettings) -> SpectrumRanks:
     """Spectrum and ranks of uncentred features, in one pass.
 
     >>> feature_spectrum(torch.eye(3), GeometrySettings()).relative
@@ -195,8 +195,8 @@ def feature_spectrum(rows: Float[Tensor, "n dim"], settings: GeometrySettings) -
     return _spectrum(covariance_and_gram(rows).raw_singular_values(), settings)
 
 
-def _spectrum(values: Tensor, settings: GeometrySettings) -> Spectrum:
-    return Spectrum(
+def _spectrum(values: Tensor, settings: GeometrySettings) -> SpectrumRanks:
+    return SpectrumRanks(
         singular_values=tuple(float(f"{value:.6g}") for value in values.tolist()),
         absolute=int(rank_at(values, threshold=settings.absolute, relative=False)),
         relative=int(rank_at(values, threshold=settings.relative, relative=True)),

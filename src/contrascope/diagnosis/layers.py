@@ -15,7 +15,7 @@ BARLOW_WEIGHT = 5e-3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Curve:
+class BandedCurve:
     """A function with pointwise 95 % intervals."""
 
     x: tuple[float, ...]
@@ -58,7 +58,7 @@ class LayerDetails:
     """L_align of the rows as they are, in their own units squared."""
     augmentation_robust_raw: Estimate
     """L_AR of the rows as they are."""
-    r_epsilon: Curve
+    r_epsilon: BandedCurve
     """R_eps of unit rows: share of images whose worst pair of views is farther apart than eps, eps in [0, 2]."""
     losses: LossParts | None
     """None where a row is zero and has no direction."""
@@ -79,7 +79,7 @@ def layer_details(rows: Float[Tensor, "views n dim"], *, draws: int = 200, seed:
     return LayerDetails(
         alignment_raw=alignment(rows, draws=draws, seed=seed),
         augmentation_robust_raw=augmentation_robust(rows, draws=draws, seed=seed),
-        r_epsilon=Curve(x=x, y=y, low=low, high=high),
+        r_epsilon=BandedCurve(x=x, y=y, low=low, high=high),
         losses=_losses(rows, unit, draws=draws, seed=seed),
     )
 

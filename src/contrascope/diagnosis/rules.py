@@ -40,7 +40,7 @@ NOTHING = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class RuleWord:
     """A rule's answer."""
 
     word: Word
@@ -49,10 +49,10 @@ class Found:
     """Sentences with numbers."""
 
 
-Rule = Callable[[Signals, Thresholds], Found | None]
+Rule = Callable[[Signals, Thresholds], RuleWord | None]
 
 
-def fault(signals: Signals, cut: Thresholds) -> Found | None:
+def fault(signals: Signals, cut: Thresholds) -> RuleWord | None:
     """NaN, a stopped run, dead units, batch norm far from the data."""
     faults, evidence = signals.faults, []
     if faults.stopped:
@@ -67,21 +67,21 @@ def fault(signals: Signals, cut: Thresholds) -> Found | None:
             f"Stored and fresh statistics of batch norm give features {faults.batch_norm_gap:.2f} apart "
             "(mean squared distance of unit rows, at most 4)."
         )
-    return Found(word="numerical fault", evidence=tuple(evidence)) if evidence else None
+    return RuleWord(word="numerical fault", evidence=tuple(evidence)) if evidence else None
 
 
-def complete_collapse(signals: Signals, cut: Thresholds) -> Found | None:
+def complete_collapse(signals: Signals, cut: Thresholds) -> RuleWord | None:
     """All rows of a layer point one way."""
     for name, layer, reference in _layers(signals):
         least = cut.spread if reference is None else min(cut.spread, max(NOTHING, 0.1 * reference.spread))
         if layer.spread < least:
             beside = "" if reference is None else f"; the reference has {reference.spread:.2g}"
             sentence = f"All rows of the {name} point one way: their variance is {layer.spread:.2g}{beside}."
-            return Found(word="complete collapse", evidence=(sentence,))
+            return RuleWord(word="complete collapse", evidence=(sentence,))
     return None
 
 
-def dimensional_collapse(signals: Signals, cut: Thresholds) -> Found | None:
+def dimensional_collapse(signals: Signals, cut: Thresholds) -> RuleWord | None:
     """A few directions carry all the variance, fewer than at random weights, which may have few themselves."""
     for name, layer, reference in _layers(signals):
         rank, least = layer.effective_rank, cut.rank if name == "encoder" else cut.projector_rank
@@ -92,11 +92,11 @@ def dimensional_collapse(signals: Signals, cut: Thresholds) -> Found | None:
                 f"{rank:.1f} of {layer.dim} directions carry the variance of the {name} "
                 f"(effective rank; participation ratio {layer.participation_ratio:.1f}).{beside}"
             )
-            return Found(word="dimensional collapse", evidence=(sentence,))
+            return RuleWord(word="dimensional collapse", evidence=(sentence,))
     return None
 
 
-def cluster_collapse(signals: Signals, cut: Thresholds) -> Found | None:
+def cluster_collapse(signals: Signals, cut: Thresholds) -> RuleWord | None:
     """The rows sit at a few points."""
     for name, layer, reference in _layers(signals):
         if name == "encoder" and layer.modes > cut.modes:
@@ -105,11 +105,11 @@ def cluster_collapse(signals: Signals, cut: Thresholds) -> Found | None:
                 f"{100 * layer.modes:.0f} % of the variance of the {name} lies between 8 points: "
                 f"{layer.images} images share a few modes.{beside}"
             )
-            return Found(word="cluster collapse", evidence=(sentence,))
+            return RuleWord(word="cluster collapse", evidence=(sentence,))
     return None
 
 
-def shortcut(signals: Signals, cut: Thresholds) -> Found | None:
+def shortcut(signals: Signals, cut: Thresholds) -> RuleWord | None:
     """Trivial statistics explain the encoder."""
     layer, reference = signals.h, signals.reference_h
     if layer is None or layer.shortcut is None or layer.shortcut.explained.low <= cut.explained:
@@ -124,10 +124,10 @@ def shortcut(signals: Signals, cut: Thresholds) -> Found | None:
         f"Mean, contrast and sharpness of a view explain {100 * layer.shortcut.explained.value:.0f} % of the "
         f"encoder's variance.{beside}"
     )
-    return Found(word="over-invariant or shortcut", evidence=(sentence,))
+    return RuleWord(word="over-invariant or shortcut", evidence=(sentence,))
 
 
-def not_learning(signals: Signals, cut: Thresholds) -> Found | None:
+def not_learning(signals: Signals, cut: Thresholds) -> RuleWord | None:
     """A view finds its image no better than with random weights, and images are no farther apart than views."""
     pair = _views(signals)
     if pair is None:
@@ -137,10 +137,10 @@ def not_learning(signals: Signals, cut: Thresholds) -> Found | None:
         return None
     if trained.identity.low > random.identity.high + cut.identity_gain:
         return None
-    return Found(word="not learning", evidence=_learnt(signals, trained, random))
+    return RuleWord(word="not learning", evidence=_learnt(signals, trained, random))
 
 
-def healthy_or_undecided(signals: Signals, cut: Thresholds) -> Found:
+def healthy_or_undecided(signals: Signals, cut: Thresholds) -> RuleWord:
     """Healthy if it beats its random encoder; undecided where there is none, or no views."""
     del cut
     pair = _views(signals)
@@ -149,9 +149,9 @@ def healthy_or_undecided(signals: Signals, cut: Thresholds) -> Found:
             "No collapse is seen; whether it learnt anything cannot be said: there is no random encoder with the "
             "same views beside it."
         )
-        return Found(word="undecided", evidence=(sentence,))
+        return RuleWord(word="undecided", evidence=(sentence,))
     nothing = "No collapse, no shortcut through trivial statistics, no numerical fault."
-    return Found(word="healthy", evidence=(*_learnt(signals, *pair), nothing))
+    return RuleWord(word="healthy", evidence=(*_learnt(signals, *pair), nothing))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from contrascope.theory.factors.lidar import lidar
 from contrascope.theory.factors.pseudo import pseudo_classes
 from contrascope.theory.factors.retrieval import instance_retrieval
 from contrascope.theory.factors.spectrum import spectrum
+from contrascope.theory.factors.stable_rank import stable_rank
 from contrascope.theory.factors.uniformity import feature_std, uniformity, wasserstein_uniformity
 
 FEW = 8
@@ -65,6 +66,8 @@ class LayerSignals:
     """Exponential entropy of the covariance's eigenvalues (raw rows)."""
     participation_ratio: float
     """(Sum of eigenvalues)^2 / sum of squares: how many directions carry the variance (raw rows)."""
+    stable_rank: float
+    """Sum of eigenvalues over the largest (raw rows): how many directions as wide as the widest."""
     alpha: float | None
     """Exponent of the eigenvalues' power law (raw rows); None where too few are positive."""
     modes: float
@@ -139,6 +142,7 @@ def layer_signals(
         rankme=whole.rankme,
         effective_rank=whole.effective_rank,
         participation_ratio=whole.participation_ratio,
+        stable_rank=stable_rank(whole.eigenvalues),
         alpha=None if math.isnan(whole.power_law.alpha) else whole.power_law.alpha,
         modes=mode_share(mean_view(unit_views(some)), seed=seed),
         shortcut=None if known is None else shortcut(some[0], known, draws=draws, seed=seed),

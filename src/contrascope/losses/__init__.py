@@ -1,4 +1,10 @@
-"""Losses over views: pure functions of embeddings that return their alignment and their spread."""
+"""Losses over views: pure functions of embeddings that return their alignment and their spread.
+
+Every file of this folder is imported here, so that a loss is in `LOSSES` as soon as it has a file.
+"""
+
+import importlib
+import pkgutil
 
 from contrascope.losses.barlow_twins import barlow_twins as barlow_twins
 from contrascope.losses.contrastive import decoupled as decoupled
@@ -18,3 +24,8 @@ from contrascope.losses.terms import LossTerms as LossTerms
 from contrascope.losses.uniformity import alignment_uniformity as alignment_uniformity
 from contrascope.losses.vicreg import vicreg as vicreg
 from contrascope.losses.vicreg import vicreg_paper as vicreg_paper
+
+for _found in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_found.name}")
+for _name, _info in LOSSES.items():  # also a loss that no line above names
+    globals()[_name] = _info.fn

@@ -10,14 +10,14 @@ from torch.utils.checkpoint import checkpoint
 from contrascope.errors import InputError
 from contrascope.losses.blocks import over_blocks
 from contrascope.losses.pairs import Positives, farthest_views, off_diagonal, pair_square_distances
-from contrascope.losses.registry import registered
+from contrascope.losses.registry import Traits, registered
 from contrascope.losses.terms import LossTerms
 
 _SMALLEST_VARIANCE = 1e-12
 """A dimension with less variance than this is divided by its square root: a constant one becomes zero."""
 
 
-@registered(gathers=True, per_dimension=True)
+@registered(gathers=True, per_dimension=True, example={"std": "biased"}, traits=Traits(rotation_free=False))
 def barlow_twins(
     online: Float[Tensor, "views batch dim"],
     target: Float[Tensor, "views batch dim"] | None = None,

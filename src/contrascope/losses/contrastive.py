@@ -15,12 +15,12 @@ from contrascope.losses.pairs import (
     spread_pairs,
     spread_views,
 )
-from contrascope.losses.registry import registered, require_positive
+from contrascope.losses.registry import Traits, registered, require_positive
 from contrascope.losses.similarity import log_negatives, unit
 from contrascope.losses.terms import LossTerms
 
 
-@registered(gathers=True)
+@registered(gathers=True, example={"temperature": 0.3})
 def nt_xent(
     online: Float[Tensor, "views batch dim"],
     target: Float[Tensor, "views batch dim"] | None = None,
@@ -51,7 +51,7 @@ def nt_xent(
     return LossTerms(align=reduce_pairs(-logits, positives), spread=spread)
 
 
-@registered(gathers=True)
+@registered(gathers=True, example={"temperature": 0.3})
 def decoupled(
     online: Float[Tensor, "views batch dim"],
     target: Float[Tensor, "views batch dim"] | None = None,
@@ -75,7 +75,7 @@ def decoupled(
     return LossTerms(align=reduce_pairs(-logits, positives), spread=spread)
 
 
-@registered(gathers=True)
+@registered(gathers=True, example={"temperature": 0.3, "repulsion": 0.7})
 def modified_info_nce(
     online: Float[Tensor, "views batch dim"],
     target: Float[Tensor, "views batch dim"] | None = None,
@@ -101,7 +101,7 @@ def modified_info_nce(
     return LossTerms(align=reduce_pairs(align, positives), spread=spread)
 
 
-@registered(gathers=False)
+@registered(gathers=False, example={"temperature": 0.3}, traits=Traits(flat_at_collapse=False))
 def info_nce_queue(
     online: Float[Tensor, "views batch dim"],
     target: Float[Tensor, "views batch dim"] | None = None,

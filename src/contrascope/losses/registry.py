@@ -2,8 +2,8 @@
 
 import functools
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
 import torch
@@ -18,6 +18,20 @@ Loss = TypeVar("Loss", bound=Callable[..., LossTerms])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Traits:
+    """What a loss promises of itself; the contracts in tests/losses hold every loss to it."""
+
+    scale_free: bool = True
+    """The length of embeddings does not matter."""
+    rotation_free: bool = True
+    """Rotating all embeddings changes nothing."""
+    over_pairs: bool = True
+    """With more than two views it is the mean of the loss over pairs of views."""
+    flat_at_collapse: bool = True
+    """Where all embeddings are equal its gradient is zero."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LossInfo:
     """A registered loss and what it needs."""
 
@@ -29,6 +43,10 @@ class LossInfo:
     """Whether images of a batch meet: with several processes it then needs the embeddings of all of them."""
     per_dimension: bool = False
     """Whether its alignment is one number per dimension, over all images: no image has a pair of its own."""
+    example: Mapping[str, float | str] = field(default_factory=dict)
+    """A value for each setting without a default, to try it with; no advice."""
+    traits: Traits = field(default_factory=Traits)
+    """What it promises."""
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -54,8 +72,14 @@ class LossInfo:
 LOSSES: dict[str, LossInfo] = {}
 
 
-def registered(*, gathers: bool, per_dimension: bool = False) -> Callable[[Loss], Loss]:
-    """Registers a loss under its name and guards its boundary.
+def registered(
+    *,
+    gathers: bool,
+    per_dimension: bool = False,
+    example: Mapping[str, float | str] | None = None,
+    traits: Traits | None = None,
+) -> Callable[[Loss], Loss]:
+    """Registers a loss under its name and guards its boundary; the arguments are the fields of `LossInfo`.
 
     The guard refuses fewer than two views, shapes that do not fit and, where images meet, a batch of one;
     under `positives="first"` it drops all views but two; it raises float16 and bfloat16 to float32 and
@@ -76,7 +100,12 @@ def registered(*, gathers: bool, per_dimension: bool = False) -> Callable[[Loss]
                 )
 
         LOSSES[loss.__name__] = LossInfo(
-            name=loss.__name__, fn=guarded, gathers=gathers, per_dimension=per_dimension
+            name=loss.__name__,
+            fn=guarded,
+            gathers=gathers,
+            per_dimension=per_dimension,
+            example=example or {},
+            traits=traits or Traits(),
         )
         return cast(Loss, guarded)
 

@@ -14,12 +14,12 @@ from contrascope.losses.pairs import (
     spread_pairs,
     spread_views,
 )
-from contrascope.losses.registry import registered, require_positive
+from contrascope.losses.registry import Traits, registered, require_positive
 from contrascope.losses.similarity import unit
 from contrascope.losses.terms import LossTerms
 
 
-@registered(gathers=True)
+@registered(gathers=True, example={"mu": 2.0}, traits=Traits(scale_free=False, flat_at_collapse=False))
 def spectral(
     online: Float[Tensor, "views batch dim"],
     target: Float[Tensor, "views batch dim"] | None = None,
@@ -44,7 +44,7 @@ def spectral(
     return LossTerms(align=align, spread=spread_pairs(flatten_pairs(across[None]), positives).mean() / mu)
 
 
-@registered(gathers=True)
+@registered(gathers=True, example={"centring": 1.5}, traits=Traits(over_pairs=False, flat_at_collapse=False))
 def linear_contrastive(
     online: Float[Tensor, "views batch dim"],
     target: Float[Tensor, "views batch dim"] | None = None,

@@ -11,11 +11,14 @@ from contrascope.losses.pairs import (
     pair_square_distances,
     reduce_pairs,
 )
-from contrascope.losses.registry import registered
+from contrascope.losses.registry import Traits, registered
 from contrascope.losses.terms import LossTerms
 
+TRAITS = Traits(scale_free=False, rotation_free=False, flat_at_collapse=False)
+"""Variances and covariances are of dimensions, on their own scale."""
 
-@registered(gathers=True)
+
+@registered(gathers=True, traits=TRAITS)
 def vicreg(
     online: Float[Tensor, "views batch dim"],
     target: Float[Tensor, "views batch dim"] | None = None,
@@ -46,7 +49,7 @@ def vicreg(
     return LossTerms(align=align, spread=variance * hinge + 2 * covariance * redundancy)
 
 
-@registered(gathers=True)
+@registered(gathers=True, traits=TRAITS)
 def vicreg_paper(
     online: Float[Tensor, "views batch dim"],
     target: Float[Tensor, "views batch dim"] | None = None,

@@ -142,8 +142,8 @@ ROOMS, SUFFIX = ("joint", "momentum", "predict"), "_settings"
 def discover() -> dict[str, MethodInfo]:
     """Every registered method by name; ours are found by their file's ending, nothing lists them.
 
-    >>> sorted(discover())
-    ['barlow_twins', 'byol', 'moco', 'plain', 'simclr', 'simsiam', 'vicreg']
+    >>> {"simclr", "moco", "plain"} <= set(discover())
+    True
     """
     for room in ROOMS:
         package = importlib.import_module(f"contrascope.methods.{room}")

@@ -131,6 +131,12 @@ SIGNALS: tuple[Measure, ...] = (
     ),
     Measure(path="effective_rank", title="effective rank", unit="directions", table="ranks"),
     Measure(
+        path="stable_rank",
+        title="stable rank: variance over that of the widest",
+        unit="directions",
+        table="ranks",
+    ),
+    Measure(
         path="rankme",
         title="RankMe",
         short="RankMe (raw singular values)",
@@ -204,6 +210,11 @@ GEOMETRY: tuple[Measure, ...] = (
     Measure(path="projector.distinct", title="activation patterns of the images", unit=""),
     Measure(path="projector.crossed.mean", title="pieces between two views", unit=""),
     Measure(path="projector.size.median", title="length of a piece", unit="units of h"),
+    Measure(
+        path="negatives.distance_spread.median",
+        title="distance to the nearest negative, median",
+        unit="1: as any image",
+    ),
     Measure(path="negatives.unexplained", title="displacements outside W's columns", unit="share"),
     Measure(
         path="negatives.unexplained_local",

@@ -5,14 +5,14 @@ from typing import Any
 
 from contrascope.records.geometry import OperationEntry
 from contrascope.records.lookup import value_at
+from contrascope.records.vocabulary import RANDOM_LAYERS
 from contrascope.reports.blocks import Figure, Table, axes, label, rows_of, short
 from contrascope.reports.load import RunRecords, number
 
 COLUMNS = {
-    "random encoder h": ("reference", "h"),
-    "encoder h": ("trained", "h"),
-    "random projector z": ("reference", "z"),
-    "projector z": ("trained", "z"),
+    RANDOM_LAYERS[f"{prefix}{layer}"]: (whose, layer)
+    for layer in "hz"
+    for prefix, whose in (("reference_", "reference"), ("", "trained"))
 }
 """Column of the picture: whose operations, and which layer."""
 

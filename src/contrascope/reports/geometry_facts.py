@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from contrascope.records.geometry import GeometryRecord
 from contrascope.records.lookup import value_at
 from contrascope.records.vocabulary import GEOMETRY
 from contrascope.reports.blocks import Figure, Table, axes, interval, line, rows_of, sample, short
@@ -41,10 +42,15 @@ def negatives(run: RunRecords) -> Figure | None:
 
 def facts(run: RunRecords) -> Table | None:
     """Ranks, sharing and pieces beside the random network."""
+    return facts_table(run.geometry)
+
+
+def facts_table(record: GeometryRecord) -> Table | None:
+    """The same of a record, for a terminal too; None where it has no features of trained networks."""
     known = {
         whose: tree
         for whose in ("trained", "reference")
-        if (tree := value_at(run.geometry, f"{whose}.features")) is not None
+        if (tree := value_at(record, f"{whose}.features")) is not None
     }
     trained = known.get("trained")
     if trained is None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Curve:
+class DrawnCurve:
     """One line and, where it is known, its interval."""
 
     label: str
@@ -25,7 +25,7 @@ class Panel:
     title: str
     x: str
     y: str
-    curves: tuple[Curve, ...]
+    curves: tuple[DrawnCurve, ...]
     log_x: bool = False
     log_y: bool = False
 

@@ -12,12 +12,13 @@ from contrascope.records.entry import Tree
 from contrascope.records.lookup import value_at
 from contrascope.records.metrics import MetricsRow, row_of
 from contrascope.records.row_words import row_word
+from contrascope.records.vocabulary import LAYERS
 from contrascope.reports import curves, curves_of_views, geometry, geometry_facts, imagery
 from contrascope.reports.blocks import Figure, Map
 from contrascope.reports.compare import unique_names
 from contrascope.reports.load import RunRecords, estimate, load, number
 from contrascope.reports.sections import guarded
-from contrascope.reports.static_blocks import Cells, Curve, Panel, Panels, Points
+from contrascope.reports.static_blocks import Cells, DrawnCurve, Panel, Panels, Points
 
 SINGLE: dict[str, Callable[[RunRecords], Any]] = {
     "loss": curves.followed("loss"),
@@ -134,7 +135,7 @@ def _drawable(name: str, runs: Sequence[RunRecords]) -> bool:
 def _overlaid(known: Sequence[tuple[str, Figure]]) -> Panel:
     """The same figure of all runs in one panel; of several runs random references are left out."""
     first, several = known[0][1], len(known) > 1
-    drawn: list[Curve] = []
+    drawn: list[DrawnCurve] = []
     for place, (run, figure) in enumerate(known):
         band: Tree | None = None
         part = 0
@@ -158,12 +159,12 @@ def _overlaid(known: Sequence[tuple[str, Figure]]) -> Panel:
     )
 
 
-def _curve(trace: Tree, band: Tree | None, *, label: str) -> Curve:
+def _curve(trace: Tree, band: Tree | None, *, label: str) -> DrawnCurve:
     x, y = list(trace["x"]), list(trace["y"])
     ends = [] if band is None else [number(value) for value in band["y"]]
     known = [end for end in ends if end is not None]
     whole = len(known) == len(ends) == 2 * len(x)
-    return Curve(
+    return DrawnCurve(
         label=label,
         x=x,
         y=y,
@@ -191,7 +192,8 @@ def _factor(runs: Sequence[RunRecords], title: str, key: str, other: str) -> Pan
     y = "" if word is None else f"{word.title} ({word.unit})"
     drawn, several = [], len(runs) > 1
     for place, (label, run) in enumerate(zip(unique_names(runs), runs, strict=True)):
-        for dash, (layer, words) in enumerate((("h", "encoder h"), ("z", "projector z"))):
+        for dash, layer in enumerate("hz"):
+            words = LAYERS[layer]
             names = (key, other) if key == "knn_held_out" else (f"{layer}_{key}", f"{layer} {other}")
             points = _epochs(run.probes, names)
             if not points or (key == "knn_held_out" and layer == "z"):
@@ -199,7 +201,7 @@ def _factor(runs: Sequence[RunRecords], title: str, key: str, other: str) -> Pan
             x, middle, low, high = (list(column) for column in zip(*points, strict=True))
             known = low != middle or high != middle
             drawn.append(
-                Curve(
+                DrawnCurve(
                     label=f"{label}: {words}" if several else words,
                     x=x,
                     y=middle,

@@ -10,16 +10,16 @@ from PIL import Image, UnidentifiedImageError
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError
-from contrascope.runs.settings import Facts
+from contrascope.runs.settings import ImageFacts
 
 LOOK_AT = 200
 
 
-def look(data: DataSettings) -> Facts:
+def look(data: DataSettings) -> ImageFacts:
     """Open the data once, without training: the facts that recipes adapt to."""
     side = typical_side(Path(data.source).expanduser())
     opened = open_images(data if data.size or side is None else replace(data, size=side))
-    return Facts(
+    return ImageFacts(
         count=len(opened),
         channels=opened.shape[0],
         side=side or min(opened.shape[1:]),

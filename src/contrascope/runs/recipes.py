@@ -11,7 +11,7 @@ from contrascope.evaluation.protocol import Protocol
 from contrascope.methods.joint.plain_settings import PlainSettings
 from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.methods.settings import MethodInfo, MethodSettings, SmallRun, discover
-from contrascope.runs.settings import Facts, RunSettings
+from contrascope.runs.settings import ImageFacts, RunSettings
 from contrascope.training.settings import OptimSettings, ScheduleSettings, TrainingSettings
 
 CIFAR10, CIFAR100 = "uoft-cs/cifar10", "uoft-cs/cifar100"
@@ -24,7 +24,7 @@ class Recipe:
 
     make: Callable[[], RunSettings]
     summary: str
-    adapt: Callable[[RunSettings, Facts], RunSettings] | None = None
+    adapt: Callable[[RunSettings, ImageFacts], RunSettings] | None = None
 
 
 def digits_simclr() -> RunSettings:
@@ -62,7 +62,7 @@ def folder_simclr() -> RunSettings:
     )
 
 
-def fit_to_folder(settings: RunSettings, facts: Facts) -> RunSettings:
+def fit_to_folder(settings: RunSettings, facts: ImageFacts) -> RunSettings:
     """Image side, encoder, batch, epochs and precision from image size, count and device.
 
     The side is the typical one, at most 224 on a GPU and 64 on a CPU; the batch is the largest power of two

@@ -31,7 +31,7 @@ class RunSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
+class ImageFacts:
     """Number of images, their channels and typical shorter side in px, and where training would run."""
 
     count: int

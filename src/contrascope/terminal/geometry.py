@@ -1,7 +1,7 @@
 """The geometry as text for a terminal: operations by layer, and encoder against projector."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 
@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from contrascope.diagnosis.geometry import Quantiles
 from contrascope.diagnosis.operation_rows import STILL, OperationRow
-from contrascope.diagnosis.subject_geometry import SubjectGeometry
 from contrascope.geometry.tangent import OperationCell
 from contrascope.records.entry import as_tree
 from contrascope.records.files import finite
+from contrascope.reports.geometry_facts import facts_table
 from contrascope.subjects.geometry import MeasuredGeometry, geometry_record
+from contrascope.terminal.tables import shown_block
 
 HEADS = (
     "random\nencoder",
@@ -51,7 +51,9 @@ def show_geometry(found: MeasuredGeometry, written: Path | None, *, as_json: boo
             console.print(Text(f"  {line}"))
         for line in reading(found.trained.operations):
             console.print(Text(line))
-    console.print(_facts(found))
+    facts = facts_table(geometry_record(found))
+    if facts is not None:
+        console.print(shown_block(facts))
     if written is not None:
         console.print(Text(f"All numbers: {written}"), soft_wrap=True)
     return text.getvalue()
@@ -118,56 +120,7 @@ def _cell(cell: OperationCell | None) -> str:
     return f"{cell.variance_share:.2f} / {cell.moved:.3f}" if cell.directions else f"- / {cell.moved:.3f}"
 
 
-def _facts(found: MeasuredGeometry) -> Table:
-    table = Table(title="encoder against projector")
-    table.add_column("")
-    for head in ("trained", "random"):
-        table.add_column(head, justify="right")
-    both = [dict(_lines(one)) for one in (found.trained, found.reference)]
-    for name, value in both[0].items():
-        table.add_row(name, value, both[1].get(name, "-"))
-    return table
-
-
-def _lines(subject: SubjectGeometry) -> Iterator[tuple[str, str]]:
-    features = subject.features
-    loss, negatives, projector = features.loss, features.negatives, features.projector
-    yield "InfoNCE (decoupled)", f"{loss.loss:.3f}"
-    yield "its upper bound", f"{loss.upper_bound:.3f}"
-    yield (
-        f"rank of h, clean and augmented, of {features.dim}",
-        (f"{'-' if features.clean is None else features.clean.relative} / {features.augmented.relative}"),
-    )
-    if projector is not None and projector.matrix is not None:
-        matrix = projector.matrix
-        yield (
-            "rank of W, relative / absolute / effective",
-            (
-                f"{matrix.relative} / {matrix.absolute} / {matrix.effective:.1f} of {len(matrix.singular_values)}"
-            ),
-        )
-    if projector is not None and projector.local_relative is not None:
-        yield "rank of the local Jacobian, relative", _spread(projector.local_relative)
-    if projector is not None and projector.crossed is not None:
-        yield "pieces between two views", _spread(projector.crossed)
-        yield f"activation patterns of {features.images} images", f"{projector.distinct}"
-    yield (
-        "displacements that the projector does not explain",
-        _with_chance(
-            negatives.unexplained if negatives.unexplained is not None else negatives.unexplained_local,
-            negatives.unexplained_chance,
-        ),
-    )
-    for name, share in negatives.sharing.items():
-        yield f"nearest negative has its {name}", _with_chance(share.value, negatives.chance[name])
-    yield "distance to it (1: as any image)", _spread(negatives.distance_spread)
-
-
 def _with_chance(value: float | None, chance: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.2f}" if chance is None else f"{value:.2f} ({chance:.2f})"
-
-
-def _spread(value: Quantiles) -> str:
-    return f"{value.median:.3g} [{value.low:.3g}, {value.high:.3g}]"

@@ -74,7 +74,7 @@ def value_of(arguments: Any, flag: str) -> Any:
     flag that turns something off (`no-`) has no value.
 
     >>> import dataclasses
-    >>> inner = dataclasses.make_dataclass("Inner", [("batch_size", int, 8)])
+    >>> inner = dataclasses.make_dataclass("Inner", [("batch_size", int, 8)], frozen=True)
     >>> outer = dataclasses.make_dataclass("Outer", [("training", inner, inner()), ("out", str)], kw_only=True)
     >>> value_of(outer, "--training.batch-size"), value_of(outer, "--out") is dataclasses.MISSING
     (8, True)

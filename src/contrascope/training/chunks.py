@@ -26,7 +26,7 @@ Context = Callable[[], AbstractContextManager[Any]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
+class BatchPart:
     """Some images of this process's batch."""
 
     images: int
@@ -93,7 +93,7 @@ def check_chunk(network: nn.Module, sizes: Sequence[int]) -> None:
 def chunked_backward(
     embed: Callable[[Any], tuple[Tensor, Tensor]],
     loss: Callable[[Tensor, Tensor | None], LossTerms],
-    parts: Sequence[Part],
+    parts: Sequence[BatchPart],
     *,
     network: nn.Module,
     targets: Callable[[Any], Tensor] | None = None,
@@ -124,7 +124,7 @@ def chunked_backward(
         The loss and all embeddings, detached.
 
     >>> network, z = nn.Linear(2, 3), torch.randn(2, 8, 2)
-    >>> parts = [Part(images=4, views=lambda z=z: z) for z in z.split(4, dim=1)]
+    >>> parts = [BatchPart(images=4, views=lambda z=z: z) for z in z.split(4, dim=1)]
     >>> def loss(z, _):
     ...     return LossTerms(align=z.square().mean((0, 2)), spread=z.mean().square())
     >>> chunked_backward(lambda views: (views, network(views)), loss, parts, network=network).z.shape
@@ -173,7 +173,7 @@ class _FirstPass:
 def _first_pass(
     embed: Callable[[Any], tuple[Tensor, Tensor]],
     targets: Callable[[Any], Tensor] | None,
-    parts: Sequence[Part],
+    parts: Sequence[BatchPart],
     *,
     network: nn.Module,
     arithmetic: Context,
@@ -232,7 +232,7 @@ class _SplitStatistics:
         self.buffers = [(buffer, buffer.clone(), torch.zeros_like(buffer)) for buffer in found]
 
     @contextlib.contextmanager
-    def splits_of(self, part: Part) -> Iterator[None]:
+    def splits_of(self, part: BatchPart) -> Iterator[None]:
         """A part has its share of the splits; its views come one at a time."""
 
         def one_view(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -254,7 +254,7 @@ class _SplitStatistics:
                 hook.remove()
 
     @contextlib.contextmanager
-    def of(self, part: Part) -> Iterator[None]:
+    def of(self, part: BatchPart) -> Iterator[None]:
         """`splits_of`, and the change of the running statistics is noted and taken back."""
         with self.splits_of(part):
             yield

@@ -17,7 +17,7 @@ from contrascope.methods.base import Method
 from contrascope.methods.embedding import JointEmbedding
 from contrascope.methods.views import ViewBatch
 from contrascope.training.arithmetic import arithmetic
-from contrascope.training.chunks import Part, check_chunk, chunked_backward, part_sizes
+from contrascope.training.chunks import BatchPart, check_chunk, chunked_backward, part_sizes
 from contrascope.training.optim import Optimisers
 from contrascope.training.settings import OptimSettings, TrainingSettings
 from contrascope.training.views import ViewMaker, parts_of
@@ -61,7 +61,9 @@ class Stepper:
         self.optimisers.set_rate(rate)
         each = self.chunk or len(ids) // self.training.accumulate
         cut = parts_of((ids, items), len(ids), each)
-        parts = [Part(images=len(some), views=self._maker(some, them, epoch=epoch)) for some, them in cut]
+        parts = [
+            BatchPart(images=len(some), views=self._maker(some, them, epoch=epoch)) for some, them in cut
+        ]
         return torch.stack([self._take_turn(turn, parts) for turn in self.turns])
 
     def _maker(self, ids: Tensor, items: Any, *, epoch: int) -> Callable[[], ViewBatch]:
@@ -79,7 +81,7 @@ class Stepper:
 
         return make
 
-    def _take_turn(self, turn: str, parts: list[Part]) -> Float[Tensor, " halves"]:
+    def _take_turn(self, turn: str, parts: list[BatchPart]) -> Float[Tensor, " halves"]:
         if isinstance(self.method, JointEmbedding) and self.chunk:
             halves = [self._backward_in_parts(self.method, parts)]
         else:
@@ -101,7 +103,7 @@ class Stepper:
             self.accelerator.backward(terms.total / self.training.accumulate)
         return halves_of(terms)
 
-    def _backward_in_parts(self, method: JointEmbedding, parts: list[Part]) -> Float[Tensor, " halves"]:
+    def _backward_in_parts(self, method: JointEmbedding, parts: list[BatchPart]) -> Float[Tensor, " halves"]:
         device = self.accelerator.device
         refuse_unequal(sum(part.images for part in parts), device)
         compared = type(method).targets is not JointEmbedding.targets

@@ -7,10 +7,12 @@ from contrascope.encoders.settings import ProjectorSettings
 from contrascope.errors import InputError
 from contrascope.methods.hints import Hint, softmax_hint
 from contrascope.methods.settings import JointSettings, SmallRun, registered
+from contrascope.settings import written_as
 
 _PROJECTOR = ProjectorSettings(hidden=(512,), out=128)
 
 
+@written_as("PlainSettings")
 @registered("plain", build="contrascope.methods.joint.plain:Plain", small_run=SmallRun(epochs=10))
 @dataclass(frozen=True, kw_only=True)
 class PlainSettings(JointSettings):

@@ -1,0 +1,39 @@
+"""Settings of t-SimCLR; without torch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from contrascope.encoders.settings import ProjectorSettings
+from contrascope.methods.hints import Hint
+from contrascope.methods.settings import JointSettings, SmallRun, registered
+from contrascope.settings import written_as
+
+_PROJECTOR = ProjectorSettings(hidden=(2048,), out=128)
+_SMALL = ProjectorSettings(hidden=(512,), out=128)
+
+
+@written_as("TSimCLRSettings")
+@registered(
+    "t_simclr",
+    build="contrascope.methods.joint.t_simclr:TSimCLR",
+    small_run=SmallRun(changes={"projector": _SMALL}, epochs=10),
+)
+@dataclass(frozen=True, kw_only=True)
+class TSimCLRSettings(JointSettings):
+    """t-SimCLR (Hu et al. 2023, arXiv:2205.14814); defaults of the released code."""
+
+    temperature: float = 8.0
+    """Scale of squared distances, beside the degrees of freedom."""
+    degrees: float = 5.0
+    """Degrees of freedom of Student's kernel: few make its tail heavy, many make it a Gaussian."""
+    projector: ProjectorSettings = _PROJECTOR
+    """Linear 2048, ReLU, linear 128, no batch norm; its output is not normalised."""
+
+    def hint(self, word: str, signals: Mapping[str, float]) -> Hint | None:
+        if word == "not learning":
+            return None
+        return Hint(
+            cause=f"Embeddings stay within the kernel's core (temperature {self.temperature:g}, degrees "
+            f"{self.degrees:g}), where it hardly tells distances apart.",
+            next="Lower the temperature, or raise the learning rate.",
+        )
