@@ -166,7 +166,7 @@ def _read_union(args: tuple[Any, ...], data: Any, path: str) -> Any:
         return None
     named = {kind_of(a): a for a in args if dataclasses.is_dataclass(a) and isinstance(a, type)}
     if isinstance(data, dict) and named:
-        name = data.get(KIND)
+        name = data.get(KIND, next(iter(named)) if len(named) == 1 else None)
         if name not in named:
             raise InputError(f"{path}.kind is {name!r}. {did_you_mean(str(name), named)}")
         return _read(named[name], data, path)

@@ -128,7 +128,7 @@ def test_a_printed_file_of_settings_trains_the_same_run_and_flags_override_it(tm
     assert main(["train", "mine.json", "--out", "same"]) == 0
     assert main(["train", "mine.json", "--optim.lr", "0.5"]) == 0
     capsys.readouterr()
-    assert json.loads(Path("same/settings.json").read_text()) == json.loads(printed)
+    assert json.loads(Path("same/settings.json").read_text()) == {"format": 1, **json.loads(printed)}
     (run,) = Path("runs").iterdir()
     assert re.fullmatch(r"mine-\d{8}-\d{6}", run.name)
     assert json.loads((run / "settings.json").read_text())["optim"]["lr"] == 0.5

@@ -6,7 +6,7 @@ import torch
 
 from contrascope import records
 from contrascope.errors import InputError
-from contrascope.methods.base import Method
+from contrascope.methods.embedding import JointEmbedding
 from contrascope.runs.folder import segments_of
 from contrascope.training.course import Segment, continued, ends, segment_at, whole
 from contrascope.training.optim import learning_rate
@@ -139,7 +139,7 @@ def test_a_continued_run_replays_from_its_segments_and_resumes_within_them_bit_f
 
 def test_the_course_of_a_method_follows_the_same_position(tmp_path, start_fit, monkeypatch):
     told = []
-    monkeypatch.setattr(Method, "after_step", lambda self, progress: told.append(progress))
+    monkeypatch.setattr(JointEmbedding, "after_step", lambda self, progress: told.append(progress))
     segments = go_on(whole(12), step=6, steps=20, how=None)
     segments = go_on(segments, step=20, steps=28, how="restart")
     start_fit(tmp_path, segments=segments, epochs=7)

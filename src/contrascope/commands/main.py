@@ -18,6 +18,7 @@ from contrascope.commands.ended import EndedError, Terminated, terminable
 from contrascope.commands.old_spellings import renewed
 from contrascope.commands.train import recipe_lines
 from contrascope.errors import InputError, did_you_mean
+from contrascope.methods.allowed import allow_typed
 from contrascope.training.interrupt import Interrupted
 
 WRONG_PLACE = (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
@@ -62,6 +63,7 @@ def _dispatch(words: list[str]) -> int:
     command = find_command(name)
     if command is None:
         raise InputError(f"there is no command {name!r}. {did_you_mean(name, all_commands())}")
+    allow_typed(words)
     code = command(rest)
     sys.stdout.flush()
     return code

@@ -172,7 +172,7 @@ class LightningMethod(LightningModule):
         return halves_of(terms)
 
     def _log_halves(self, halves: Tensor) -> None:
-        align, spread = halves.mean(dim=0)
+        align, spread = halves.float().mean(dim=0)
         found = {"loss": align + spread, "align": align, "spread": spread}
         if not self.automatic_optimization:
             found |= named_losses(self.turns, halves.tolist())

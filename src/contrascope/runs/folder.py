@@ -138,8 +138,11 @@ def segments_of(out: Path) -> tuple[Segment, ...]:
     """The recorded segments of a run; of a run in one piece that one; none before the first checkpoint."""
     path = out / SEGMENTS
     if path.exists():
-        found = read_record(SegmentsRecord, path).require("segments").segments
-        return tuple(from_json(Segment, as_tree(one), path=str(path)) for one in found)
+        found = read_record(SegmentsRecord, path)
+        found.require("segments")
+        if found.wrong:  # left out, it would change the training
+            raise InputError(f"{' '.join(found.notices)} Restore it, or start the run anew.")
+        return tuple(from_json(Segment, as_tree(one), path=str(path)) for one in found.writable().segments)
     state = newest(out)
     return () if state is None else whole(state["steps"])
 
