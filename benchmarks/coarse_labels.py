@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import torch
 from PIL import Image
 
+from contrascope.data.drawn.shapes import SHAPES
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
-from contrascope.data.shapes import SHAPES
 
 VEHICLES = (0, 1, 8, 9)
 """Classes of CIFAR-10: aeroplane, car, ship, lorry."""

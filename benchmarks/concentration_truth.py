@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from contrascope.data.drawn.shapes import draw_shapes, shape_factors
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
-from contrascope.data.shapes import draw_shapes, shape_factors
 from contrascope.theory.concentration.augmented_distance import augmented_distance
 from contrascope.theory.concentration.concentration import concentration, delta_grid
 from contrascope.theory.worlds.shift_truth import ShiftTruth, shift_bound, shift_estimate, shift_truth

@@ -81,6 +81,10 @@ EXPERIMENTS = {
     "train": "jobs.train jobs.assess runs.load runs.build",
 }
 OTHERS = {
+    "data.digits": "data.drawn.digits",
+    "data.scenes": "data.drawn.scenes",
+    "data.shapes": "data.drawn.shapes",
+    "data.drawing": "data.drawn.drawing",
     "cli_arguments": " ".join(
         f"commands.{name}"
         for name in ("train", "embed", "evaluate", "diagnose", "advise", "report", "export", "figure")

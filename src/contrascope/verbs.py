@@ -89,7 +89,9 @@ def _settings(images: Any, recipe: str | RunSettings, labels: Labels) -> tuple[R
     settings = replace(settings, data=replace(settings.data, source=NAME, labels=None))
     if adapt is not None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        facts = ImageFacts(count=len(given), channels=given.shape[0], side=min(given.shape[1:]), device=device)
+        facts = ImageFacts(
+            count=len(given), channels=given.shape[0], side=min(given.shape[1:]), device=device
+        )
         settings = adapt(settings, facts)
         if settings.data.size is not None:
             given = images_from(images, labels=labels, settings=DataSettings(size=settings.data.size))

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
-from contrascope.data.digits import digit_scans
+from contrascope.data.drawn.digits import digit_scans
+from contrascope.data.drawn.scenes import draw_scenes, scene_factors
+from contrascope.data.drawn.shapes import SHAPES, draw_shapes, edge_distance, shape_factors
 from contrascope.data.open import open_images
-from contrascope.data.scenes import draw_scenes, scene_factors
 from contrascope.data.settings import DataSettings
-from contrascope.data.shapes import SHAPES, draw_shapes, edge_distance, shape_factors
 from contrascope.errors import InputError
 
 both = pytest.mark.parametrize("source", ["scenes", "shapes"])

@@ -158,7 +158,7 @@ def test_one_file_is_enough_for_a_new_kind(monkeypatch):
     made = SourceKind(
         title="a test",
         recognises=lambda source: source == "test:",
-        opener="contrascope.data.digits:open_digits",
+        opener="contrascope.data.drawn.digits:open_digits",
         turn=0,
     )
     monkeypatch.setattr("contrascope.data.open.source_kinds", lambda: (made, *source_kinds()))

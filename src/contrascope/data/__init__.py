@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 from contrascope.lazy import attach
 
 if TYPE_CHECKING:
+    from contrascope.data.drawn.scenes import draw_scenes as draw_scenes
+    from contrascope.data.drawn.shapes import draw_shapes as draw_shapes
     from contrascope.data.imageset import BadImage as BadImage
     from contrascope.data.imageset import ImageSet as ImageSet
     from contrascope.data.imageset import InMemoryImages as InMemoryImages
     from contrascope.data.open import open_images as open_images
-    from contrascope.data.scenes import draw_scenes as draw_scenes
     from contrascope.data.settings import DataSettings as DataSettings
-    from contrascope.data.shapes import draw_shapes as draw_shapes
     from contrascope.data.stream import StreamedImages as StreamedImages
 
 __getattr__ = attach(
@@ -21,9 +21,9 @@ __getattr__ = attach(
         "ImageSet": "imageset",
         "InMemoryImages": "imageset",
         "open_images": "open",
-        "draw_scenes": "scenes",
+        "draw_scenes": "drawn.scenes",
         "DataSettings": "settings",
-        "draw_shapes": "shapes",
+        "draw_shapes": "drawn.shapes",
         "StreamedImages": "stream",
     },
 )

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contrascope.data.shapes import draw_shapes, shape_factors
+from contrascope.data.drawn.shapes import draw_shapes, shape_factors
 from contrascope.errors import InputError
 from contrascope.theory.worlds.shift_truth import shift_bound, shift_estimate, shift_truth
 from contrascope.theory.worlds.shift_world import ShiftEncoder, shift_distance, shift_views

@@ -5,7 +5,7 @@ from contrascope.data.kinds import SourceKind
 KIND = SourceKind(
     title="digits",
     recognises=lambda source: source == "digits",
-    opener="contrascope.data.digits:open_digits",
+    opener="contrascope.data.drawn.digits:open_digits",
     turn=0,
     names=("digits",),
 )

@@ -5,7 +5,7 @@ from contrascope.data.kinds import SourceKind
 KIND = SourceKind(
     title="scenes",
     recognises=lambda source: source == "scenes",
-    opener="contrascope.data.scenes:open_scenes",
+    opener="contrascope.data.drawn.scenes:open_scenes",
     turn=0,
     names=("scenes",),
 )

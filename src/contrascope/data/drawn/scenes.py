@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from contrascope.data.digits import DIGIT_NAMES, digit_scans
-from contrascope.data.drawing import Range, draw_common, in_chunks, object_coordinates, paint
+from contrascope.data.drawn.digits import DIGIT_NAMES, digit_scans
+from contrascope.data.drawn.drawing import Range, draw_common, in_chunks, object_coordinates, paint
 from contrascope.data.imageset import InMemoryImages
 from contrascope.data.labels import with_columns
 from contrascope.data.settings import DataSettings
