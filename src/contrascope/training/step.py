@@ -12,6 +12,7 @@ from torch import Tensor
 
 from contrascope.distributed import average_gradients, broadcast_module, refuse_unequal
 from contrascope.errors import InputError
+from contrascope.linalg import at_least_single
 from contrascope.losses.terms import LossTerms
 from contrascope.methods.base import Method
 from contrascope.methods.embedding import JointEmbedding
@@ -148,5 +149,5 @@ def named_losses(turns: tuple[str, ...], halves: Sequence[Sequence[float]]) -> d
 
 
 def halves_of(terms: LossTerms) -> Float[Tensor, " halves"]:
-    """The mean alignment and the spread, detached."""
-    return torch.stack([terms.align.detach().mean(), terms.spread.detach()])
+    """The mean alignment and the spread, detached, at least in single precision."""
+    return torch.stack([at_least_single(terms.align.detach()).mean(), at_least_single(terms.spread.detach())])
