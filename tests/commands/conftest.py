@@ -1,9 +1,18 @@
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 
 sys.path.append(str(Path(__file__).parent))  # for command_cases
+
+
+@pytest.fixture(autouse=True)
+def _ctrl_c():
+    """Ctrl-C as at a terminal, also where the tests run in the background of a shell, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -29,4 +29,4 @@ def test_an_encoder_is_embedded_by_its_name(tmp_path, capsys):
     assert main(["embed", "convnet", "digits", "--data.split", "test", "--out", str(out)]) == 0
     assert out.is_file()
     assert main(["embed", str(tmp_path), "digits", "--out", str(out)]) == 2
-    assert "is no run" in capsys.readouterr().err
+    assert "is this the folder of a run" in capsys.readouterr().err
