@@ -175,7 +175,7 @@ def test_a_run_is_reported_and_exported(tmp_path):
     settings = replace(TINY, data=DataSettings(source="digits"))
     made = contrascope.train("digits", settings, out=tmp_path / "run")
     heard = []
-    page = contrascope.report(made, tmp_path / "page.html", points=32, tell=heard.append)
+    page = contrascope.report(made, tmp_path / "page.html", points=32, say=heard.append)
     assert page.read_text().startswith("<!doctype html>") or "<html" in page.read_text()
     assert [line.split(":")[0] for line in heard] == ["diagnosed", "pictures and map"]
     assert contrascope.report([made, tmp_path / "run"], tmp_path / "two.html", gallery=False).is_file()

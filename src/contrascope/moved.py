@@ -46,7 +46,7 @@ EXPERIMENTS = {
     "advise_proxies": "advice.proxies",
     "advise_settings": "advice.settings",
     "advise_show": "terminal.advice",
-    "advise_state": "runs.store advice.progress",
+    "advise_state": "runs.store progress",
     "advise_survey": "advice.survey",
     "assess": "jobs.assess data.sampling",
     "augmented_parts": "suites.parts",

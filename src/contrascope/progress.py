@@ -1,9 +1,13 @@
 """How a long computation tells how far it is: done, of how many; who shows it, and where, is not its affair."""
 
+import sys
 from collections.abc import Callable
 
 Progress = Callable[[int, int], None]
 """Told how many of how many are done."""
+
+Say = Callable[[str], None]
+"""Told in words what is being done."""
 
 
 def silent(done: int, total: int) -> None:
@@ -11,6 +15,19 @@ def silent(done: int, total: int) -> None:
 
     >>> silent(1, 2)
     """
+
+
+def unheard(text: str) -> None:
+    """Words that nobody hears.
+
+    >>> unheard("encoder")
+    """
+
+
+def to_stderr(text: str) -> None:
+    """One line of progress on stderr."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 class Passes:

@@ -1,7 +1,5 @@
 """Names of the tensors that travel between rooms."""
 
-from collections.abc import Callable
-
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
@@ -24,13 +22,3 @@ Labels = Int[Tensor, " batch"]
 """Class indices from 0."""
 
 Mask = Bool[Tensor, " batch"]
-
-Tell = Callable[[str], None]
-"""Told in words what is being done."""
-
-
-def unheard(text: str) -> None:
-    """Words that nobody hears.
-
-    >>> unheard("encoder")
-    """

@@ -29,7 +29,7 @@ from contrascope.jobs.embed import embed_anything
 from contrascope.jobs.evaluate import evaluate_anything
 from contrascope.jobs.export import ExportSettings, Format, export_run
 from contrascope.jobs.train import train as train_in_folder
-from contrascope.progress import Progress, silent
+from contrascope.progress import Progress, Say, silent, unheard
 from contrascope.reports.page import write_report
 from contrascope.runs.facts import look
 from contrascope.runs.load import Run, load_run
@@ -37,7 +37,6 @@ from contrascope.runs.recipes import find_recipe
 from contrascope.runs.settings import ImageFacts, RunSettings
 from contrascope.subjects.diagnose import diagnose_subject
 from contrascope.subjects.open import kind_of, open_subject
-from contrascope.types import Tell, unheard
 
 Device = torch.device | str | None
 """Where the work is done; None: the first GPU or the CPU, for a model in memory where it lies."""
@@ -230,6 +229,7 @@ def advise(
     base: str = "simclr",
     out: Path | str = "advised-policy.json",
     settings: AdviseSettings | None = None,
+    device: Device = None,
 ) -> Advice:
     """Which augmentation suits these images: a word on every operation, a ranking, and a policy file at `out`.
 
@@ -246,6 +246,7 @@ def advise(
         base=base,
         out=Path(out).expanduser(),
         settings=settings or AdviseSettings(),
+        device=device,
     )
 
 
@@ -257,7 +258,7 @@ def report(
     diagnosis: bool = True,
     points: int = 5000,
     device: Device = None,
-    tell: Tell = unheard,
+    say: Say = unheard,
 ) -> Path:
     """One self-contained HTML page of a run, or a comparison of several; returns the file.
 
@@ -267,7 +268,7 @@ def report(
     folders = [one.path if isinstance(one, Run) else Path(one).expanduser() for one in several]
     if len(folders) == 1 and (gallery or diagnosis):
         for said in complete(folders[0], gallery=gallery, diagnosis=diagnosis, points=points, device=device):
-            tell(said)
+            say(said)
     default = folders[0] / "report.html" if len(folders) == 1 else Path("comparison.html")
     return write_report(folders, default if out is None else Path(out).expanduser())
 

@@ -94,7 +94,7 @@ def made(tmp_path_factory):
     diagnosed = diagnose_anything(str(run), None, settings=looked)
     write_diagnosis(diagnosed, looked, run)
     geometry = GeometrySettings(images=40, draws=4, points=2, paths=2)
-    measured = measure_anything(str(run), None, settings=geometry, tell=lambda text: None)
+    measured = measure_anything(str(run), None, settings=geometry, say=lambda text: None)
     write_geometry(measured, geometry, run)
     write_gallery(run, GallerySettings(points=24, rows=1, views=2, measured_views=2, near=2))
     augmented = AugmentedSettings(corruptions=("noise",), severities=(1,), train_images=60)

@@ -97,7 +97,7 @@ def test_the_command_writes_the_record_and_the_page_shows_it(run, capsys):
 
 def test_two_measurements_of_one_run_are_equal(run):
     settings = GeometrySettings(images=32, draws=0, points=8)
-    one, other = (measure_anything(str(run), None, settings=settings, tell=lambda _: None) for _ in range(2))
+    one, other = (measure_anything(str(run), None, settings=settings, say=lambda _: None) for _ in range(2))
     assert one == other
 
 

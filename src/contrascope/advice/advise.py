@@ -13,7 +13,6 @@ from contrascope.advice.curves import Curve, best_first
 from contrascope.advice.gallery import policy_gallery
 from contrascope.advice.measure import AllCurves, Sample, look_at, measure_curves, take_sample
 from contrascope.advice.policies import Candidate, candidates, compose, kept_strengths
-from contrascope.advice.progress import say
 from contrascope.advice.proxies import (
     Plan,
     Proxies,
@@ -31,6 +30,7 @@ from contrascope.data.imageset import ImageSet
 from contrascope.data.memory import images_from
 from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError
+from contrascope.progress import to_stderr
 from contrascope.records.advice import AdviceRecord
 from contrascope.records.entry import as_tree
 from contrascope.records.gallery import PolicyGalleryRecord
@@ -148,7 +148,7 @@ def _budget(record: AdviceRecord, folder: Path) -> float:
 
 
 def _handed_back(advice: Advice) -> Advice:
-    say("this advice is finished; nothing is measured again.")
+    to_stderr("this advice is finished; nothing is measured again.")
     if not Path(advice.policy).exists():
         write_policy(Path(advice.policy), _best(advice)[0].settings)
     return advice
@@ -177,7 +177,7 @@ def _measured(images: ImageSet, labels: str | None, job: AdviceJob, *, out: Path
     sample = take_sample(images, labels, settings)
     found, facts, verdicts = look_at(images, sample, job.store, settings)
     for verdict in verdicts:
-        say(f"{verdict.name}: {verdict.word}. {verdict.reason}")
+        to_stderr(f"{verdict.name}: {verdict.word}. {verdict.reason}")
     chosen = candidates(verdicts, most=settings.candidates)
     base_settings(job.base, chosen[0], len(sample.images), settings)
     curves = measure_curves(sample, found, verdicts, chosen, job.store, settings)
@@ -214,7 +214,7 @@ def _with_training(advice: Advice, sample: Sample, job: AdviceJob) -> Advice:
             Plan, f"plan-{job.budget:g}s", lambda: halving_plan(len(order), budget=left, timing=timing)
         )
         if not plan.rounds:
-            say(
+            to_stderr(
                 f"the budget affords no training: of {job.budget:g} s {max(left, 0):.0f} are left, and an epoch takes "
                 f"{timing.epoch:.1f} s. Ranking by concentration."
             )

@@ -17,7 +17,6 @@ from contrascope.advice.policies import (
     pair_sweep,
     strength_sweep,
 )
-from contrascope.advice.progress import say
 from contrascope.advice.settings import AdviseSettings
 from contrascope.advice.survey import Groups, Survey, survey
 from contrascope.augment.catalogue import operations_for
@@ -25,6 +24,7 @@ from contrascope.augment.policy import to_float
 from contrascope.data.imageset import ImageSet, InMemoryImages
 from contrascope.data.sampling import some_images
 from contrascope.errors import InputError
+from contrascope.progress import to_stderr
 from contrascope.runs.store import Store
 
 LEAST_IMAGES = 16
@@ -164,7 +164,7 @@ def measure_curves(
     )
 
     def measured(several: Sequence[Candidate], kind: str) -> tuple[Curve, ...]:
-        say(f"concentration of {len(several)} policies ({kind})")
+        to_stderr(f"concentration of {len(several)} policies ({kind})")
         return tuple(
             store.kept(
                 Curve,

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from contrascope import records
 from contrascope.advice.policies import Candidate
-from contrascope.advice.progress import say
 from contrascope.advice.settings import AdviseSettings
 from contrascope.augment.policy import Policy
 from contrascope.augment.settings import PolicySettings
@@ -25,6 +24,7 @@ from contrascope.features.embed import embed
 from contrascope.intervals import Estimate, mean_estimate
 from contrascope.linalg import nearest
 from contrascope.methods.base import Method
+from contrascope.progress import to_stderr
 from contrascope.runs.build import build
 from contrascope.runs.load import default_device, policies_for
 from contrascope.runs.recipes import CPU_METHODS, cifar_cpu
@@ -156,7 +156,7 @@ class Proxies:
         """
 
         def measure() -> Timing:
-            say("timing a short training")
+            to_stderr("timing a short training")
             count = min(len(self._images), TIMED_STEPS * self._run(candidate).training.batch_size)
             few = self._images.select(torch.arange(count))
             folder = self._store.folder / "timing-run"
@@ -260,7 +260,7 @@ def run_halving(
     for turn, (count, epochs) in enumerate(plan.rounds, start=1):
         left = left[:count]
         for place, candidate in enumerate(left, start=1):
-            say(
+            to_stderr(
                 f"round {turn}/{len(plan.rounds)}, policy {place}/{count} ({candidate.name}), {epochs} epochs"
             )
             found[candidate.key] = proxies.score(candidate, epochs)

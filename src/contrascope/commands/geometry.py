@@ -28,7 +28,7 @@ def run(parsed: GeometryArguments, progress: CommandProgress) -> int:
     from contrascope.subjects.geometry import measure_anything, write_geometry
     from contrascope.terminal.geometry import show_geometry
 
-    found = measure_anything(parsed.thing, **subject_of(parsed), settings=parsed.settings, tell=progress.say)
+    found = measure_anything(parsed.thing, **subject_of(parsed), settings=parsed.settings, say=progress.say)
     out = out_or_run(parsed)
     written = None if out is None else write_geometry(found, parsed.settings, out)
     sys.stdout.write(show_geometry(found, written, as_json=parsed.json))

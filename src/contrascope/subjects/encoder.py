@@ -1,7 +1,5 @@
 """The networks that a suite measures, for gray and colour images alike."""
 
-from collections.abc import Callable
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -14,9 +12,6 @@ from contrascope.types import FloatImages
 
 TRAINED, RANDOM = "trained encoder", "random encoder"
 """What tables call an encoder and its random twin."""
-
-Say = Callable[[str], None]
-"""Where a suite says how far it is."""
 
 
 class AnyChannels(nn.Module):

@@ -1,6 +1,5 @@
 """The geometry of a run, or of any encoder on any images, and the record of it."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,12 @@ from contrascope.diagnosis.networks import fixed_views
 from contrascope.diagnosis.settings import GeometrySettings
 from contrascope.diagnosis.subject_geometry import SubjectGeometry, measure_subject
 from contrascope.errors import InputError
+from contrascope.progress import Say, to_stderr
 from contrascope.records.geometry import GeometryRecord
 from contrascope.records.typed import as_record
 from contrascope.settings import to_json
 from contrascope.subjects.open import is_file, open_subject
 from contrascope.subjects.subject import Subject
-from contrascope.types import Tell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +36,6 @@ class MeasuredGeometry:
     """Random weights of the same shape; None where there are no weights to draw."""
 
 
-def say(text: str) -> None:
-    """One line of progress to stderr."""
-    sys.stderr.write(f"{text}\n")
-
-
 def measure_anything(
     thing: Any,
     data: Any = None,
@@ -51,7 +45,7 @@ def measure_anything(
     step: int | None = None,
     settings: GeometrySettings,
     device: torch.device | str | None = None,
-    tell: Tell = say,
+    say: Say = to_stderr,
 ) -> MeasuredGeometry:
     """The geometry of a run on its own images under its own policy, unless others are named, or of an encoder.
 
@@ -65,12 +59,12 @@ def measure_anything(
     networks, where = subject.trained, subject.device(device)
     some = some_images(subject.images, settings.images, seed=settings.seed)
     views = fixed_views(some, subject.policies, num_views=2, seed=settings.seed, device=where)
-    tell("geometry of the trained networks")
-    trained = measure_subject(networks, some, views, settings=settings, device=where, tell=tell)
+    say("geometry of the trained networks")
+    trained = measure_subject(networks, some, views, settings=settings, device=where, tell=say)
     reference = None
     if subject.twin is not None:
-        tell("geometry of the random networks")
-        reference = measure_subject(subject.twin, some, views, settings=settings, device=where, tell=tell)
+        say("geometry of the random networks")
+        reference = measure_subject(subject.twin, some, views, settings=settings, device=where, tell=say)
     return MeasuredGeometry(
         thing=subject.name, data=_what(subject, some), trained=trained, reference=reference
     )

@@ -23,12 +23,13 @@ from contrascope.evaluation.suites import AugmentedSettings
 from contrascope.features.embed import embed
 from contrascope.features.features import Features
 from contrascope.jobs.assess import evaluation_sets
+from contrascope.progress import Say
 from contrascope.records.requests import RequestEntry
 from contrascope.records.suites import AugmentedRecord
 from contrascope.records.typed import as_record
 from contrascope.runs.store import Request, begin_record
 from contrascope.settings import to_json
-from contrascope.subjects.encoder import TRAINED, Say, networks_for_any_images
+from contrascope.subjects.encoder import TRAINED, networks_for_any_images
 from contrascope.subjects.subject import Subject
 from contrascope.suites.parts import Parts, forget_parts
 from contrascope.theory.factors.alignment import augmentation_robust, unit_views

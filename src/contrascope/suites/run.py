@@ -13,11 +13,11 @@ from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError
 from contrascope.evaluation.protocol import Protocol
 from contrascope.evaluation.suites import AugmentedSettings, TransferProtocol
+from contrascope.progress import Say
 from contrascope.records.suites import AugmentedRecord, TransferRecord
 from contrascope.runs.feature_store import FeatureStore
 from contrascope.runs.load import Run, settings_of
 from contrascope.settings import digest
-from contrascope.subjects.encoder import Say
 from contrascope.subjects.open import CHANNELS, kind_of, open_subject
 from contrascope.suites.robustness import RECORD as AUGMENTED_RECORD
 from contrascope.suites.robustness import augmented_suite

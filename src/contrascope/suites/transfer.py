@@ -20,13 +20,14 @@ from contrascope.errors import did_you_mean
 from contrascope.evaluation.published import PUBLISHED_TRANSFER
 from contrascope.evaluation.suites import MODES, TransferProtocol
 from contrascope.evaluation.transfer import mean_of, mean_ranks
+from contrascope.progress import Say
 from contrascope.records.requests import RequestEntry
 from contrascope.records.suites import MeanEntry, ModeEntry, SetEntry, TransferRecord
 from contrascope.records.typed import as_record
 from contrascope.runs.feature_store import FeatureStore
 from contrascope.runs.store import OpenRecord, Request, begin_record, refuse
 from contrascope.settings import differences, to_json
-from contrascope.subjects.encoder import TRAINED, Say, networks_for_any_images
+from contrascope.subjects.encoder import TRAINED, networks_for_any_images
 from contrascope.subjects.open import open_subject
 from contrascope.suites.transfer_set import REASON, Job, reason, some_of
 

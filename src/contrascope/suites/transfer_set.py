@@ -15,10 +15,10 @@ from contrascope.evaluation.finetune import Joined, LabelledImages, finetune_gri
 from contrascope.evaluation.suites import TransferProtocol
 from contrascope.evaluation.transfer import TransferScore, few_labels, linear, scored, validation_mask
 from contrascope.features.embed import device_of
+from contrascope.progress import Say
 from contrascope.records.suites import SetEntry, TransferEntry
 from contrascope.records.typed import as_part
 from contrascope.runs.feature_store import FeatureStore
-from contrascope.subjects.encoder import Say
 
 REASON = "not available"
 
