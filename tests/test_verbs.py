@@ -64,6 +64,15 @@ def test_training_and_embedding_take_images_of_every_kind(kind, run, tmp_path):
     assert torch.equal(contrascope.embed(tmp_path / "run", IMAGES[kind]()).z, one.z)
 
 
+def test_going_on_with_a_finished_run_takes_the_same_images_in_memory_and_refuses_others(tmp_path):
+    made = contrascope.train(PIXELS, TINY, labels=LABELS, out=tmp_path / "run")
+    again = contrascope.train(PIXELS, TINY, labels=LABELS, out=tmp_path / "run", resume=True)
+    assert again.step == made.step
+    assert torch.equal(contrascope.embed(again, PIXELS).h, contrascope.embed(made, PIXELS).h)
+    with pytest.raises(InputError, match="images"):
+        contrascope.train(255 - PIXELS, TINY, labels=LABELS, out=tmp_path / "run", resume=True)
+
+
 def test_a_folder_and_a_name_are_trained_on_with_a_recipe_fitted_to_them(tmp_path, run, monkeypatch):
     seen = []
     monkeypatch.setattr("contrascope.verbs.train_in_folder", lambda *args, **more: seen.append((args, more)))

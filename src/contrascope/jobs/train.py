@@ -60,7 +60,8 @@ def train(
     main = accelerator.is_main_process
     if main:
         check_request(settings, out, resume=resume, more_epochs=True)
-    done = finished(settings, out) if resume else None
+    # images in memory have to be looked at before a finished run may be handed back
+    done = finished(settings, out) if resume and images is None else None
     if done is not None:
         return done if main else []
     with contextlib.ExitStack() as held:
