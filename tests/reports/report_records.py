@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 
 from PIL import Image
 
@@ -343,3 +344,26 @@ def parsed(kind, tree):
     from contrascope.records.typed import record_of
 
     return record_of(kind, tree, Path(kind.FILE)).record
+
+
+def write_run(folder, **changed):
+    """A folder with every record that a section shows; None leaves one out, a text is written as it stands."""
+    folder.mkdir(parents=True)
+    held = {
+        "settings": settings(),
+        "environment": environment(),
+        "evaluation": evaluation(),
+        "diagnosis": diagnosis(),
+        "gallery": gallery(),
+        "evaluation-augmented": robustness(),
+        "evaluation-transfer": transfer(),
+        "advice": advice(),
+    }
+    rows = changed.pop("metrics", metrics())
+    for key, value in {**held, **changed}.items():
+        if value is not None:
+            (folder / f"{key}.json").write_text(value if isinstance(value, str) else json.dumps(value))
+    if rows is not None:
+        text = rows if isinstance(rows, str) else "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / "metrics.jsonl").write_text(text)
+    return folder

@@ -1,11 +1,10 @@
 """The page in headless Chromium. Needs the extra `browser` and a Chromium (Debian: apt install chromium)."""
 
-import json
 import shutil
 import time
 
 import pytest
-from report_records import IMAGE, SCRIPT, diagnosis, environment, gallery, metrics, settings
+from report_records import IMAGE, SCRIPT, diagnosis, gallery, settings, write_run
 
 from contrascope.reports.page import write_report
 from contrascope.reports.sections import SECTIONS
@@ -54,18 +53,7 @@ def files(tmp_path_factory):
     root = tmp_path_factory.mktemp("pages")
 
     def make(name, **changed):
-        folder = root / name
-        folder.mkdir()
-        held = {
-            "settings": settings(),
-            "environment": environment(),
-            "diagnosis": diagnosis(),
-            "gallery": gallery(),
-        }
-        for key, value in {**held, **changed}.items():
-            (folder / f"{key}.json").write_text(json.dumps(value))
-        (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in metrics()))
-        return folder
+        return write_run(root / name, **changed)
 
     hostile = gallery(classes=(SCRIPT, IMAGE))
     hostile["views"][0]["name"] = IMAGE
