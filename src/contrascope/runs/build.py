@@ -2,14 +2,13 @@
 
 from dataclasses import replace
 
-import torch
-
 from contrascope.encoders.build import build_encoder
+from contrascope.encoders.twin import TWIN_SEED, drawn_from
 from contrascope.methods.base import Method
 from contrascope.methods.build import build_method
 from contrascope.runs.settings import RunSettings
 
-RANDOM_SEED_OFFSET = 1_000_003
+RANDOM_SEED_OFFSET = TWIN_SEED
 """The random encoder is drawn with the run's seed plus this, so it is not the trained one's start."""
 
 
@@ -25,8 +24,7 @@ def build(settings: RunSettings, shape: tuple[int, int, int], *, seed: int | Non
     encoder_settings = settings.encoder
     if views is not None and views > side and encoder_settings.resize is None:
         encoder_settings = replace(encoder_settings, resize=views)
-    with torch.random.fork_rng(devices=[]):
-        torch.random.manual_seed(settings.training.seed if seed is None else seed)
+    with drawn_from(settings.training.seed if seed is None else seed):
         encoder = build_encoder(encoder_settings, channels=channels, size=side)
         if views is not None:
             encoder.check_size(views)

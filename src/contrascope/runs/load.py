@@ -10,7 +10,6 @@ from contrascope import records
 from contrascope.augment.policy import Policy
 from contrascope.augment.presets import PolicySettings, build_policy
 from contrascope.data.imageset import ImageSet
-from contrascope.encoders.twin import drawn_from
 from contrascope.errors import InputError
 from contrascope.methods.base import Method
 from contrascope.records.kinds import EnvironmentRecord
@@ -71,8 +70,7 @@ def load_run(path: Path, *, step: int | None = None) -> Run:
             f"{path} has no checkpoint at step {step}; it has {', '.join(map(str, sorted(found)))}."
         )
     shape = image_shape(path)
-    with drawn_from(settings.training.seed):
-        method = build(settings, shape)
+    method = build(settings, shape)
     read_weights(found[chosen], method)
     return Run(path=path, settings=settings, method=method.eval(), step=chosen, image_shape=shape)
 
@@ -85,8 +83,7 @@ def open_run(folder: Path | str, *, step: int | None = None) -> Run:
 def random_twin_of(run: Run) -> Method:
     """The run's networks with random weights that no training touched, in evaluation mode."""
     seed = run.settings.training.seed + RANDOM_SEED_OFFSET
-    with drawn_from(seed):
-        return build(run.settings, run.image_shape, seed=seed).eval()
+    return build(run.settings, run.image_shape, seed=seed).eval()
 
 
 def policies_for(settings: PolicySettings, images: ImageSet) -> tuple[Policy, ...]:
