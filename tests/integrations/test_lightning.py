@@ -116,7 +116,7 @@ def test_the_weights_are_those_of_our_own_loop(name, optim, changes, tmp_path):
 TWO = """
 import sys, torch
 tests, out = sys.argv[1:]
-sys.path[:0] = [tests, f"{tests}/training"]
+sys.path[:0] = [tests, f"{tests}/training", f"{tests}/integrations"]
 from conftest import declare_torchvision_operators
 operators = declare_torchvision_operators()
 torch.set_num_threads(1)
