@@ -89,13 +89,15 @@ def test_a_pooler_without_trained_weights_is_replaced_by_the_mean_of_tokens(use_
 def fake_transformers(missing):
     class Auto:
         @staticmethod
-        def from_pretrained(name, output_loading_info=False):
+        def from_pretrained(name, *, config, trust_remote_code, weights_only, output_loading_info):
+            assert (trust_remote_code, weights_only) == (False, True)
             model = TwoTokens()
             model.config = types.SimpleNamespace(num_channels=3)
             return model, {"missing_keys": missing}
 
     module = types.ModuleType("transformers")
     module.AutoModel = Auto
+    module.AutoConfig = types.SimpleNamespace(from_pretrained=lambda name, trust_remote_code: None)
     return module
 
 
