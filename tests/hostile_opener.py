@@ -16,6 +16,8 @@ from pathlib import Path
 
 BURGLAR = "burglar:Thing"
 STARTS = ("subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "os.spawn", "os.posix_spawn")
+OURS = ("git", "uname", "fc-list")
+"""What a run that begins asks of this machine, for its record, and matplotlib, for its fonts."""
 LINKS = ("os.symlink", "os.link")
 WRITES = ("os.mkdir", "os.remove", "os.rmdir", "os.truncate", "os.chmod", "os.rename", "shutil.rmtree")
 CHANGES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -24,7 +26,16 @@ DRAWN = ["--data.size", "16", "--data.count", "96"]
 SMALL = {
     "diagnose": ["--diagnosis.images", "32", "--diagnosis.views", "2", "--diagnosis.draws", "0"],
     "geometry": ["--images", "32", "--directions", "2", "--points", "2", "--paths", "2", "--draws", "0"],
-    "robustness": ["--corruptions", "noise", "--severities", "1", "--train-images", "32", "--no-references", *DRAWN],
+    "robustness": [
+        "--corruptions",
+        "noise",
+        "--severities",
+        "1",
+        "--train-images",
+        "32",
+        "--no-references",
+        *DRAWN,
+    ],
     "transfer": ["--modes", "few_labels", "--train-images", "40", "--test-images", "40", "--no-references"],
     "evaluate": DRAWN,
     "embed": DRAWN,
@@ -49,7 +60,7 @@ PLACES = {
     "RECIPE": None,
 }
 """What stands for a word of a command's usage; a word that is not here has to be given its meaning for this test."""
-OUT = {"figure": "figure.svg", "embed": "h.npy", "report": "page.html"}
+OUT = {"figure": "figure.svg", "embed": "h.npy", "report": "page.html", "export": "rows.csv"}
 
 
 def words_of(command):
@@ -57,13 +68,16 @@ def words_of(command):
     found = [[command.name]]
     for word in command.words.split():
         ways = [PLACES[part] for part in word.split("|")] if not word.startswith("--") else [word]
-        found = [[*start, *([way] if way else [])] for start in found for way in (ways if any(ways) else [None])]
+        found = [
+            [*start, *([way] if way else [])] for start in found for way in (ways if any(ways) else [None])
+        ]
     found = [words for words in found if len(words) > 1]
     if command.words.split()[0] == "DATA":  # it takes no run: the folder stands for its images
         found = [[*words[:1], FOLDER, *words[2:]] for words in found]
     more = [*SMALL.get(command.name, []), "--quiet"]
     if command.name == "train":
-        return [[*words, *more, *(["--resume"] if FOLDER in words else ["--out", "{out}"])] for words in found]
+        longer = ["--resume", "--training.epochs", "3"]
+        return [[*words, *more, *(longer if FOLDER in words else ["--out", "{out}"])] for words in found]
     wanted = {field.name for field in fields(command.arguments)}
     out = ["--out", "{out}"] if "out" in wanted and "{out}" not in found[0] else []
     return [[*words, *out, *more] for words in found]
@@ -164,7 +178,10 @@ IMPORTED = {
     "data.source": ("data", "source"),
     "policy.name": ("policy", "name"),
 }
-"""Fields that name code or a place: these are opened by everything."""
+"""Fields that name code or a place."""
+WITHOUT_NETWORKS = ("training.trackers", "policy.name")
+"""Those of them that only few openers look at; the others are opened by everything."""
+FEW = ("diagnose", "report", "train", "contrascope.train")
 OTHER_CODE = ("sys:exit", "subprocess:Popen", "torch.distributed.run:main", "builtins:exec", "os:path.join")
 
 
@@ -172,7 +189,8 @@ def changes():
     """Name to what makes a run hostile, and whether everything opens it or a few commands alone."""
     found = {}
     for name, path in IMPORTED.items():
-        found[name] = (with_leaf(path, [BURGLAR] if name == "training.trackers" else BURGLAR), True)
+        listed = name == "training.trackers"
+        found[name] = (with_leaf(path, [BURGLAR] if listed else BURGLAR), name not in WITHOUT_NETWORKS)
     found["records"] = (hostile_records, True)
     found["links"] = (linked, True)
     for code in OTHER_CODE:
@@ -192,6 +210,8 @@ class Watch:
             return
         if event == "import" and args[0].partition(".")[0] == "burglar":
             self.seen.append(f"import {args[0]}")
+        elif event in STARTS and args[0] in OURS:
+            return
         elif event in STARTS + LINKS:
             self.seen.append(f"{event} {args[0]!r}")
         elif event in WRITES or (event == "open" and isinstance(args[2], int) and args[2] & CHANGES):
@@ -202,7 +222,9 @@ class Watch:
         if not isinstance(path, (str, bytes, os.PathLike)):
             return
         real = os.path.realpath(os.fsdecode(path))
-        if not any(real == place or real.startswith(f"{place}/") for place in self.may):
+        if "__pycache__" not in real and not any(
+            real == place or real.startswith(f"{place}/") for place in self.may
+        ):
             self.seen.append(f"{event} {real}")
 
 
@@ -227,6 +249,7 @@ def opened(base, watch, change, call):
         watch.armed = True
         try:
             code = call(run, out)
+            code = code if isinstance(code, int) else type(code).__name__
         except SystemExit as end:
             code = f"SystemExit {end.code}"
         except Exception as error:  # what a command raises is what is asked
@@ -243,8 +266,9 @@ def opened(base, watch, change, call):
 
 
 def main(base):
-    os.chdir(base / "out")
+    os.chdir(base / "home")
     from contrascope.cli import main as command_line
+    from contrascope.commands.command import all_commands
 
     def commanded(words):
         def call(run, out):
@@ -254,15 +278,16 @@ def main(base):
         return call
 
     tree = json.loads((base / "run" / "settings.json").read_text())
-    tried = {path: value for path, value in leaves(tree) if path not in IMPORTED.values() and path != ("kind",)}
+    tried = {
+        path: value for path, value in leaves(tree) if path not in IMPORTED.values() and path != ("kind",)
+    }
     everything = {name: [commanded(words) for words in ways] for name, ways in commands().items()}
     everything |= {f"contrascope.{name}": [call] for name, call in verbs().items()}
-    few = ("diagnose", "report", "train")
     cases = [
         (name, opener, change, call)
         for name, (change, whole) in changes().items()
         for opener, calls in everything.items()
-        if whole or opener in few
+        if whole or opener in FEW
         for call in calls
     ]
     cases += [
@@ -271,9 +296,19 @@ def main(base):
         for opener in ("contrascope.open_run",)
         for call in everything[opener]
     ]
+    policy = base / "policy.json"
+    policy.write_text(json.dumps({"kind": BURGLAR, "name": "simclr", "ops": [{"kind": BURGLAR}]}))
+    cases += [
+        ("policy file", name, lambda run: None, commanded([*ways[-1], "--policy", str(policy)]))
+        for name, ways in commands().items()
+        if any(one.name == "policy" for one in fields(all_commands()[name].arguments))
+    ]
     watch = Watch(base)
     found = []
-    for name, opener, change, call in [("", "diagnose", lambda run: None, everything["diagnose"][0]), *cases]:
+    for name, opener, change, call in [
+        ("nothing", "diagnose", lambda run: None, everything["diagnose"][0]),
+        *cases,
+    ]:
         found.append({"field": name, "opener": opener, **opened(base, watch, change, call)})
     sys.__stdout__.write(json.dumps(found))
 

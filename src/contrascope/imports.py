@@ -100,9 +100,7 @@ def import_typed(path: str, *, what: str) -> Any:
     module_name, _, name = path.partition(":")
     module = _module(module_name, f"{what} {path!r}")
     if not hasattr(module, name):
-        raise InputError(
-            f"{what} {path!r}: {module_name} has no {name!r}. {did_you_mean(name, dir(module))}"
-        )
+        raise InputError(f"{what} {path!r}: {module_name} has no {name!r}. {did_you_mean(name, dir(module))}")
     return getattr(module, name)
 
 
