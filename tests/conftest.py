@@ -74,6 +74,12 @@ def largest_tensor():
     return LargestTensor
 
 
+@pytest.fixture(autouse=True)
+def _nothing_allowed(monkeypatch):
+    """What a test types or allows is forgotten after it."""
+    monkeypatch.setenv("CONTRASCOPE_ALLOW_IMPORT", "")
+
+
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

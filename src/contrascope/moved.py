@@ -91,6 +91,7 @@ OTHERS = {
     ),
     "diagnosis.advisor": "advice.advisor",
     "training.lightning": "integrations.lightning",
+    "methods.allowed": "imports",
     "methods.simclr": "methods.joint.simclr",
     "methods.barlow_twins": "methods.joint.barlow_twins",
     "methods.vicreg": "methods.joint.vicreg",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from contrascope.errors import InputError, did_you_mean
+from contrascope.imports import from_file
 
 T = TypeVar("T")
 Kind = TypeVar("Kind", bound=type)
@@ -80,7 +81,7 @@ def to_json(value: Any) -> Any:
         return str(value)
     if isinstance(value, enum.Enum):
         return value.value
-    return value
+    return str(value) if isinstance(value, str) else value
 
 
 def digest(value: Any, *, length: int = 10) -> str:
@@ -94,7 +95,10 @@ def digest(value: Any, *, length: int = 10) -> str:
 
 
 def from_json(kind: type[T], data: Any, *, path: str = "settings") -> T:
-    """The settings that `to_json` wrote; unknown, missing and ill-typed values are refused by name."""
+    """The settings that `to_json` wrote; unknown, missing and ill-typed values are refused by name.
+
+    An import path among them counts as one that a file names: it is imported only where it was allowed.
+    """
     return _read(kind, data, path)
 
 
@@ -137,6 +141,8 @@ def _read(kind: Any, data: Any, path: str) -> Any:
 
 
 def _read_plain(kind: Any, data: Any, path: str) -> Any:
+    if isinstance(data, str) and kind in (Any, str):
+        return from_file(data)
     if kind is Any:
         return data
     if kind is types.NoneType and data is None:
@@ -184,9 +190,9 @@ def _read_open(kind: type[Open], data: Any, path: str) -> Any:
     if KIND not in data and dataclasses.is_dataclass(kind):
         return _read_dataclass(kind, data, path)
     try:
-        found = kind.named(data.get(KIND, ""))
+        found = kind.named(from_file(data.get(KIND, "")))
     except InputError as error:
-        raise InputError(f"{path}.kind is {data.get(KIND)!r}; {error}") from error
+        raise type(error)(f"{path}.kind is {data.get(KIND)!r}; {error}") from error
     if not issubclass(found, kind):
         raise InputError(f"{path}.kind is {data[KIND]!r}; expected a {kind.__name__}.")
     return _read_dataclass(found, data, path)

@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 import contrascope.commands
+from contrascope.imports import FLAG, allow
 from contrascope.terminal.help import Shown, help_text
 from contrascope.terminal.progress import CommandProgress
 
@@ -50,6 +51,8 @@ class Computing(Common):
 
     device: str | None = None
     """Where networks run: cpu, cuda, cuda:1 or mps; unset: the first GPU, or the CPU."""
+    allow_import: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """Code that may be imported though a file names it, such as the encoder of a run: package.module:Object; one each time."""  # noqa: E501
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +105,12 @@ class Command:
     """From words to a `Start`: `start(words, helping=...)`."""
 
     def __call__(self, words: list[str]) -> int:
-        """Parse and run; or show the short help, or (by tyro, which exits) all of it."""
+        """Parse and run; or show the short help, or (by tyro, which exits) all of it.
+
+        What may be imported is known before anything is parsed: the first word may be a file of settings.
+        """
+        for path in values_of(FLAG, words):
+            allow(path)
         if set(words) & set(HELP):
             start = self.start([word for word in words if word not in HELP], helping=True)
             sys.stdout.write(self.help(start))
@@ -134,6 +142,20 @@ class Command:
             prog=" ".join(filter(None, ("contrascope", self.name, start.name))),
             config=CONFIG,
         )
+
+
+def values_of(flag: str, words: Sequence[str]) -> list[str]:
+    """What is typed after a flag, each time that it comes; read before the parser knows all flags.
+
+    >>> values_of("--method", ["--method", "moco", "--method.splits", "2", "--method=byol"])
+    ['moco', 'byol']
+    """
+    found = []
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        spelt, equals, value = word.partition("=")
+        if spelt.replace("_", "-") == flag:
+            found.append(value if equals else following)
+    return found
 
 
 def find_command(name: str) -> Command | None:

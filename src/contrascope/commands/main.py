@@ -18,7 +18,7 @@ from contrascope.commands.ended import EndedError, Terminated, terminable
 from contrascope.commands.old_spellings import renewed
 from contrascope.commands.train import recipe_lines
 from contrascope.errors import InputError, did_you_mean
-from contrascope.methods.allowed import allow_typed
+from contrascope.imports import one_call
 from contrascope.training.interrupt import Interrupted
 
 WRONG_PLACE = (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
@@ -28,7 +28,7 @@ WRONG_PLACE = (PermissionError, NotADirectoryError, IsADirectoryError, FileExist
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit codes are `contrascope.commands.command.EXIT_CODES`."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    with terminable():
+    with terminable(), one_call():
         try:
             return _dispatch(words)
         except InputError as error:
@@ -63,7 +63,6 @@ def _dispatch(words: list[str]) -> int:
     command = find_command(name)
     if command is None:
         raise InputError(f"there is no command {name!r}. {did_you_mean(name, all_commands())}")
-    allow_typed(words)
     code = command(rest)
     sys.stdout.flush()
     return code

@@ -35,7 +35,7 @@ def read_settings(path: Path) -> RunSettings:
         tree = settings_tree(found, path)[0] if isinstance(found, dict) else found
         return from_json(RunSettings, tree)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+        raise type(error)(f"{path}: {error}") from None
 
 
 def name_of(path: Path) -> str:

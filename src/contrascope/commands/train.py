@@ -1,7 +1,6 @@
 """contrascope train: an encoder by a recipe, a file of settings, or a run that goes on."""
 
 import contextlib
-import itertools
 import os
 import sys
 import time
@@ -12,10 +11,11 @@ from typing import Annotated, Literal
 import tyro
 
 from contrascope import records
-from contrascope.commands.command import BROKEN, CONFIG, DIVERGED, DONE, Command, Computing, Start
+from contrascope.commands.command import BROKEN, CONFIG, DIVERGED, DONE, Command, Computing, Start, values_of
 from contrascope.commands.ended import EndedError
 from contrascope.commands.settings_file import is_settings_file, name_of, read_settings
 from contrascope.errors import InputError, did_you_mean
+from contrascope.imports import allow, is_path
 from contrascope.methods.settings import method_settings
 from contrascope.runs.recipes import RECIPES, Recipe
 from contrascope.runs.settings import RunSettings
@@ -59,6 +59,8 @@ def start(words: list[str], *, helping: bool) -> Start:
             "train needs a recipe, a file of settings or a run's folder first; contrascope --help lists the recipes."
         )
     name, rest = words[0], words[1:]
+    for method in filter(is_path, values_of(METHOD, rest)):
+        allow(method)  # typed, so that a file of settings may name it too
     default = _with_method(_named(name, rest, helping=helping), rest)
     return Start(rest=rest, default=default, name=name)
 
@@ -170,8 +172,7 @@ def _of_recipe(recipe: Recipe, name: str, rest: list[str], *, helping: bool) -> 
 
 def _with_method(default: TrainArguments, rest: list[str]) -> TrainArguments:
     """The same with the method that --method names: its own flags follow from it, so it is looked for first."""
-    names = [word.partition("=")[2] for word in rest if word.startswith(f"{METHOD}=")]
-    names += [name for word, name in itertools.pairwise(rest) if word == METHOD]
+    names = values_of(METHOD, rest)
     if not names:
         return default
     return replace(default, settings=replace(default.settings, method=method_settings(names[-1])))

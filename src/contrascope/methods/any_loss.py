@@ -11,11 +11,11 @@ from torch import Tensor
 
 from contrascope.distributed import gather_batch
 from contrascope.errors import InputError, did_you_mean
+from contrascope.imports import import_typed, is_path
 from contrascope.linalg import at_least_single
 from contrascope.losses.pairs import Positives
 from contrascope.losses.registry import LOSSES
 from contrascope.losses.terms import LossTerms
-from contrascope.methods.allowed import import_allowed, is_path
 
 NOT_TOLD = ("online", "target", "positives")
 """Parameters of our losses that are no settings of theirs."""
@@ -65,7 +65,7 @@ def find_loss(name: str, told: Mapping[str, Any], *, positives: Positives) -> An
     """
     fn: Callable[..., Any]
     if is_path(name):
-        fn, own = import_allowed(name, what="loss"), True
+        fn, own = import_typed(name, what="loss"), True
         if not callable(fn):
             raise InputError(f"the loss {name!r} is {fn!r}; expected a function of z.")
         gathers = bool(getattr(fn, "gathers", True))

@@ -14,6 +14,7 @@ from contrascope.records.kinds import BadImagesRecord, EnvironmentRecord, Evalua
 from contrascope.records.requests import SegmentsRecord
 from contrascope.records.typed import Read, as_record, read_record, write_record
 from contrascope.runs.environment import environment
+from contrascope.runs.load import settings_of
 from contrascope.runs.settings import RunSettings
 from contrascope.runs.store import refuse
 from contrascope.settings import differences, from_json, to_json
@@ -44,7 +45,7 @@ def check_request(
         return None
     if not resume:
         raise InputError(f"{out} already holds a run. Go on with --resume, or choose another --out.")
-    recorded = from_json(RunSettings, records.read_settings(out))  # a setting that came later has its default
+    recorded = settings_of(out)  # a setting that came later has its default
     changed = differences(to_json(recorded), to_json(settings))
     free = (*MOVED, "training.epochs") if more_epochs and _epochs(settings) > _epochs(recorded) else MOVED
     if all(line.split(":")[0] in free for line in changed):
@@ -64,7 +65,7 @@ def _epochs(settings: RunSettings) -> int:
 def finished(settings: RunSettings, out: Path) -> list[dict[str, Any]] | None:
     """The scores of a run of these settings that is trained to its end and assessed; None where something is left."""
     try:
-        recorded = from_json(RunSettings, records.read_settings(out))
+        recorded = settings_of(out)
         scores = read_record(EvaluationRecord, out / records.EVALUATION)
     except InputError:
         return None

@@ -1,5 +1,6 @@
 """A run read back from its folder: settings, weights, its random twin, its policies."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from contrascope.augment.policy import Policy
 from contrascope.augment.presets import PolicySettings, build_policy
 from contrascope.data.imageset import ImageSet
 from contrascope.errors import InputError
+from contrascope.imports import allow
 from contrascope.methods.base import Method
 from contrascope.records.kinds import EnvironmentRecord
 from contrascope.records.typed import read_record
@@ -75,8 +77,14 @@ def load_run(path: Path, *, step: int | None = None) -> Run:
     return Run(path=path, settings=settings, method=method.eval(), step=chosen, image_shape=shape)
 
 
-def open_run(folder: Path | str, *, step: int | None = None) -> Run:
-    """A run to look at in a notebook and to take `encoder` from; raises `InputError` where there is no checkpoint."""
+def open_run(folder: Path | str, *, step: int | None = None, allow_import: Sequence[str] = ()) -> Run:
+    """A run to look at in a notebook and to take `encoder` from; raises `InputError` where there is no checkpoint.
+
+    `allow_import`: paths `package.module:Object` that may be imported though the run's settings name them, such as an
+    encoder of your own; as `contrascope.imports.allow` does, for the rest of the process.
+    """
+    for path in allow_import:
+        allow(path)
     return load_run(Path(folder).expanduser(), step=step)
 
 

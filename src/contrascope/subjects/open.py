@@ -72,7 +72,7 @@ def open_subject(
     images = source if source is None or isinstance(source, ImageSet) else images_from(source)
     shape = (CHANNELS, size or SIDE, size or SIDE) if images is None else images.shape
     if kind == "encoder":
-        opened = _named(str(thing), (channels or shape[0], *shape[1:]))
+        opened = _named(thing if isinstance(thing, str) else str(thing), (channels or shape[0], *shape[1:]))
     else:
         opened = _model(thing, None if images is None and size is None else shape)
     return replace(opened, source=source, opened=images, policy=policy or PolicySettings())

@@ -6,7 +6,6 @@ killed one: TensorBoard hides those rows and gets the new ones, the others keep 
 """
 
 import contextlib
-import importlib
 import json
 import math
 import os
@@ -21,6 +20,7 @@ from accelerate.tracking import LOGGER_TYPE_TO_CLASS, GeneralTracker, get_availa
 
 from contrascope import records
 from contrascope.errors import InputError, MissingExtraError
+from contrascope.imports import import_typed, is_path
 
 FOLDER, STATE, PROJECT = "trackers", "state.json", "contrascope"
 """Folder inside the run's, file in it, and the name under which services group the runs."""
@@ -35,7 +35,7 @@ def check_trackers(names: Sequence[str]) -> None:
 
 def tracker_class(name: str) -> type[GeneralTracker]:
     """Accelerate's class for a tracker's name, or the class at `package.module:Class`."""
-    if ":" in name:
+    if is_path(name):
         return _imported(name)
     if name not in map(str, get_available_trackers()):
         raise MissingExtraError(
@@ -177,16 +177,9 @@ def _presentable(value: Any) -> bool:
 
 
 def _imported(name: str) -> type[GeneralTracker]:
-    module, _, attribute = name.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(
-            f"training.trackers has {name!r}, which cannot be imported: {error}. "
-            "Expected package.module:Class; install it, or put its folder on PYTHONPATH."
-        ) from error
+    found = import_typed(name, what="tracker")
     if not (isinstance(found, type) and issubclass(found, GeneralTracker)):
         raise InputError(
-            f"training.trackers has {name!r}, which is no class derived from accelerate.tracking.GeneralTracker."
+            f"tracker {name!r} is {found!r}; expected a class derived from accelerate.tracking.GeneralTracker."
         )
     return found
