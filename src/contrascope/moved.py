@@ -90,6 +90,7 @@ OTHERS = {
         for name in ("train", "embed", "evaluate", "diagnose", "advise", "report", "export", "figure")
     ),
     "diagnosis.advisor": "advice.advisor",
+    "exports.whole": "records.inside",
     "training.lightning": "integrations.lightning",
     "methods.allowed": "imports",
     "methods.simclr": "methods.joint.simclr",

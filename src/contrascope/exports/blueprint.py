@@ -93,7 +93,7 @@ def load_encoder(folder: Path | str) -> Encoder:
     or where the weights have other names or shapes than the settings ask for.
     """
     folder = Path(folder).expanduser()
-    known = records.read_json(folder / SETTINGS)
+    known = records.read_json(folder / SETTINGS, typed=True)  # on the hub's cache, a link
     try:
         settings = from_json(EncoderSettings, known["settings"])
         channels, size = int(known["channels"]), int(known["size"])
