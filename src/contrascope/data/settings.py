@@ -48,7 +48,9 @@ class DataSettings:
         if self.on_bad_image not in ("error", "skip"):
             raise InputError(f"data.on_bad_image is {self.on_bad_image!r}; expected 'error' or 'skip'.")
         if self.layout not in (None, "classes", "splits"):
-            raise InputError(f"data.layout is {self.layout!r}; expected 'classes' or 'splits', or leave it out.")
+            raise InputError(
+                f"data.layout is {self.layout!r}; expected 'classes' or 'splits', or leave it out."
+            )
 
     @property
     def budget(self) -> int:

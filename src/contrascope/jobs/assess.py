@@ -18,7 +18,8 @@ from contrascope.evaluation.protocol import Protocol
 from contrascope.features.embed import embed, raw_pixels
 from contrascope.features.features import Features
 from contrascope.methods.base import Method
-from contrascope.progress import Passes, Progress, silent
+from contrascope.progress import Passes, Progress, Say, silent, unheard
+from contrascope.runs.bad_images import tell_images
 from contrascope.runs.load import Run
 from contrascope.subjects.open import open_subject
 from contrascope.subjects.subject import Subject
@@ -42,14 +43,19 @@ def assess(
     device: torch.device | str = "cpu",
     progress: Progress = silent,
     probing: Progress = silent,
+    say: Say = unheard,
 ) -> Rows:
     """The table of scores: one row a representation and probe; `progress` counts images, `probing` probes.
+
+    `say` is told how the images were read.
 
     Learns from `protocol.train_split`, tests on `protocol.test_split`; where the data has no such split, its
     validation split stands in, or else a fifth of the training images that the probes' labels never come from
     (the encoder has seen them, unlabelled). The rows name the split that was used.
     """
     train, test, split = evaluation_sets(data, protocol)
+    for images in (train,) if split == HELD_OUT else (train, test):
+        tell_images(images, say)
     if train.y is None:
         source = repr(data.source) if isinstance(data, DataSettings) else data.name
         raise InputError(f"{source} has no labels; kNN, linear and nearest-centre scores need some.")
@@ -74,6 +80,7 @@ def assess_subject(
     device: torch.device | str | None = None,
     progress: Progress = silent,
     probing: Progress = silent,
+    say: Say = unheard,
 ) -> Rows:
     """Scores of a subject's encoder on its images, beside its random twin where there is one, and raw pixels."""
     networks, twin = subject.trained, subject.twin
@@ -87,6 +94,7 @@ def assess_subject(
         device=subject.device(device),
         progress=progress,
         probing=probing,
+        say=say,
     )
 
 

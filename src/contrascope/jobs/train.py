@@ -16,9 +16,10 @@ from contrascope.jobs.assess import Rows, assess_run, knn_probe
 from contrascope.jobs.geometry_probe import GeometryProbe
 from contrascope.jobs.monitor_probe import Monitor
 from contrascope.methods.base import Method
-from contrascope.progress import Progress, silent
+from contrascope.progress import Progress, silent, to_stderr
 from contrascope.records.kinds import EvaluationRecord
 from contrascope.records.typed import as_record
+from contrascope.runs.bad_images import told_of
 from contrascope.runs.build import RANDOM_SEED_OFFSET, build
 from contrascope.runs.folder import begin_run, check_request, finished, segments_of
 from contrascope.runs.load import load_run, policies_for
@@ -99,6 +100,8 @@ def _train(
             processes=processes,
             per_epoch=per_epoch,
         )
+        for line in told_of(images, listed=out / records.BAD_IMAGES):
+            to_stderr(f"contrascope: {line}")
         _say_how(segments_of(out))
     accelerator.wait_for_everyone()
     fit(

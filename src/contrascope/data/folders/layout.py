@@ -106,7 +106,7 @@ def _refuse_inner_splits(tree: FolderTree, roots: set[str]) -> None:
         words = {split_word(name) for name in inner}
         if folder and folder not in roots and len(words) > 1 and None not in words:
             raise InputError(
-                f"{_shown(tree.root)} can be read in two ways: {shown_name(folder)} holds the splits {listed(inner)}, or "
+                f"{_shown(tree.root)} can be read in two ways: {shown_name(folder)} holds the splits {listed(sorted(inner))}, or "
                 "all that is below it belongs together. Give the folder that holds the splits as data.source, or read "
                 "everything below with data.layout='classes'."
             )

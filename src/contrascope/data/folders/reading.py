@@ -108,7 +108,9 @@ def _refuse_two_readings(
     if settings.labels == "none":
         return
     asked = settings.labels is not None
-    if settings.layout is None and (found == [column] or (asked and column in str(settings.labels).split(","))):
+    if settings.layout is None and (
+        found == [column] or (asked and column in str(settings.labels).split(","))
+    ):
         refuse_wrapper(tree, layout)
     if asked:
         return
@@ -157,7 +159,11 @@ def _of_split(
     chosen = pick_splits(settings.split, names, name=shown_name(str(tree.root)), by_meaning=True)
     told = [f"of the splits {listed(names)} in the column {SPLIT_COLUMN!r}, {listed(chosen)} is read"]
     without = sum(word is None for word in said.values())
-    told += [f"{counted(without, 'picture')} without a split can be read with data.split='all' alone"] if without else []
+    told += (
+        [f"{counted(without, 'picture')} without a split can be read with data.split='all' alone"]
+        if without
+        else []
+    )
     return tuple(name for name, word in said.items() if str(word) in chosen), told
 
 

@@ -37,9 +37,7 @@ class PictureTables:
 def tables_beside(tree: FolderTree) -> tuple[str, ...]:
     """Tables by their names: in the folder itself, or directly in one of its sub-folders."""
     return tuple(
-        name
-        for name in tree.tables
-        if name.count("/") <= 1 and PurePosixPath(name).stem.casefold() in STEMS
+        name for name in tree.tables if name.count("/") <= 1 and PurePosixPath(name).stem.casefold() in STEMS
     )
 
 
