@@ -64,7 +64,7 @@ def test_of_metadata_a_column_counts_that_is_named_like_labels_and_others_may_be
     folder = write_table(write(*FOUR), name, rows)
     found = opened(folder)
     assert found.class_names == {"label": ("a", "b")}
-    assert f"not used as labels: caption (another value for each picture)." in found.told
+    assert "not used as labels: caption (another value for each picture)." in found.told
     assert list(opened(folder, labels="caption,label").labels) == ["caption", "label"]
     assert opened(folder, labels="none").labels == {}
     with pytest.raises(MissingColumnError, match=r"expected one of caption, label. Did you mean 'caption'"):

@@ -76,8 +76,8 @@ def test_of_many_pictures_some_are_looked_at_for_their_sizes(write_folder):
 
 def test_splits_are_named(write_folder):
     folder = write_folder({"Train/a/1.png": picture(8, 8), "Test/a/2.png": picture(8, 8)})
-    assert "of the splits Test, Train, Test read." in told(folder, split="test")
-    assert "of the splits Test, Train, Test, Train read." in told(folder, split="all")
+    assert "splits Test, Train; read: Test." in told(folder, split="test")
+    assert "splits Test, Train; read: Test, Train." in told(folder, split="all")
 
 
 @pytest.mark.parametrize(

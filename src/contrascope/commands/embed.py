@@ -15,14 +15,17 @@ from contrascope.terminal.progress import CommandProgress
 
 @dataclass(frozen=True, kw_only=True)
 class EmbedArguments(Computing):
-    """Write the features of images to a .safetensors, .npz, .npy, .parquet or .csv file, each row with its image's name."""
+    """Write the features of images to a file, each row with the name of its image.
+
+    The file's ending says how: .safetensors, .npz, .npy (numbers alone), .parquet or .csv.
+    """
 
     encoder: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_OR_ENCODER")]
     """A run's folder, or an encoder: resnet18, timm:NAME, hf:NAME, torchvision:NAME, package.module:Object."""
     source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     """The images: digits, scenes, shapes, a folder, an array file, or a name on the hub."""
     out: Path
-    """The file to write; its ending says how: .safetensors, .npz, .npy (numbers alone), .parquet or .csv."""
+    """The file to write."""
     data: DataSettings = field(default_factory=DataSettings)
 
 

@@ -9,7 +9,7 @@ import torch
 from contrascope.errors import InputError
 from contrascope.features.features import Features
 
-OWN = ("name", "id", "h", "z")
+OWN: tuple[str, ...] = ("name", "id", "h", "z")
 """Columns that no label column may take."""
 RISKY = ("=", "+", "-", "@", "\t", "\r")
 """First signs of a text that a spreadsheet takes for a formula."""

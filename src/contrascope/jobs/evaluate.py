@@ -33,7 +33,8 @@ def evaluate_anything(
 ) -> Rows:
     """The table of scores of a run, an encoder or a model on images, of arrays, or of two files of features.
 
-    `progress` counts embedded images, `probing` probes; `say` is told how images were read; `device` unset: the first GPU, or the CPU.
+    `progress` counts embedded images, `probing` probes, and `say` is told how images were read; `device` unset: the
+    first GPU, or the CPU.
     A run is assessed under its own protocol and at its own image side where the caller leaves these as they are.
     `source` is a name or path in place of that of `data`; of a file of features it is the file to test on.
     """

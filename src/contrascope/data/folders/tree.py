@@ -48,6 +48,11 @@ class FolderTree:
     empty: tuple[str, ...] = ()
     """Folders directly below without any picture."""
 
+    @property
+    def shown(self) -> str:
+        """The folder as messages call it."""
+        return shown_name(str(self.root))
+
 
 @cache
 def picture_endings() -> frozenset[str]:
