@@ -106,8 +106,8 @@ def _refuse_inner_splits(tree: FolderTree, roots: set[str]) -> None:
         if folder and folder not in roots and len(words) > 1 and None not in words:
             raise InputError(
                 f"{tree.shown} can be read in two ways: {shown_name(folder)} holds the splits {listed(sorted(inner))}, "
-                "or all that is below it belongs together. Give the folder that holds the splits as data.source, or read "
-                "everything below with data.layout='classes'."
+                "or all that is below it belongs together. Give the folder that holds the splits as data.source, or "
+                "read everything below with data.layout='classes'."
             )
 
 

@@ -107,12 +107,10 @@ def _refuse_two_readings(
     """Pictures with and without a label, or classes that may lie a folder deeper, where nobody said what is meant."""
     if settings.labels == "none":
         return
-    asked = settings.labels is not None
-    if settings.layout is None and (
-        found == [column] or (asked and column in str(settings.labels).split(","))
-    ):
+    asked = None if settings.labels is None else [name.strip() for name in settings.labels.split(",")]
+    if settings.layout is None and (list(found) == [column] if asked is None else column in asked):
         refuse_wrapper(tree, layout)
-    if asked:
+    if asked is not None:
         return
     if column in known and not found:
         refuse_loose(tree, layout)
@@ -122,8 +120,9 @@ def _refuse_two_readings(
             there = len(pictures) - len(missing)
             raise InputError(
                 f"{shown_name(known[name].table)} in {tree.shown} has no {name!r} for {len(missing):,} of "
-                f"{counted(len(pictures), 'picture')} ({listed(missing, 3)}): read as the {there:,} that have one (data.labels={name!r}), or as all without labels (data.labels='none'). Choose one, or "
-                "complete the table."
+                f"{counted(len(pictures), 'picture')} ({listed(missing, 3)}): read as the {there:,} that have one "
+                f"(data.labels={name!r}), or as all without labels (data.labels='none'). Choose one, or complete the "
+                "table."
             )
 
 
