@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 
 from contrascope.commands.command import (
@@ -16,7 +17,7 @@ from contrascope.commands.command import (
 from contrascope.commands.ended import EndedError, Terminated, speakable, terminable, told, unheard_from_now
 from contrascope.commands.old_spellings import renewed
 from contrascope.commands.train import recipe_lines
-from contrascope.errors import InputError, did_you_mean
+from contrascope.errors import InputError, LabelWarning, did_you_mean
 from contrascope.imports import one_call
 from contrascope.training.interrupt import Interrupted
 
@@ -72,7 +73,9 @@ def _dispatch(words: list[str]) -> int:
     command = find_command(name)
     if command is None:
         raise InputError(f"there is no command {name!r}. {did_you_mean(name, all_commands())}")
-    return command(rest)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LabelWarning)  # the tables say it
+        return command(rest)
 
 
 def usage() -> str:

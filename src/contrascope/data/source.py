@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from contrascope.data.convert import BadPixelsError, decode_image, encoded_shape
+from contrascope.data.folders.names import shown_name, text_name
 from contrascope.data.imageset import LookUp, numbered
 
 FINGERPRINT_SAMPLES = 1024
@@ -74,7 +75,7 @@ class FileSource(AbstractSource):
         return len(self._files)
 
     def image_name(self, row: int) -> str:
-        return str(self._files[row])
+        return shown_name(str(self._files[row]))
 
     def read(self, row: int) -> bytes:
         return read_file(self._files[row])
@@ -83,13 +84,21 @@ class FileSource(AbstractSource):
         root, files = self._root, self._files
 
         def found(rows: Sequence[int]) -> list[str]:
-            return [files[row].relative_to(root).as_posix() for row in rows]
+            return [text_name(files[row].relative_to(root).as_posix()) for row in rows]
 
         return found
 
     def identity(self) -> bytes:
-        names = (f"{file.relative_to(self._root).as_posix()}:{file.stat().st_size}" for file in self._files)
-        return "\n".join(names).encode()
+        names = (f"{file.relative_to(self._root).as_posix()}:{_bytes_of(file)}" for file in self._files)
+        return "\n".join(names).encode("utf-8", "surrogateescape")
+
+
+def _bytes_of(path: Path) -> int:
+    """Length of a file; -1 for a link that leads nowhere."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
 
 
 def read_file(path: Path) -> bytes:

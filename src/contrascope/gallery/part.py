@@ -50,6 +50,8 @@ class Part:
     images: ImageSet
     ids: Tensor
     """Their ids in the split."""
+    names: tuple[str, ...]
+    """The file that each came from, or its id in words."""
     h: Tensor
     """Clean images [n dim]."""
     views: Tensor
@@ -85,4 +87,8 @@ def measure_part(
         device=device,
     )
     aligned = image_alignment(unit_views(viewed.h))
-    return Part(images=some, ids=ids, h=clean.h[0], views=viewed.h, z=viewed.z, alignment=aligned)
+    numbered = tuple(f"image {id_}" for id_ in ids.tolist())
+    names = some.names() if some.has_names else numbered
+    return Part(
+        images=some, ids=ids, names=names, h=clean.h[0], views=viewed.h, z=viewed.z, alignment=aligned
+    )

@@ -7,6 +7,7 @@ from statistics import median
 import torch
 from PIL import Image, UnidentifiedImageError
 
+from contrascope.data.folders.tree import read_tree
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError
@@ -31,7 +32,7 @@ def typical_side(folder: Path) -> int | None:
     """Median shorter side of up to 200 pictures below a folder, evenly spaced; None if there are none."""
     if not folder.is_dir():
         return None
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in Image.registered_extensions())
+    files = [folder / name for name in read_tree(folder).pictures]
     sides = []
     for path in files[:: max(1, len(files) // LOOK_AT)]:
         try:
