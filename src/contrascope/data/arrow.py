@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import compute
 
-from contrascope.data.convert import BadPixelsError
 from contrascope.data.imageset import LookUp
-from contrascope.data.source import AbstractSource, read_file
+from contrascope.data.pictures.reading import BadPixelsError
+from contrascope.data.pictures.regular import MOST_BYTES, read_below
+from contrascope.data.source import AbstractSource
 
 PAGES_PER_READ = 2**17
 """Bytes that one read may map besides its own: the kernel maps neighbouring pages with each fault."""
@@ -39,8 +40,17 @@ class ArrowSource(AbstractSource):
     are mapped afresh and the old map is let go, so an epoch over any number of images stays within it.
     """
 
-    def __init__(self, files: tuple[str, ...], *, column: str, name: str, mapped_bytes: int) -> None:
+    def __init__(
+        self,
+        files: tuple[str, ...],
+        *,
+        column: str,
+        name: str,
+        mapped_bytes: int,
+        roots: tuple[Path, ...] = (),
+    ) -> None:
         self.name = name
+        self._roots = roots
         self._files = files
         self._column = column
         self._mapped_bytes = mapped_bytes
@@ -67,14 +77,16 @@ class ArrowSource(AbstractSource):
     def read(self, row: int) -> bytes:
         mapped = self._current()
         batch, place = _locate(mapped, row)
-        data = mapped.data[batch][place].as_py()
-        if data is not None:
-            self._touched += len(data)
-            return data
+        cell = mapped.data[batch][place]
+        if cell.is_valid:
+            self._touched += len(cell.as_buffer())
+            if len(cell.as_buffer()) > MOST_BYTES:
+                raise BadPixelsError(f"has more than {MOST_BYTES // 2**20} MiB, the most of one picture")
+            return cell.as_py()
         path = _path(mapped, row)
         if path is None:
             raise BadPixelsError("is empty: it has neither bytes nor a path")
-        return read_file(Path(path))
+        return read_below(path, self._roots)
 
     def identity(self) -> bytes:
         lengths = [_lengths(data).to_numpy(zero_copy_only=False) for data in self._mapped.data]

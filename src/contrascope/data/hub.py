@@ -9,7 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from datasets import config
 from datasets.exceptions import DatasetsError
+from huggingface_hub.constants import HF_HUB_CACHE
+from huggingface_hub.file_download import repo_folder_name
 from torch import Tensor
 
 from contrascope.data.arrow import ArrowSource
@@ -29,7 +32,7 @@ def hub_splits(folder: Path) -> dict[str, list[Path]]:
 
     Files are named `train-00000-of-00001.parquet` or `train.parquet`, in the folder or in one folder below.
     """
-    files = sorted(folder.rglob("*.parquet"))
+    files = sorted(file for file in folder.rglob("*.parquet") if file.is_file())
     folders = sorted({file.parent for file in files})
     if len(folders) > 1:
         raise InputError(
@@ -68,7 +71,9 @@ def open_hub_folder(folder: Path, settings: DataSettings, *, cache_dir: Path | N
         ]
         return np.concatenate([table.column(0).to_numpy() for table in tables])
 
-    return _open_tables(tables, every_value, name=f"{folder} [{settings.split}]", settings=settings)
+    return _open_tables(
+        tables, every_value, name=f"{folder} [{settings.split}]", settings=settings, roots=(folder,)
+    )
 
 
 def open_hub_name(settings: DataSettings, cache_dir: Path | None = None) -> ImageSet:
@@ -92,7 +97,14 @@ def open_hub_name(settings: DataSettings, cache_dir: Path | None = None) -> Imag
     def every_value(column: str) -> np.ndarray:
         return np.concatenate([table.data.column(column).to_numpy() for table in every.values()])
 
-    return _open_tables(tables, every_value, name=f"{name} [{settings.split}]", settings=settings)
+    # Files that its tables name lie in what was fetched of this set, and nowhere else.
+    fetched = (
+        Path(HF_HUB_CACHE) / repo_folder_name(repo_id=path, repo_type="dataset"),
+        Path(config.DOWNLOADED_DATASETS_PATH),
+    )
+    return _open_tables(
+        tables, every_value, name=f"{name} [{settings.split}]", settings=settings, roots=fetched
+    )
 
 
 def _check_parquet(files: Iterable[Path]) -> None:
@@ -111,6 +123,7 @@ def _open_tables(
     *,
     name: str,
     settings: DataSettings,
+    roots: tuple[Path, ...],
 ) -> ImageSet:
     """One image set from the tables of the chosen splits, joined in their order."""
     first = next(iter(tables.values()))
@@ -121,7 +134,8 @@ def _open_tables(
 
     labels, class_names = read_labels(first, values_of, every_value, name=name, settings=settings)
     files = tuple(file["filename"] for table in tables.values() for file in table.cache_files)
-    source = ArrowSource(files, column=column, name=name, mapped_bytes=settings.budget // 4)
+    mapped = settings.budget // 4
+    source = ArrowSource(files, column=column, name=name, mapped_bytes=mapped, roots=roots)
     return load_images(source, labels=labels, class_names=class_names, settings=settings)
 
 

@@ -12,6 +12,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from contrascope.data.array_files import ARRAY_ERRORS, check_regular, map_npy, open_npz
 from contrascope.errors import InputError, did_you_mean
 from contrascope.features.features import Features
 from contrascope.features.parquet import read_parquet
@@ -85,24 +86,24 @@ def load_arrays(path: Path | str) -> Arrays:
         raise InputError(f"no file {path}. Write it with save_features, or check the path.")
     try:
         tensors, order = _read(path, suffix)
-    except (ValueError, OSError, EOFError, KeyError, safetensors.SafetensorError) as error:
+    except (*ARRAY_ERRORS, safetensors.SafetensorError) as error:
         raise InputError(f"{path} is not a readable {suffix} file of plain numbers: {error}") from error
     return _arrays(tensors, order, path)
 
 
 def _read(path: Path, suffix: str) -> tuple[dict[str, Tensor], list[str]]:
     """Tensors by key, and the keys of the labels in the order they were saved in."""
+    check_regular(path)
     if suffix == ".safetensors":
         with safetensors.safe_open(path, framework="pt") as file:
             columns = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
         return tensors, [f"y.{columns[key]}" for key in sorted(filter(str.isdigit, columns), key=int)]
     if suffix == ".npy":
-        return {"h": _tensor(np.load(path, allow_pickle=False, mmap_mode="c"))}, []
+        return {"h": _tensor(map_npy(path, mode="c"))}, []
     if suffix == ".parquet":
         return read_parquet(path), []
-    with np.load(path, allow_pickle=False) as file:
-        return {name: _tensor(file[name]) for name in file.files}, []
+    return {name: _tensor(member.read()) for name, member in open_npz(path).items()}, []
 
 
 def _arrays(tensors: dict[str, Tensor], order: Iterable[str], path: Path) -> Arrays:
