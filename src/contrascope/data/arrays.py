@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from contrascope.data.array_files import ARRAY_ERRORS, Member, check_regular, map_npy, open_npz
-from contrascope.data.convert import Depth, convert_array
+from contrascope.data.convert import PLAIN, Depth, convert_array
 from contrascope.data.imageset import ImageSet
 from contrascope.data.labels import LABEL_NAMES, choose_columns, class_indices, require_column
 from contrascope.data.load import load_images
@@ -56,7 +56,7 @@ class ArraySource(AbstractSource):
     ) -> UInt8[np.ndarray, "channel height width"]:
         return convert_array(np.asarray(self._values[row]), size, reading)
 
-    def peek(self, row: int, reading: Reading) -> tuple[int, int, int]:
+    def peek(self, row: int, reading: Reading = PLAIN) -> tuple[int, int, int]:
         channel, height, width = self.decode(row, None, reading).shape
         return channel, height, width
 

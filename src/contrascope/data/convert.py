@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Shaped, UInt8
 from PIL import Image
 
-from contrascope.data.pictures.bands import Layout, many_bands, read_bands
+from contrascope.data.pictures.bands import BandLayout, many_bands, read_bands
 from contrascope.data.pictures.deep import deep_values, is_deep, to_bytes
 from contrascope.data.pictures.formats import opened, turned
 from contrascope.data.pictures.reading import DECODING_ERRORS, BadPixelsError, Reading
@@ -98,7 +98,9 @@ def depth_of(data: bytes, reading: Reading = PLAIN) -> Depth | None:
         return Depth(None if said and image.format != "PNG" else highest, tag if said else None)
 
 
-def _read_bands(data: bytes, layout: Layout, reading: Reading) -> Shaped[np.ndarray, "channel height width"]:
+def _read_bands(
+    data: bytes, layout: BandLayout, reading: Reading
+) -> Shaped[np.ndarray, "channel height width"]:
     _kept(layout.samples, reading)
     try:
         return read_bands(data, layout, reading)

@@ -16,6 +16,7 @@ from huggingface_hub.file_download import repo_folder_name
 from torch import Tensor
 
 from contrascope.data.arrow import ArrowSource
+from contrascope.data.folders.tree import ending, read_tree
 from contrascope.data.hub_reach import briefly_if_offline
 from contrascope.data.imageset import ImageSet
 from contrascope.data.labels import LABEL_NAMES, choose_columns, class_indices, require_column
@@ -32,7 +33,7 @@ def hub_splits(folder: Path) -> dict[str, list[Path]]:
 
     Files are named `train-00000-of-00001.parquet` or `train.parquet`, in the folder or in one folder below.
     """
-    files = sorted(file for file in folder.rglob("*.parquet") if file.is_file())
+    files = [folder / name for name in read_tree(folder).tables if ending(name) == ".parquet"]
     folders = sorted({file.parent for file in files})
     if len(folders) > 1:
         raise InputError(
@@ -184,8 +185,20 @@ def image_column(table: datasets.Dataset, settings: DataSettings, name: str) -> 
     return found[0]
 
 
+def holds_pictures(file: Path) -> bool:
+    """Whether a Parquet file has a column of encoded pictures; False for one that cannot be read."""
+    try:
+        schema = pq.read_schema(file)
+    except (pa.ArrowException, OSError):
+        return False
+    return any(_is_picture_type(field.type) for field in schema)
+
+
 def _holds_images(table: datasets.Dataset, column: str) -> bool:
-    kind = table.data.schema.field(column).type
+    return _is_picture_type(table.data.schema.field(column).type)
+
+
+def _is_picture_type(kind: pa.DataType) -> bool:
     if pa.types.is_struct(kind):
         return kind.get_field_index("bytes") >= 0
     return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)

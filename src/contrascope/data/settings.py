@@ -19,6 +19,8 @@ class DataSettings:
     """The split to open; `all` joins every split of the source."""
     labels: str | None = None
     """Label columns, separated by commas, the first one primary; unset: all found ones; `none`: no labels."""
+    layout: Literal["classes", "splits"] | None = None
+    """What folders named train, validation or test are: `splits`, or `classes` as others are; unset: by the whole tree."""
     image_column: str | None = None
     """Column or array that holds the images; unset: found by its type."""
     size: int | None = None
@@ -58,6 +60,10 @@ class DataSettings:
             )
         if self.on_bad_image not in ("error", "skip"):
             raise InputError(f"data.on_bad_image is {self.on_bad_image!r}; expected 'error' or 'skip'.")
+        if self.layout not in (None, "classes", "splits"):
+            raise InputError(
+                f"data.layout is {self.layout!r}; expected 'classes' or 'splits', or leave it out."
+            )
 
     @property
     def budget(self) -> int:

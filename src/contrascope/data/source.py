@@ -9,7 +9,8 @@ from typing import final
 import numpy as np
 from jaxtyping import UInt8
 
-from contrascope.data.convert import Depth, decode_image, depth_of, encoded_shape
+from contrascope.data.convert import PLAIN, Depth, decode_image, depth_of, encoded_shape
+from contrascope.data.folders.names import shown_name, text_name
 from contrascope.data.imageset import LookUp, numbered
 from contrascope.data.pictures.reading import BadPixelsError, Reading
 from contrascope.data.pictures.regular import read_regular
@@ -48,7 +49,7 @@ class AbstractSource(ABC):
         """Pixels of one image; raises BadPixelsError for a broken one."""
         return decode_image(self.read(row), size, reading)
 
-    def peek(self, row: int, reading: Reading) -> tuple[int, int, int]:
+    def peek(self, row: int, reading: Reading = PLAIN) -> tuple[int, int, int]:
         """Shape of one image without decoding it."""
         return encoded_shape(self.read(row), reading)
 
@@ -82,7 +83,7 @@ class FileSource(AbstractSource):
         return len(self._files)
 
     def image_name(self, row: int) -> str:
-        return str(self._files[row])
+        return shown_name(str(self._files[row]))
 
     def read(self, row: int) -> bytes:
         return read_regular(self._files[row])
@@ -91,10 +92,18 @@ class FileSource(AbstractSource):
         root, files = self._root, self._files
 
         def found(rows: Sequence[int]) -> list[str]:
-            return [files[row].relative_to(root).as_posix() for row in rows]
+            return [text_name(files[row].relative_to(root).as_posix()) for row in rows]
 
         return found
 
     def identity(self) -> bytes:
-        names = (f"{file.relative_to(self._root).as_posix()}:{file.stat().st_size}" for file in self._files)
-        return "\n".join(names).encode()
+        names = (f"{file.relative_to(self._root).as_posix()}:{_bytes_of(file)}" for file in self._files)
+        return "\n".join(names).encode("utf-8", "surrogateescape")
+
+
+def _bytes_of(path: Path) -> int:
+    """Length of a file; -1 for a link that leads nowhere."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1

@@ -15,7 +15,7 @@ _KINDS = {1: "u", 2: "i", 3: "f"}
 _NONE, _DEFLATE = (1,), (8, 32946)
 
 
-class Layout(NamedTuple):
+class BandLayout(NamedTuple):
     """How the numbers of the first picture of a TIFF file lie in it."""
 
     width: int
@@ -32,7 +32,7 @@ class Layout(NamedTuple):
     """Start and length of each block."""
 
 
-def many_bands(data: bytes) -> Layout | None:
+def many_bands(data: bytes) -> BandLayout | None:
     """The layout of a TIFF file that Pillow would not read whole: five channels or more, or deep ones apart."""
     if data[:4] not in (b"II*\0", b"MM\0*"):
         return None
@@ -49,7 +49,9 @@ def many_bands(data: bytes) -> Layout | None:
         raise BadPixelsError(f"is broken or truncated ({error})") from error
 
 
-def read_bands(data: bytes, layout: Layout, reading: Reading) -> Shaped[np.ndarray, "channel height width"]:
+def read_bands(
+    data: bytes, layout: BandLayout, reading: Reading
+) -> Shaped[np.ndarray, "channel height width"]:
     """The numbers of every channel; BadPixelsError for a compression that is not read, or too many numbers."""
     reading.check_size(layout.width, layout.height)
     if layout.width * layout.height * layout.samples > 3 * reading.max_pixels:
@@ -70,7 +72,7 @@ def read_bands(data: bytes, layout: Layout, reading: Reading) -> Shaped[np.ndarr
     return values
 
 
-def _blocks(data: bytes, layout: Layout) -> Iterator[tuple[slice, int, int, np.ndarray]]:
+def _blocks(data: bytes, layout: BandLayout) -> Iterator[tuple[slice, int, int, np.ndarray]]:
     """Each stored block: its channels, its first row and column, and its numbers [height width channel]."""
     high, wide = layout.block
     across, down = -(-layout.width // wide), -(-layout.height // high)
@@ -91,7 +93,7 @@ def _blocks(data: bytes, layout: Layout) -> Iterator[tuple[slice, int, int, np.n
             yield slice(group, group + depth), row, column, block
 
 
-def _numbers(stored: bytes, layout: Layout, count: int) -> np.ndarray:
+def _numbers(stored: bytes, layout: BandLayout, count: int) -> np.ndarray:
     wanted = count * layout.dtype.itemsize
     if layout.compression in _DEFLATE:
         stored = zlib.decompressobj().decompress(stored, wanted)
@@ -100,7 +102,9 @@ def _numbers(stored: bytes, layout: Layout, count: int) -> np.ndarray:
     return np.frombuffer(stored[:wanted], dtype=layout.dtype).astype(layout.dtype.newbyteorder("="))
 
 
-def _layout(tags: dict[int, tuple[int, ...]], samples: int, bits: int, planes: bool, order: str) -> Layout:
+def _layout(
+    tags: dict[int, tuple[int, ...]], samples: int, bits: int, planes: bool, order: str
+) -> BandLayout:
     width, height = _one(tags, 256), _one(tags, 257)
     kind, predictor = _one(tags, 339, 1), _one(tags, 317, 1)
     readable = bits in (8, 16, 32) and kind in _KINDS and len(set(tags.get(258, (bits,)))) == 1
@@ -115,7 +119,7 @@ def _layout(tags: dict[int, tuple[int, ...]], samples: int, bits: int, planes: b
     if min(width, height, *block, samples) < 1 or max(block) > 2**16:
         raise BadPixelsError(f"has no pixels ({width} x {height}) or too large blocks")
     starts, lengths = (tags[324], tags[325]) if tiled else (tags[273], tags[279])
-    return Layout(
+    return BandLayout(
         width,
         height,
         samples,
