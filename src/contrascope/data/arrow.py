@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import compute
 
+from contrascope.data.folders.names import shown_name
 from contrascope.data.imageset import LookUp
 from contrascope.data.pictures.reading import BadPixelsError
-from contrascope.data.pictures.regular import MOST_BYTES, read_below
+from contrascope.data.pictures.regular import LONGEST, MOST_BYTES, read_below
 from contrascope.data.source import AbstractSource
 
 PAGES_PER_READ = 2**17
@@ -63,7 +64,9 @@ class ArrowSource(AbstractSource):
 
     def image_name(self, row: int) -> str:
         path = _path(self._mapped, row)
-        return f"{self.name} row {row} of column {self._column!r}" + (f" ({path})" if path else "")
+        return f"{self.name} row {row} of column {self._column!r}" + (
+            f" ({shown_name(path[:LONGEST])})" if path else ""
+        )
 
     def row_names(self) -> LookUp:
         files, column = self._files, self._column
@@ -112,7 +115,8 @@ def map_column(files: tuple[str, ...], column: str) -> MappedColumn:
                 if pa.types.is_struct(array.type):
                     fields = dict(zip([field.name for field in array.type], array.flatten(), strict=True))
                 data.append(fields["bytes"])
-                paths.append(fields.get("path"))
+                path = fields.get("path")
+                paths.append(path if path is not None and pa.types.is_string(path.type) else None)
     return MappedColumn(list(accumulate(map(len, data), initial=0)), data, paths)
 
 

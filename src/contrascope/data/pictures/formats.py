@@ -1,6 +1,7 @@
 """The formats that are read, found by a file's first bytes; no other decoder, and no other program, is started."""
 
 import importlib
+import struct
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -104,6 +105,8 @@ def opened(data: bytes, reading: Reading) -> Iterator[tuple[Image.Image, Strippe
         raise
     except MemoryError as error:
         raise BadPixelsError("needs more memory than there is") from error
+    except (struct.error, IndexError) as error:
+        raise BadPixelsError("is broken or truncated (it ends too soon)") from error
     except DECODING_ERRORS as error:
         raise BadPixelsError(f"is broken or truncated ({error})") from error
 

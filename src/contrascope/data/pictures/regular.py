@@ -5,10 +5,14 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+from contrascope.data.folders.names import shown_name
 from contrascope.data.pictures.reading import BadPixelsError
 
 MOST_BYTES = 2**28
 """Longest file that is read as one picture."""
+
+LONGEST = 200
+"""Letters of a cell that a message repeats."""
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -28,6 +32,8 @@ def read_regular(path: Path, *, most: int = MOST_BYTES) -> bytes:
         with os.fdopen(handle, "rb") as file:
             _check_regular(os.fstat(handle), most)
             data = file.read(most + 1)
+        if data is None:
+            raise BadPixelsError("is a file that gives no data")
     except OSError as error:
         raise BadPixelsError(f"cannot be opened ({error.strerror or error})") from error
     except ValueError as error:
@@ -43,20 +49,21 @@ def read_below(cell: str, roots: Sequence[Path]) -> bytes:
 
     A path without a root is taken from the first folder.
     """
+    said = shown_name(cell[:LONGEST])
     if "://" in cell:
         raise BadPixelsError(
-            f"names the address {cell!r} and holds no bytes; addresses in cells are not fetched"
+            f"names the address {said} and holds no bytes; addresses in cells are not fetched"
         )
     if not roots:
-        raise BadPixelsError(f"names the file {cell!r} and holds no bytes; this set has no folder of files")
+        raise BadPixelsError(f"names the file {said} and holds no bytes; this set has no folder of files")
     try:
         found = (roots[0] / cell).resolve()
         inside = any(found.is_relative_to(root.resolve()) for root in roots)
     except (OSError, ValueError, RuntimeError) as error:
-        raise BadPixelsError(f"names the file {cell!r}, which is no path ({error})") from error
+        raise BadPixelsError(f"names the file {said}, which is no path ({error})") from error
     if not inside:
         raise BadPixelsError(
-            f"names the file {cell!r}, which is not below {roots[0]}; files elsewhere are not read"
+            f"names the file {said}, which is not below {roots[0]}; files elsewhere are not read"
         )
     return read_regular(found)
 
