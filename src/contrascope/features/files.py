@@ -10,6 +10,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from contrascope.data.array_files import ARRAY_ERRORS, check_regular, map_npy, open_npz
 from contrascope.errors import InputError, did_you_mean
 from contrascope.features.features import Features
 from contrascope.features.parquet import read_names, read_parquet, write_table
@@ -114,7 +115,7 @@ def load_arrays(path: Path | str) -> Arrays:
         raise InputError(f"no file {path}. Write it with save_features, or check the path.")
     try:
         tensors, order, texts = _read(path, suffix)
-    except (ValueError, OSError, EOFError, KeyError, safetensors.SafetensorError) as error:
+    except (*ARRAY_ERRORS, safetensors.SafetensorError) as error:
         raise InputError(f"{path} is not a readable {suffix} file of plain numbers: {error}") from error
     return _arrays(tensors, order, texts, path)
 
@@ -125,6 +126,7 @@ Texts = dict[str, tuple[str, ...]]
 
 def _read(path: Path, suffix: str) -> tuple[dict[str, Tensor], list[str], Texts]:
     """Tensors by key, the keys of the labels in the order they were saved in, and what is text."""
+    check_regular(path)
     if suffix == ".safetensors":
         with safetensors.safe_open(path, framework="pt") as file:
             columns = file.metadata() or {}
@@ -132,13 +134,13 @@ def _read(path: Path, suffix: str) -> tuple[dict[str, Tensor], list[str], Texts]
         texts = {name: _words(tensors.pop(name).numpy()) for name in list(tensors) if _is_text(name)}
         return tensors, [f"y.{columns[key]}" for key in sorted(filter(str.isdigit, columns), key=int)], texts
     if suffix == ".npy":
-        return {"h": _tensor(np.load(path, allow_pickle=False, mmap_mode="c"))}, [], {}
+        return {"h": _tensor(map_npy(path, mode="c"))}, [], {}
     if suffix == ".parquet":
         names = read_names(path)
         return read_parquet(path), [], {"names": names} if names else {}
-    with np.load(path, allow_pickle=False) as file:
-        texts = {name: _words(file[name]) for name in file.files if _is_text(name)}
-        return {name: _tensor(file[name]) for name in file.files if not _is_text(name)}, [], texts
+    members = open_npz(path)
+    texts = {name: _words(member.read()) for name, member in members.items() if _is_text(name)}
+    return {name: _tensor(one.read()) for name, one in members.items() if not _is_text(name)}, [], texts
 
 
 def _arrays(tensors: dict[str, Tensor], order: Iterable[str], texts: Texts, path: Path) -> Arrays:
