@@ -15,6 +15,8 @@ from torch import Tensor
 from contrascope.errors import InputError, did_you_mean
 from contrascope.features.features import Features
 from contrascope.features.parquet import read_parquet
+from contrascope.features.sums import SUM, load_checked, tensors_sum
+from contrascope.records.regular import parsed
 
 SUFFIXES = (".safetensors", ".npz", ".npy")
 """Formats that are written; `.npy` holds `h` alone."""
@@ -36,7 +38,8 @@ def save_features(features: Features, path: Path | str) -> Path:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     if suffix == ".safetensors":
         columns = dict(zip(map(str, range(len(features.y))), features.y, strict=True))
-        _replace(path, lambda temp: safetensors.torch.save_file(tensors, temp, metadata=columns))
+        told = columns | {SUM: tensors_sum(tensors)}
+        _replace(path, lambda temp: safetensors.torch.save_file(tensors, temp, metadata=told))
     elif suffix == ".npz":
         arrays: dict[str, Any] = {name: _numpy(tensor) for name, tensor in tensors.items()}
         _replace(path, lambda temp: _open_save(temp, lambda file: np.savez(file, **arrays)))
@@ -81,21 +84,17 @@ def load_arrays(path: Path | str) -> Arrays:
     """
     path = Path(path)
     suffix = _suffix(path, READABLE)
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"no file {path}. Write it with save_features, or check the path.")
-    try:
+    with parsed(path, f"{suffix} file of plain numbers", "Write it anew, or check the path."):
         tensors, order = _read(path, suffix)
-    except (ValueError, OSError, EOFError, KeyError, safetensors.SafetensorError) as error:
-        raise InputError(f"{path} is not a readable {suffix} file of plain numbers: {error}") from error
     return _arrays(tensors, order, path)
 
 
 def _read(path: Path, suffix: str) -> tuple[dict[str, Tensor], list[str]]:
     """Tensors by key, and the keys of the labels in the order they were saved in."""
     if suffix == ".safetensors":
-        with safetensors.safe_open(path, framework="pt") as file:
-            columns = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        tensors, columns = load_checked(path)
         return tensors, [f"y.{columns[key]}" for key in sorted(filter(str.isdigit, columns), key=int)]
     if suffix == ".npy":
         return {"h": _tensor(np.load(path, allow_pickle=False, mmap_mode="c"))}, []
