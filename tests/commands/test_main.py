@@ -60,7 +60,10 @@ def test_a_place_that_cannot_be_written_exits_2_with_its_name(whole, capsys, tmp
     (tmp_path / "file").write_text("")
     words = ["embed", str(whole), "digits", "--data.split", "test", "--out", str(tmp_path / "file" / "x.npz")]
     assert main(words) == 2
-    assert re.fullmatch(r"contrascope: .*file.*: (Not a directory|File exists)\.\n", capsys.readouterr().err)
+    assert re.fullmatch(
+        r"contrascope: .*file.*: (Not a directory|File exists)\. Choose another place.*\.\n",
+        capsys.readouterr().err,
+    )
 
 
 def test_the_exit_codes_are_those_of_the_docs():

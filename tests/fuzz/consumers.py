@@ -142,7 +142,9 @@ def same(found, expected):
 
 def robustness(folder):
     run = folder / "run"
-    evaluate_suite("augmented", str(run), data_of(folder), augmented=AUGMENTED, out=run, say=lambda text: None)
+    evaluate_suite(
+        "augmented", str(run), data_of(folder), augmented=AUGMENTED, out=run, say=lambda text: None
+    )
 
 
 def transfer(folder):

@@ -130,7 +130,8 @@ def _in_full(recorded: RequestEntry) -> RequestEntry:
 
 def finished(folder: Path, *, budget: float) -> Advice | None:
     """The advice in this folder if every training is done that a budget of so many seconds affords."""
-    path = folder / RECORD
+    path = records.inside(folder, RECORD)
+    records.inside(folder, GALLERY)
     if not path.is_file():
         return None
     try:

@@ -38,7 +38,7 @@ def read_policy(path: Path) -> PolicySettings:
     """
     if not path.is_file():
         raise InputError(f"there is no policy file {path}; expected JSON with a list `ops`. Check the path.")
-    data = _object(records.read_json(path), str(path))
+    data = _object(records.read_json(path, typed=True), str(path))
     listed, sides = _list(data, "ops", str(path)), _list(data, "policies", str(path))
     if listed and sides:
         raise InputError(f"{path} has both `ops` and `policies`; expected one of them.")

@@ -26,7 +26,9 @@ def read_settings(path: Path) -> RunSettings:
         raise InputError(
             f"there is no file {path}. contrascope train RECIPE --print-settings > {path.name} writes one."
         )
-    found = records.read_json(path)
+    found = records.read_json(
+        path, typed=path.name != records.SETTINGS
+    )  # in a run's folder no link is followed
     try:
         tree = settings_tree(found, path)[0] if isinstance(found, dict) else found
         return from_json(RunSettings, tree)

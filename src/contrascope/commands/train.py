@@ -135,7 +135,7 @@ def _named(name: str, rest: list[str], *, helping: bool) -> TrainArguments:
     if name in RECIPES:
         return _of_recipe(RECIPES[name], name, rest, helping=helping)
     if (folder / records.SETTINGS).is_file():
-        return TrainArguments(settings=read_settings(folder / records.SETTINGS), out=folder)
+        return TrainArguments(settings=read_settings(records.inside(folder, records.SETTINGS)), out=folder)
     if is_settings_file(name):
         return TrainArguments(settings=read_settings(folder), name=name_of(folder))
     if folder.is_dir():

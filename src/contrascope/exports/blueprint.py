@@ -105,7 +105,7 @@ def load_encoder(folder: Path | str) -> Encoder:
     """
     folder = Path(folder).expanduser()
     told = folder / SETTINGS
-    known = read_tree(told)
+    known = read_tree(told, typed=True)  # on the hub's cache, a link
     made = from_json(Blueprint, {key: known[key] for key in _PARTS if key in known}, path=str(told))
     try:
         with parsed(folder / WEIGHTS, "file of tensors", "Export the run again."):

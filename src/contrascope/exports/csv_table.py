@@ -6,8 +6,8 @@ from typing import Any
 
 from contrascope.exports.measure import ImageTable
 from contrascope.exports.rows import label_columns, row_batches
-from contrascope.exports.whole import whole_file
 from contrascope.progress import Progress, silent
+from contrascope.records.inside import whole_file
 
 ROWS = 1000
 RISKY = ("=", "+", "-", "@", "\t", "\r")

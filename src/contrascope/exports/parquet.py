@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 
 from contrascope.exports.measure import ImageTable
 from contrascope.exports.rows import LabelColumn, label_columns, row_batches
-from contrascope.exports.whole import whole_file
 from contrascope.progress import Progress, silent
+from contrascope.records.inside import whole_file
 
 ROWS = 1000
 """Rows of a row group: what a reader, and this writer, holds at once."""

@@ -1,7 +1,5 @@
 """Features on disk: safetensors, npz, npy, Parquet. Nothing is unpickled; no half-written file has the name."""
 
-import os
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from contrascope.errors import InputError, did_you_mean
 from contrascope.features.features import Features
 from contrascope.features.parquet import read_parquet
 from contrascope.features.sums import SUM, load_checked, tensors_sum
+from contrascope.records.inside import whole_file
 from contrascope.records.regular import parsed
 
 SUFFIXES = (".safetensors", ".npz", ".npy")
@@ -149,17 +148,10 @@ def _suffix(path: Path, known: tuple[str, ...]) -> str:
 
 
 def _open_save(temp: Path, save: Callable[..., None]) -> None:
-    with temp.open("wb") as file:
+    with temp.open("xb") as file:
         save(file)
 
 
 def _replace(path: Path, write: Callable[[Path], None]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    try:
-        write(Path(name))
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with whole_file(path) as partial:
+        write(partial)

@@ -22,10 +22,10 @@ from contrascope.exports.measure import image_table, measure_images
 from contrascope.exports.onnx_model import FILE, write_onnx
 from contrascope.exports.parquet import write_parquet
 from contrascope.exports.weights import Written, write_weights
-from contrascope.exports.whole import whole_folder
 from contrascope.intervals import generator
 from contrascope.linalg import principal, unit_rows
 from contrascope.progress import Progress
+from contrascope.records.inside import whole_folder
 from contrascope.reports.card import ExportedEncoder, model_card
 from contrascope.reports.load import load
 from contrascope.runs.load import Run, policies_for
@@ -114,7 +114,7 @@ def _table(
 ) -> Exported:
     split = settings.split or run.settings.data.split
     step = "" if settings.step is None else f"-step-{run.step:08d}"
-    file = out or run.path / FOLDER / f"{split.replace('/', '-')}{step}.{settings.to}"
+    file = out or records.inside(run.path, FOLDER, f"{split.replace('/', '-')}{step}.{settings.to}")
     if file.suffix != f".{settings.to}" or file.is_dir():
         raise InputError(f"{file} is no name of a .{settings.to} file. Give --out a name that ends so.")
     images = open_images(replace(run.settings.data, split=split))
@@ -141,7 +141,7 @@ def _table(
 
 
 def _encoder(run: Run, settings: ExportSettings, out: Path | None) -> Exported:
-    folder = out or run.path / FOLDER / f"{settings.to}-step-{run.step:08d}"
+    folder = out or records.inside(run.path, FOLDER, f"{settings.to}-step-{run.step:08d}")
     encoder = run.encoder
     assert isinstance(encoder, Encoder)
     made = blueprint(encoder, run.settings.encoder)

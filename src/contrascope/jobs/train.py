@@ -20,7 +20,13 @@ from contrascope.progress import Progress, silent
 from contrascope.records.kinds import EvaluationRecord
 from contrascope.records.typed import as_record
 from contrascope.runs.build import RANDOM_SEED_OFFSET, build
-from contrascope.runs.folder import begin_run, check_request, finished, segments_of
+from contrascope.runs.claim import check_count, claimed
+from contrascope.runs.folder import (
+    begin_run,
+    check_request,
+    finished,
+    segments_of,
+)
 from contrascope.runs.load import load_run, policies_for
 from contrascope.runs.settings import RunSettings
 from contrascope.settings import to_json
@@ -83,13 +89,14 @@ def _train(
 ) -> bool:
     """Everything is built before the folder is begun and `held`; returns whether the images have labels."""
     main, processes = accelerator.is_main_process, accelerator.num_processes
+    check_count(images)
     method = build(settings, images.shape)
     policies = policies_for(settings.policy, images)
     probes = _probes(settings, images, policies, accelerator.device)
     views = image_views(method, policies, images, settings.training)
     per_epoch = _steps_of_an_epoch(settings.training, method, images, processes)
     if main:
-        held.enter_context(records.hold(out))
+        held.enter_context(claimed(out))
         begin_run(
             settings,
             out,
@@ -99,8 +106,10 @@ def _train(
             processes=processes,
             per_epoch=per_epoch,
         )
-        _say_how(segments_of(out))
     accelerator.wait_for_everyone()
+    segments = segments_of(out)
+    if main:
+        _say_how(segments)
     fit(
         method,
         images.to(accelerator.device),
@@ -112,7 +121,7 @@ def _train(
         accelerator=accelerator,
         probes=probes,
         config=to_json(settings),
-        segments=segments_of(out),
+        segments=segments,
     )
     return images.y is not None
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from contrascope.errors import InputError
+from contrascope.records.inside import opened
 
 LARGEST = 1 << 26
 """Bytes of a record, a policy file or a file of settings: 64 MiB."""
@@ -21,9 +22,12 @@ def regular(path: Path) -> Path:
     return path
 
 
-def read_bytes(path: Path, *, most: int = LARGEST) -> bytes:
-    """What a regular file holds; raises `InputError` where it is none, or holds more than `most` bytes."""
-    handle = os.open(regular(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+def read_bytes(path: Path, *, most: int = LARGEST, typed: bool = False) -> bytes:
+    """What a regular file holds; raises `InputError` where it is none, or holds more than `most` bytes.
+
+    A link is refused, unless the path is one that the user `typed`.
+    """
+    handle = os.open(regular(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC) if typed else opened(path)
     with os.fdopen(handle, "rb") as file:
         if os.fstat(handle).st_size > most:
             raise _damaged(path, f"it has more than {most >> 20} MiB, the most that is read of such a file")

@@ -90,9 +90,9 @@ def record_of(kind: type[R], tree: Tree, path: Path) -> Read[R]:
     )
 
 
-def read_tree(path: Path) -> Tree:
-    """The mapping that a file holds; raises `InputError` with its name for anything else."""
-    tree = read_json(path)
+def read_tree(path: Path, *, typed: bool = False) -> Tree:
+    """The mapping that a file holds; raises `InputError` with its name for anything else; `typed`: see `read_json`."""
+    tree = read_json(path, typed=typed)
     if not isinstance(tree, dict):
         raise InputError(f"{path} is damaged (it holds a {type(tree).__name__}; expected names with values).")
     return tree

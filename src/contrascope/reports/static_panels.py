@@ -81,7 +81,7 @@ def _runs(path: Path, name: str) -> list[RunRecords]:
         return [load(path)]
     if name != NAMES[0]:
         raise InputError(f"{path} is a file; only {NAMES[0]!r} is drawn from one. Name the folder of a run.")
-    listed = records.read_json(path)
+    listed = records.read_json(path, typed=True)
     trees = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
     rows = [row for tree in trees if (row := row_of({"step": 0, **tree, "kind": "probe"})) is not None]
     found: dict[str, list[MetricsRow]] = {}

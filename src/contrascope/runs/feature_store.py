@@ -27,7 +27,8 @@ class FeatureStore:
             return embed(module, None, images)
         key = [weights_hash(module), images.fingerprint, list(images.labels)]
         return kept(
-            self.folder / f"{digest(key, length=24)}.safetensors",
+            self.folder.parent,
+            f"{self.folder.name}/{digest(key, length=24)}.safetensors",
             read=load_features,
             make=lambda: embed(module, None, images),
             write=save_features,

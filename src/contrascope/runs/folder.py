@@ -9,15 +9,17 @@ import torch
 from contrascope import records
 from contrascope.data.imageset import ImageSet
 from contrascope.errors import InputError
+from contrascope.progress import Say, to_stderr, unheard
 from contrascope.records.entry import as_tree
 from contrascope.records.kinds import BadImagesRecord, EnvironmentRecord, EvaluationRecord, ResumedEntry
 from contrascope.records.requests import SegmentsRecord
 from contrascope.records.typed import Read, as_record, read_record, write_record
+from contrascope.runs.claim import WRITTEN
 from contrascope.runs.environment import environment
 from contrascope.runs.settings import RunSettings
 from contrascope.runs.store import refuse
 from contrascope.settings import differences, from_json, to_json
-from contrascope.training.checkpoint import STATE
+from contrascope.training.checksums import STATE, newest_whole, set_aside_damaged
 from contrascope.training.course import Segment, continued, whole
 from contrascope.training.optim import learning_rate
 
@@ -39,6 +41,8 @@ def check_request(
     Raises `InputError` where it holds a run and `resume` is not set, or one with other settings. `more_epochs`: the
     run may be continued for more.
     """
+    for name in WRITTEN:
+        records.inside(out, name)
     path = out / records.SETTINGS
     if not path.exists():
         return None
@@ -75,10 +79,15 @@ def finished(settings: RunSettings, out: Path) -> list[dict[str, Any]] | None:
     return [as_tree(row) for row in scores.record.rows] if done else None
 
 
-def newest(out: Path) -> dict[str, Any] | None:
-    """The state of the newest checkpoint, None where there is none."""
-    found = records.checkpoint_folders(out)
-    return records.read_json(found[-1][1] / STATE) if found else None
+def newest(out: Path, *, say: Say = unheard) -> dict[str, Any] | None:
+    """The state of the newest checkpoint that is whole, None where there is none."""
+    found = newest_whole(out, say=say)
+    if found is None:
+        return None
+    lost = [name for name in ("steps", "steps_per_epoch") if name not in found[1]]
+    if lost:
+        raise InputError(f"{found[0] / STATE} lacks {', '.join(lost)}. Restore it, or start the run anew.")
+    return found[1]
 
 
 def begin_run(
@@ -99,10 +108,12 @@ def begin_run(
     """
     recorded = check_request(settings, out, resume=resume, more_epochs=more_epochs)
     facts = _facts(images, device=device, processes=processes, per_epoch=per_epoch)
-    known, state = _known(out), newest(out)
+    known, state = _known(out), newest(out, say=to_stderr)
     _check_images(out, _said(known), state, facts)
     segments = planned(settings, out, state, steps=per_epoch * _epochs(settings), per_epoch=per_epoch)
     out.mkdir(parents=True, exist_ok=True)
+    if state is not None:
+        set_aside_damaged(out, state["step"])
     _write_segments(out, segments, settings, per_epoch)
     if recorded is None:
         records.write_settings(out, to_json(settings))
@@ -120,6 +131,7 @@ def planned(
     settings: RunSettings, out: Path, state: dict[str, Any] | None, *, steps: int, per_epoch: int
 ) -> tuple[Segment, ...]:
     """The segments of a run that is at `state` and is to end at `steps`."""
+    before = segments_of(out, state)
 
     def rate(position: float, length: int) -> float:
         return learning_rate(
@@ -131,11 +143,14 @@ def planned(
         )
 
     step = 0 if state is None else state["step"]
-    return continued(segments_of(out), step=step, steps=steps, how=settings.schedule.continuation, rate=rate)
+    return continued(before, step=step, steps=steps, how=settings.schedule.continuation, rate=rate)
 
 
-def segments_of(out: Path) -> tuple[Segment, ...]:
-    """The recorded segments of a run; of a run in one piece that one; none before the first checkpoint."""
+def segments_of(out: Path, state: dict[str, Any] | None = None) -> tuple[Segment, ...]:
+    """The recorded segments of a run; of a run in one piece that one; none before the first checkpoint.
+
+    `state` is where it stands; unset: at its newest checkpoint.
+    """
     path = out / SEGMENTS
     if path.exists():
         found = read_record(SegmentsRecord, path)
@@ -143,7 +158,7 @@ def segments_of(out: Path) -> tuple[Segment, ...]:
         if found.wrong:  # left out, it would change the training
             raise InputError(f"{' '.join(found.notices)} Restore it, or start the run anew.")
         return tuple(from_json(Segment, as_tree(one), path=str(path)) for one in found.writable().segments)
-    state = newest(out)
+    state = newest(out) if state is None else state
     return () if state is None else whole(state["steps"])
 
 

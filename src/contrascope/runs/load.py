@@ -19,6 +19,7 @@ from contrascope.runs.build import RANDOM_SEED_OFFSET, build
 from contrascope.runs.settings import RunSettings
 from contrascope.settings import from_json
 from contrascope.training.checkpoint import read_weights
+from contrascope.training.checksums import newest_whole, verified
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,19 +60,29 @@ def image_shape(folder: Path) -> tuple[int, int, int]:
 
 
 def load_run(path: Path, *, step: int | None = None) -> Run:
-    """The settings of a run and its newest weights, or those of the checkpoint at `step`."""
+    """The settings of a run and its newest weights, or those of the checkpoint at `step`.
+
+    A checkpoint that is not as it was written is named and the one before it taken; with `step` it is refused.
+    """
     settings = settings_of(path)
     found = dict(records.checkpoint_folders(path))
     if not found:
         raise InputError(f"{path} has no checkpoint yet. Train on with: contrascope train {path} --resume")
-    chosen = max(found) if step is None else step
-    if chosen not in found:
+    if step is not None and step not in found:
         raise InputError(
             f"{path} has no checkpoint at step {step}; it has {', '.join(map(str, sorted(found)))}."
         )
     shape = image_shape(path)
     method = build(settings, shape)
-    read_weights(found[chosen], method)
+    if step is None:
+        newest = newest_whole(path, moments=False)
+        assert newest is not None  # there are some
+        folder = newest[0]
+    else:
+        folder = found[step]
+        verified(folder, moments=False)
+    read_weights(folder, method)
+    chosen = next(step for step, place in found.items() if place == folder)
     return Run(path=path, settings=settings, method=method.eval(), step=chosen, image_shape=shape)
 
 

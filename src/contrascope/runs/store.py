@@ -74,9 +74,18 @@ def refuse(changed: Sequence[str], what: str, remedy: str) -> None:
 
 
 def kept(
-    path: Path, *, read: Callable[[Path], T], make: Callable[[], T], write: Callable[[T, Path], Any]
+    folder: Path,
+    name: str,
+    *,
+    read: Callable[[Path], T],
+    make: Callable[[], T],
+    write: Callable[[T, Path], Any],
 ) -> T:
-    """The part in a file: read if it is there, else made and written; a damaged file is made anew."""
+    """The part in a file of a folder: read if it is there, else made and written; a damaged file is made anew.
+
+    Raises `InputError` where a link leads to the file.
+    """
+    path = records.inside(folder, name)
     if path.is_file():
         try:
             return read(path)
@@ -104,7 +113,7 @@ class Store:
         def write(value: T, path: Path) -> None:
             records.write_json(path, to_json(value))
 
-        return kept(self.folder / f"{name}.json", read=read, make=make, write=write)
+        return kept(self.folder, f"{name}.json", read=read, make=make, write=write)
 
 
 @contextlib.contextmanager

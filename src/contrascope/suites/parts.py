@@ -1,6 +1,5 @@
 """What the robustness suite has finished of one representation: rows in the record, probes in files beside it."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import safetensors.torch
 from contrascope import records
 from contrascope.evaluation.augmented import Fit, Move
 from contrascope.features.sums import SUM, load_checked, tensors_sum
+from contrascope.records.inside import removed
 from contrascope.records.regular import parsed
 from contrascope.records.suites import AugmentedRecord, MoveEntry, RobustEntry
 from contrascope.records.typed import as_part
@@ -35,10 +35,12 @@ class Parts:
 
     def fit(self, copy: str, make: Callable[[], Fit]) -> Fit:
         """The probe of a copy and the copy's test features: read, or made and written; a damaged file is made anew."""
-        if self._folder is None:
+        if self.record.path is None:
             return make()
-        path = self._folder / f"{copy}.safetensors"
-        return kept(path, read=lambda file: _read(file, copy), make=make, write=_write)
+        name = f"{self._folder}/{copy}.safetensors"
+        return kept(
+            self.record.path.parent, name, read=lambda file: _read(file, copy), make=make, write=_write
+        )
 
     def row(self, copy: str, severity: int | None, probe: str, make: Callable[[], Move]) -> None:
         """Adds a row to the record unless it is there."""
@@ -53,21 +55,21 @@ class Parts:
         """Adds what holds for all copies together, and removes the files of the probes."""
         self.record.content.robustness.append(as_part(RobustEntry, {"of": self.of, **robust}))
         self.record.keep()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        if self.record.path is not None:
+            removed(records.inside(self.record.path.parent, self._folder))
 
     @property
-    def _folder(self) -> Path | None:
-        if self.record.path is None:
-            return None
-        marks = f"{self.record.content.protocol}-{self.record.content.encoder}"
-        return self.record.path.with_suffix(".parts") / marks / self.of.replace(" ", "-")
+    def _folder(self) -> str:
+        """Where the files lie, in the folder of the record."""
+        content, record = self.record.content, self.record.path
+        assert record is not None
+        return f"{record.stem}.parts/{content.protocol}-{content.encoder}/{self.of.replace(' ', '-')}"
 
 
 def forget_parts(out: Path | None) -> None:
     """Removes the probes of a record that is begun anew or done."""
     if out is not None:
-        shutil.rmtree(out.with_suffix(".parts"), ignore_errors=True)
+        removed(records.inside(out.parent, f"{out.stem}.parts"))
 
 
 def _write(fit: Fit, path: Path) -> None:

@@ -21,6 +21,7 @@ from accelerate.tracking import LOGGER_TYPE_TO_CLASS, GeneralTracker, get_availa
 
 from contrascope import records
 from contrascope.errors import InputError, MissingExtraError
+from contrascope.records.inside import inside
 from contrascope.settings import from_json
 
 FOLDER, STATE, PROJECT = "trackers", "state.json", "contrascope"
@@ -58,6 +59,8 @@ class Trackers:
         self._closing = contextlib.ExitStack()
         if not names:
             return
+        for name in ("", *names):
+            inside(run, FOLDER, name)
         state = _state(run)
         for name in dict.fromkeys(names):
             self._attempt(name, self._start, name, state, dict(config), after_step)
@@ -148,7 +151,7 @@ def flat(value: Any, name: str = "") -> dict[str, Any]:
 
 def _state(run: Path) -> dict[str, Any]:
     """What earlier sessions started and logged: to be asked before metrics.jsonl forgets its last rows."""
-    path, metrics = run / FOLDER / STATE, run / records.METRICS
+    path, metrics = inside(run, FOLDER, STATE), run / records.METRICS
     state: dict[str, Any] = {"key": uuid.uuid4().hex[:8], "started": {}, "logged": {}}
     if path.exists():
         state = asdict(from_json(TrackerState, records.read_json(path), path=str(path)))
