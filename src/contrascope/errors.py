@@ -29,5 +29,5 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     'Known: epochs.'
     """
     names = sorted(known)
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word[:80], names, n=1, cutoff=0.6)
     return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names)}."

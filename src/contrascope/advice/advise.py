@@ -1,5 +1,6 @@
 """Which augmentation for these images? Look, measure, train a little, rank; everything kept, so it can go on."""
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -146,8 +147,13 @@ def finished(folder: Path, *, budget: float) -> Advice | None:
 
 def _budget(record: AdviceRecord, folder: Path) -> float:
     """Seconds; version 0.1 told them in the names of its plans alone."""
-    plans = (path.stem.removeprefix("plan-").removesuffix("s") for path in folder.glob("plan-*s.json"))
-    return max(map(float, plans), default=0.0) if record.budget is None else record.budget
+    plans = (
+        re.fullmatch(r"plan-(\d{1,9}(?:\.\d{1,9})?(?:e\+\d\d)?)s", path.stem)
+        for path in folder.glob("plan-*s.json")
+    )
+    return (
+        max((float(one[1]) for one in plans if one), default=0.0) if record.budget is None else record.budget
+    )
 
 
 def _handed_back(advice: Advice) -> Advice:

@@ -10,12 +10,14 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from contrascope.data.array_files import ARRAY_ERRORS, check_regular, map_npy, open_npz
+from contrascope.data.array_files import map_npy, open_npz
 from contrascope.errors import InputError, did_you_mean
 from contrascope.features.features import Features
 from contrascope.features.parquet import read_names, read_parquet, write_table
+from contrascope.features.sums import SUM, load_checked, tensors_sum
 from contrascope.features.table import write_rows
 from contrascope.records.inside import whole_file
+from contrascope.records.regular import parsed
 
 SUFFIXES = (".safetensors", ".npz", ".npy", ".parquet", ".csv")
 """Formats that are written; `.npy` holds `h` alone."""
@@ -47,7 +49,8 @@ def save_features(features: Features, path: Path | str) -> Path:
     if suffix == ".safetensors":
         columns = dict(zip(map(str, range(len(features.y))), features.y, strict=True))
         tensors |= {name: _bytes(words) for name, words in texts.items()}
-        _replace(path, lambda temp: safetensors.torch.save_file(tensors, temp, metadata=columns))
+        told = columns | {SUM: tensors_sum(tensors)}
+        _replace(path, lambda temp: safetensors.torch.save_file(tensors, temp, metadata=told))
     elif suffix == ".npz":
         arrays: dict[str, Any] = {name: _numpy(tensor) for name, tensor in tensors.items()}
         arrays |= {name: np.array(words) for name, words in texts.items()}
@@ -111,12 +114,10 @@ def load_arrays(path: Path | str) -> Arrays:
     """
     path = Path(path)
     suffix = _suffix(path, READABLE)
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"no file {path}. Write it with save_features, or check the path.")
-    try:
+    with parsed(path, f"{suffix} file of plain numbers", "Write it anew, or check the path."):
         tensors, order, texts = _read(path, suffix)
-    except (*ARRAY_ERRORS, safetensors.SafetensorError) as error:
-        raise InputError(f"{path} is not a readable {suffix} file of plain numbers: {error}") from error
     return _arrays(tensors, order, texts, path)
 
 
@@ -126,11 +127,8 @@ Texts = dict[str, tuple[str, ...]]
 
 def _read(path: Path, suffix: str) -> tuple[dict[str, Tensor], list[str], Texts]:
     """Tensors by key, the keys of the labels in the order they were saved in, and what is text."""
-    check_regular(path)
     if suffix == ".safetensors":
-        with safetensors.safe_open(path, framework="pt") as file:
-            columns = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        tensors, columns = load_checked(path)
         texts = {name: _words(tensors.pop(name).numpy()) for name in list(tensors) if _is_text(name)}
         return tensors, [f"y.{columns[key]}" for key in sorted(filter(str.isdigit, columns), key=int)], texts
     if suffix == ".npy":

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from contrascope.errors import InputError
-from contrascope.records.inside import inside, lock_file, placed, read_bytes, removed, write_atomic
+from contrascope.records.decode import decoded
+from contrascope.records.inside import inside, lock_file, placed, removed, write_atomic
+from contrascope.records.regular import read_bytes
 
 SETTINGS, ENVIRONMENT, METRICS = "settings.json", "environment.json", "metrics.jsonl"
 EVALUATION, BAD_IMAGES, CHECKPOINTS, LOCK = "evaluation.json", "bad_images.json", "checkpoints", "run.lock"
@@ -23,22 +25,30 @@ HOLDER = 24
 def write_json(path: Path, value: Any) -> None:
     """Write a value as JSON, atomically; `nan` and infinities are stored as `null`."""
     text = json.dumps(finite(value), indent=2, ensure_ascii=False, allow_nan=False)
-    write_atomic(path, (text + "\n").encode())
+    write_atomic(path, encoded(text + "\n"))
+
+
+def encoded(text: str) -> bytes:
+    r"""UTF-8 of a text of JSON; bytes of a file name that are no UTF-8 become escapes, which JSON reads back.
+
+    >>> encoded('"caf\udce9"')
+    b'"caf\\udce9"'
+    """
+    return text.encode("utf-8", "backslashreplace")
 
 
 def read_json(path: Path, *, typed: bool = False) -> Any:
-    """Read a file of JSON; a missing or damaged one is named in the error. Values that JSON lacks are null.
+    """Read a file of JSON; a missing or damaged one is named in the error. See `contrascope.records.decode`.
 
     A link is refused, unless the path is one that the user `typed`.
     """
     try:
-        content = path.read_bytes() if typed else read_bytes(path)
-        return json.loads(content.decode(), parse_constant=lambda _: None)
+        return decoded(read_bytes(path, typed=typed))
     except FileNotFoundError:
         raise InputError(f"no {path.name} in {path.parent}: is this the folder of a run?") from None
     except InputError:
         raise
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         why = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise InputError(f"{path} is damaged ({why}). Restore it, or start the run anew.") from None
 

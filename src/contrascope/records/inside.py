@@ -53,12 +53,6 @@ def opened(path: Path, flags: int = os.O_RDONLY) -> int:
     return handle
 
 
-def read_bytes(path: Path) -> bytes:
-    """What a regular file holds."""
-    with os.fdopen(opened(path), "rb") as file:
-        return file.read()
-
-
 def lock_file(path: Path) -> int:
     """A descriptor of a lock, made where there is none; never emptied, and refused where it holds something else."""
     handle = opened(path, os.O_RDWR | os.O_CREAT)

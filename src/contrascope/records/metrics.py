@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from contrascope.errors import InputError
+from contrascope.records.decode import decoded
 from contrascope.records.entry import FORMAT, Tree
-from contrascope.records.files import finite
-from contrascope.records.inside import opened, placed, read_bytes, write_atomic
+from contrascope.records.files import encoded, finite
+from contrascope.records.inside import opened, placed, write_atomic
+from contrascope.records.regular import LARGEST_LOG, read_bytes
 
 KIND = "metrics"
 """Kind of the first line; in format 0 there is none."""
@@ -122,7 +124,7 @@ def row_of(tree: Tree) -> MetricsRow | None:
 
 def _lines(path: Path) -> list[bytes]:
     try:
-        return read_bytes(path).split(b"\n")
+        return read_bytes(path, most=LARGEST_LOG).split(b"\n")
     except OSError as error:
         raise InputError(
             f"{path} cannot be read ({error.strerror}). Restore it, or start the run anew."
@@ -131,11 +133,11 @@ def _lines(path: Path) -> list[bytes]:
 
 def _mapping(line: bytes) -> Tree | None:
     try:
-        row = json.loads(line, parse_constant=lambda _: None)
-    except (ValueError, RecursionError):
+        row = decoded(line)
+    except ValueError:
         return None
     return row if isinstance(row, dict) else None
 
 
 def _line(row: Mapping[str, Any]) -> bytes:
-    return (json.dumps(finite(dict(row)), ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return encoded(json.dumps(finite(dict(row)), ensure_ascii=False, allow_nan=False) + "\n")

@@ -191,7 +191,10 @@ def _goes_on(path: Path, request: Request, fresh: K, older: Callable[[K], Reques
     """The record that is there, with its request, or else that of this call."""
     if not path.exists():
         return None
-    found = read_record(type(fresh), path).writable()
+    read = read_record(type(fresh), path)
+    found = read.writable()
+    if read.wrong:  # left out and then written over, it would be lost
+        raise InputError(f"{' '.join(read.notices)} Restore {path}, or choose another --out.")
     request.check(found.request or older(found), path)
     return found if found.request else replace(found, request=request.entry)
 

@@ -8,14 +8,15 @@ from typing import Any
 import safetensors.torch
 
 from contrascope import records
-from contrascope.errors import InputError
 from contrascope.evaluation.augmented import Fit, Move
+from contrascope.features.sums import SUM, load_checked, tensors_sum
 from contrascope.records.inside import removed
+from contrascope.records.regular import parsed
 from contrascope.records.suites import AugmentedRecord, MoveEntry, RobustEntry
 from contrascope.records.typed import as_part
 from contrascope.runs.store import OpenRecord, kept
 
-TENSORS = ("weight", "bias", "h", "y")
+TENSORS, NUMBERS = ("weight", "bias", "h", "y"), ("norm", "chosen")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,15 +74,14 @@ def forget_parts(out: Path | None) -> None:
 
 def _write(fit: Fit, path: Path) -> None:
     tensors = {name: getattr(fit, name).contiguous() for name in TENSORS}
-    numbers = {"norm": repr(fit.norm), "chosen": repr(fit.chosen)}
-    records.write_atomic(path, safetensors.torch.save(tensors, metadata=numbers))
+    numbers = {name: repr(getattr(fit, name)) for name in NUMBERS}
+    records.write_atomic(
+        path, safetensors.torch.save(tensors, metadata=numbers | {SUM: tensors_sum(tensors)})
+    )
 
 
 def _read(path: Path, copy: str) -> Fit:
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            held: dict[str, Any] = {name: file.get_tensor(name) for name in TENSORS}
-            held |= {name: float(value) for name, value in file.metadata().items()}
-    except (OSError, ValueError, AttributeError, safetensors.SafetensorError) as error:
-        raise InputError(f"{path} is damaged: {error}") from error
-    return Fit(name=copy, **held)
+    with parsed(path, "part of the suite", "Remove it."):
+        tensors, told = load_checked(path)
+        held: dict[str, Any] = {name: tensors[name] for name in TENSORS}
+        return Fit(name=copy, **held, **{name: float(told[name]) for name in NUMBERS})

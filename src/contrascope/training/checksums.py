@@ -14,6 +14,7 @@ from contrascope import records
 from contrascope.errors import InputError
 from contrascope.progress import Say, to_stderr
 from contrascope.records.inside import inside, opened
+from contrascope.records.regular import regular
 
 METHOD, OPTIMIZER, STATE = "method.safetensors", "optimizer.safetensors", "state.json"
 TENSORS = (METHOD, OPTIMIZER)
@@ -138,7 +139,7 @@ def _on_disk(folder: Path, name: str) -> str:
 
 def _openable(folder: Path, name: str) -> None:
     try:
-        with safe_open(inside(folder, name), framework="pt"):
+        with safe_open(regular(inside(folder, name)), framework="pt"):
             return
     except (FileNotFoundError, SafetensorError) as error:
         raise DamagedError(f"{folder / name} is damaged: it cannot be read ({error}).") from None

@@ -12,7 +12,7 @@ import os
 import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from contrascope import records
 from contrascope.errors import InputError, MissingExtraError
 from contrascope.imports import import_typed, is_path
 from contrascope.records.inside import inside
+from contrascope.settings import from_json
 
 FOLDER, STATE, PROJECT = "trackers", "state.json", "contrascope"
 """Folder inside the run's, file in it, and the name under which services group the runs."""
@@ -116,6 +117,18 @@ class Trackers:
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrackerState:
+    """What a tracker's `state.json` holds."""
+
+    key: str
+    """Stands in the names that services know the run by."""
+    started: dict[str, str | None]
+    """Every tracker that was started, with the service's own name of the run."""
+    logged: dict[str, int]
+    """By kind of row, the last step that was handed on."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Session:
     name: str
@@ -139,9 +152,9 @@ def flat(value: Any, name: str = "") -> dict[str, Any]:
 def _state(run: Path) -> dict[str, Any]:
     """What earlier sessions started and logged: to be asked before metrics.jsonl forgets its last rows."""
     path, metrics = inside(run, FOLDER, STATE), run / records.METRICS
-    state = {"key": uuid.uuid4().hex[:8], "started": {}, "logged": {}}
+    state: dict[str, Any] = {"key": uuid.uuid4().hex[:8], "started": {}, "logged": {}}
     if path.exists():
-        state = records.read_json(path)
+        state = asdict(from_json(TrackerState, records.read_json(path), path=str(path)))
     for row in records.read_metrics(metrics) if metrics.exists() else []:
         state["logged"][row["kind"]] = max(row["step"], state["logged"].get(row["kind"], 0))
     path.parent.mkdir(parents=True, exist_ok=True)
