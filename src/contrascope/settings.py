@@ -5,6 +5,7 @@ import dataclasses
 import enum
 import hashlib
 import json
+import math
 import reprlib
 import types
 import typing
@@ -18,6 +19,29 @@ from contrascope.imports import from_file
 T = TypeVar("T")
 Kind = TypeVar("Kind", bound=type)
 KIND = "kind"
+
+
+SMALLEST = 1e-10
+"""What is divided by is no smaller: in single precision rounding alone would decide the quotient, or it overflows."""
+
+
+def require_positive(**values: float) -> None:
+    """Refuses what is divided by, such as a temperature: zero, negative, no finite number, or below `SMALLEST`.
+
+    >>> require_positive(temperature=0.0)
+    Traceback (most recent call last):
+    contrascope.errors.InputError: temperature is 0.0; expected a finite number above zero.
+    >>> require_positive(temperature=1e-40)
+    Traceback (most recent call last):
+    contrascope.errors.InputError: temperature is 1e-40; expected at least 1e-10: below it rounding alone decides.
+    """
+    for name, value in values.items():
+        if not 0 < value < math.inf:
+            raise InputError(f"{name} is {value}; expected a finite number above zero.")
+        if value < SMALLEST:
+            raise InputError(
+                f"{name} is {value}; expected at least {SMALLEST:g}: below it rounding alone decides."
+            )
 
 
 class Open:

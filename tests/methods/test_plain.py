@@ -53,7 +53,7 @@ def test_what_has_no_default_is_asked_for_by_name_before_training():
         ("negative_cosine", ("mu=1",), "has no setting 'mu'. It has none."),
         ("nt_xent", ("temperature",), "'temperature'; expected name=value"),
         ("nt_xent", ("temperature=0.5", "temperature=0.6"), "gives temperature twice"),
-        ("nt_xent", ("temperature=-1",), "temperature is -1.0; expected a number above zero"),
+        ("nt_xent", ("temperature=-1",), "temperature is -1.0; expected a finite number above zero"),
         ("nt_xent", ("temperature=0.5", "positives=worst"), "no setting 'positives'"),
         ("info_nce_queue", ("temperature=0.5",), "needs a queue of old keys; use the method moco"),
     ],

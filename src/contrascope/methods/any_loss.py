@@ -16,6 +16,7 @@ from contrascope.linalg import at_least_single
 from contrascope.losses.pairs import Positives
 from contrascope.losses.registry import LOSSES
 from contrascope.losses.terms import LossTerms
+from contrascope.settings import require_positive
 
 NOT_TOLD = ("online", "target", "positives")
 """Parameters of our losses that are no settings of theirs."""
@@ -72,6 +73,8 @@ def find_loss(name: str, told: Mapping[str, Any], *, positives: Positives) -> An
     elif name in LOSSES:
         fn, own, gathers = LOSSES[name].fn, False, LOSSES[name].gathers
         LOSSES[name].refuse_positives(positives)
+        if isinstance(temperature := told.get("temperature", 1.0), int | float):
+            require_positive(temperature=temperature)
     else:
         raise InputError(
             f"there is no loss {name!r}. {did_you_mean(name, LOSSES)} One of your own: package.module:function."

@@ -32,6 +32,7 @@ def build_method(settings: MethodSettings, encoder: nn.Module) -> Method:
             f"{', '.join(one.settings.__name__ for one in known.values())}. For a method of your own, say where it "
             "is: contrascope.methods.settings.method_settings('package.module:Class')."
         )
+    settings.refuse_temperature()
     module, name = info.build.split(":")
     method = getattr(importlib.import_module(module), name)(encoder, settings)
     if not isinstance(method, Method):

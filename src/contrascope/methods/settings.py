@@ -11,7 +11,7 @@ from contrascope.encoders.settings import ProjectorSettings
 from contrascope.errors import InputError, did_you_mean
 from contrascope.imports import FromFile, import_typed, is_path
 from contrascope.methods.hints import Hint
-from contrascope.settings import Open, kind_of, written_as
+from contrascope.settings import Open, kind_of, require_positive, written_as
 
 if TYPE_CHECKING:
     from contrascope.losses.pairs import Positives
@@ -36,6 +36,13 @@ class MethodSettings(Open):
 
     def check(self) -> None:
         """Refuses what can be known to be wrong before a run's folder is begun; it may import torch."""
+        self.refuse_temperature()
+
+    def refuse_temperature(self) -> None:
+        """Refuses a temperature, where these settings have one, that nothing can be divided by."""
+        temperature = getattr(self, "temperature", None)
+        if isinstance(temperature, int | float):
+            require_positive(temperature=temperature)
 
     @classmethod
     def kind_name(cls) -> str:
@@ -70,7 +77,11 @@ class JointSettings(MethodSettings):
     """Parts of the joined batch that batch norm of encoder and projector sees apart; 0: the whole batch."""
 
     def check(self) -> None:
+        super().check()
         self.refuse_positives()
+        from contrascope.losses.pairs import named_positives
+
+        named_positives(self.positives, self.positives_temperature)
 
     @property
     def positives_chosen(self) -> "Positives":
