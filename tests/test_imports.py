@@ -261,6 +261,20 @@ def test_child_processes_inherit_what_was_allowed(networks):
     assert child().returncode == 0
 
 
+@pytest.mark.slow
+def test_every_process_of_torchrun_reads_the_same_words(run, networks):
+    paths = os.pathsep.join([str(Path(contrascope.__file__).parents[1]), str(networks)])
+    environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m"]
+    words = ["contrascope.cli", "train", str(run), "--resume", "--training.epochs", "2", "--quiet"]
+    words += ["--schedule.continuation", "restart"]
+    refused = subprocess.run([*launch, *words], env=environment, capture_output=True, text=True, check=False)
+    assert refused.stderr.count(f"contrascope: the encoder '{NET}' is code") == 2
+    done = subprocess.run([*launch, *words, FLAG, NET], env=environment, capture_output=True, check=False)
+    assert done.returncode == 0
+    assert settings_of(run).training.epochs == 2
+
+
 def test_an_exported_folder_is_a_file_too(tmp_path, networks):
     tree = {"channels": 1, "size": 8, "settings": to_json(EncoderSettings(name=NET))}
     (tmp_path / "encoder.json").write_text(json.dumps(tree))

@@ -33,12 +33,12 @@ class NotAllowedError(InputError):
 
 
 def from_file(word: str) -> str:
-    """The same word, marked if it can be an import path: for everything that reads settings or records.
+    """The same word, marked if it is an import path: for everything that reads settings or records.
 
     >>> type(from_file("my_networks:Net")).__name__, type(from_file("resnet18")).__name__
     ('FromFile', 'str')
     """
-    return FromFile(word) if is_path(word) else word
+    return FromFile(word) if _PATH.fullmatch(word) else word
 
 
 def is_path(name: str) -> bool:
@@ -91,7 +91,7 @@ def import_typed(path: str, *, what: str) -> Any:
     'join'
     """
     if not isinstance(path, FromFile) or not _PATH.fullmatch(path):
-        allow(path)
+        allow(path)  # which refuses what is no path: its words must not stand in a command to type
     if path not in allowed():
         raise NotAllowedError(
             f"the {what} {path!r} is code, and it is not imported because a file names it. If you trust it, add "

@@ -197,6 +197,11 @@ def test_pickled_weights_of_a_folder_are_numbers_or_are_refused(their_folder):
             "asks for 'stranger/kernels', which is code from the hub",
         ),
         ({"_attn_implementation": "stranger/kernels:fn"}, "asks for 'stranger/kernels:fn', which is code"),
+        (
+            {"model_type": "clip", "attn_implementation": {"vision_config": "stranger/nested"}},
+            "asks for 'stranger/nested', which is code",
+        ),
+        ({"hidden_size": "seven"}, "transformers cannot open"),
         ({"experts_implementation": "stranger/moe"}, "asks for 'stranger/moe', which is code"),
     ],
 )

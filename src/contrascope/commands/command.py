@@ -149,12 +149,14 @@ def values_of(flag: str, words: Sequence[str]) -> list[str]:
 
     >>> values_of("--method", ["--method", "moco", "--method.splits", "2", "--method=byol"])
     ['moco', 'byol']
+    >>> values_of("--method", [])
+    []
     """
     found = []
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for at, word in enumerate(words):
         spelt, equals, value = word.partition("=")
         if spelt.replace("_", "-") == flag:
-            found.append(value if equals else following)
+            found.append(value if equals else "".join(words[at + 1 : at + 2]))
     return found
 
 

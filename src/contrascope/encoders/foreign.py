@@ -105,15 +105,16 @@ def hf_encoder(name: str, *, channels: int, pretrained: bool) -> Foreign:
             )
         else:
             model, info = transformers.AutoModel.from_config(config, trust_remote_code=False), {}
-    except InputError:
+    except (InputError, ImportError):
         raise
     except UnpicklingError as error:
         raise InputError(
             f"the pickled weights of {name!r} hold more than numbers, and are not read. Save them as safetensors."
         ) from error
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a wrong config.json ends in errors of many types
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"transformers cannot open {name!r}: {str(error).strip().splitlines()[0]} Give a name of the "
+            f"transformers cannot open {name!r}: {why} Give a name of the "
             "Hugging Face hub or a folder with config.json."
         ) from error
     model = getattr(model, "vision_model", model)
@@ -126,15 +127,16 @@ def hf_encoder(name: str, *, channels: int, pretrained: bool) -> Foreign:
 
 def _refuse_kernels(name: str, config: Any) -> None:
     """Refuses attention by a repository of kernels, which is code that transformers would fetch and run."""
-    parts = [config, *(getattr(config, key, None) for key in getattr(config, "sub_configs", ()))]
-    for part in parts:
-        for key in ("_attn_implementation", "_experts_implementation"):
-            asked = getattr(part, key, None)
-            if isinstance(asked, str) and "/" in asked:
-                raise InputError(
-                    f"the config.json of {name!r} asks for {asked!r}, which is code from the hub and not run here. "
-                    "Take `attn_implementation` out of it."
-                )
+    for key in ("_attn_implementation", "_experts_implementation"):
+        asked = getattr(config, key, None)
+        if isinstance(asked, str) and "/" in asked:
+            raise InputError(
+                f"the config.json of {name!r} asks for {asked!r}, which is code from the hub and not run here. "
+                f"Take `{key.removeprefix('_')}` out of it."
+            )
+    for part in vars(config).values() if config is not None else ():
+        if hasattr(part, "_attn_implementation"):
+            _refuse_kernels(name, part)
 
 
 class FunctionEncoder(nn.Module):
