@@ -20,7 +20,7 @@ from contrascope.runs.settings import RunSettings
 from contrascope.runs.store import refuse
 from contrascope.settings import differences, from_json, to_json
 from contrascope.training.checksums import STATE, newest_whole, set_aside_damaged
-from contrascope.training.course import Segment, continued, whole
+from contrascope.training.course import Segment, continued, in_order, whole
 from contrascope.training.optim import learning_rate
 
 SEGMENTS = SegmentsRecord.FILE
@@ -157,7 +157,12 @@ def segments_of(out: Path, state: dict[str, Any] | None = None) -> tuple[Segment
         found.require("segments")
         if found.wrong:  # left out, it would change the training
             raise InputError(f"{' '.join(found.notices)} Restore it, or start the run anew.")
-        return tuple(from_json(Segment, as_tree(one), path=str(path)) for one in found.writable().segments)
+        segments = tuple(
+            from_json(Segment, as_tree(one), path=str(path)) for one in found.writable().segments
+        )
+        if not in_order(segments):
+            raise InputError(f"{path} is damaged (its segments do not follow one another). Restore the file.")
+        return segments
     state = newest(out) if state is None else state
     return () if state is None else whole(state["steps"])
 
@@ -180,6 +185,9 @@ def _known(out: Path) -> Read[EnvironmentRecord] | None:
         return None
     found = read_record(EnvironmentRecord, path)
     found.writable()
+    unsaid = {*found.wrong, *(found.missing if found.format else ())} & set(SAME)
+    if unsaid:  # what is not known cannot be compared
+        raise InputError(f"{' '.join(found.notices)} Restore {path}, or start the run anew in another --out.")
     return found
 
 
