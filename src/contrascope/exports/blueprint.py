@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from contrascope import records
@@ -16,6 +15,7 @@ from contrascope.encoders.encoder import Encoder
 from contrascope.encoders.resnet import ResNet
 from contrascope.encoders.settings import EncoderSettings
 from contrascope.errors import InputError
+from contrascope.features.sealed import read_sealed, save_sealed
 from contrascope.settings import from_json, to_json
 
 WEIGHTS, SETTINGS = "model.safetensors", "encoder.json"
@@ -75,7 +75,7 @@ def trunk_tensors(encoder: Encoder) -> dict[str, Tensor]:
 
 def save_tensors(tensors: dict[str, Tensor], folder: Path) -> Path:
     """Writes model.safetensors with the mark that transformers and timm look for."""
-    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    save_sealed(tensors, folder / WEIGHTS, {"format": "pt"})
     return folder / WEIGHTS
 
 
@@ -101,7 +101,7 @@ def load_encoder(folder: Path | str) -> Encoder:
         raise InputError(f"{folder / SETTINGS} is damaged ({error}). Export the run again.") from error
     try:
         return rebuilt(
-            Blueprint(settings=settings, channels=channels, size=size), load_file(folder / WEIGHTS)
+            Blueprint(settings=settings, channels=channels, size=size), read_sealed(folder / WEIGHTS)[0]
         )
     except FileNotFoundError:
         raise InputError(f"no {WEIGHTS} in {folder}: is this the folder of an export?") from None

@@ -5,12 +5,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
+import safetensors
 
 from contrascope import records
 from contrascope.errors import InputError
 from contrascope.evaluation.augmented import Fit, Move
-from contrascope.records.inside import removed
+from contrascope.features.sealed import read_sealed, save_sealed
+from contrascope.records.inside import removed, whole_file
 from contrascope.records.suites import AugmentedRecord, MoveEntry, RobustEntry
 from contrascope.records.typed import as_part
 from contrascope.runs.store import OpenRecord, kept
@@ -74,14 +75,15 @@ def forget_parts(out: Path | None) -> None:
 def _write(fit: Fit, path: Path) -> None:
     tensors = {name: getattr(fit, name).contiguous() for name in TENSORS}
     numbers = {"norm": repr(fit.norm), "chosen": repr(fit.chosen)}
-    records.write_atomic(path, safetensors.torch.save(tensors, metadata=numbers))
+    with whole_file(path) as partial:
+        save_sealed(tensors, partial, numbers)
 
 
 def _read(path: Path, copy: str) -> Fit:
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            held: dict[str, Any] = {name: file.get_tensor(name) for name in TENSORS}
-            held |= {name: float(value) for name, value in file.metadata().items()}
-    except (OSError, ValueError, AttributeError, safetensors.SafetensorError) as error:
+        tensors, numbers = read_sealed(path, needed=True)
+        held: dict[str, Any] = {name: tensors[name] for name in TENSORS}
+        held |= {name: float(value) for name, value in numbers.items()}
+    except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
         raise InputError(f"{path} is damaged: {error}") from error
     return Fit(name=copy, **held)
