@@ -58,5 +58,5 @@ def tensor_sum(tensors: Mapping[str, Tensor], words: Mapping[str, str]) -> str:
     found = hashlib.sha256(json.dumps(sorted(words.items())).encode())
     for name, tensor in sorted(tensors.items()):
         found.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
-        found.update(tensor.reshape(-1).view(torch.uint8).numpy())
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return found.hexdigest()
