@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from specimens import weights
 
 from contrascope.errors import InputError
-from contrascope.features.sums import load_checked
+from contrascope.features.sealed import read_sealed
 from contrascope.reports import page as pages
 from contrascope.runs.load import load_run
 
@@ -108,11 +108,11 @@ def test_no_changed_bit_of_a_checkpoint_is_accepted(name, count, specimens, expe
 @pytest.mark.parametrize("name", ["export/model.safetensors", "features.safetensors", "run/features/*"])
 def test_no_changed_bit_of_tensors_that_carry_a_sum_is_accepted(name, count, specimens, tmp_path):
     path = next(iter(sorted(copied(specimens, tmp_path / "work").glob(name))))
-    whole, (tensors, _) = path.read_bytes(), load_checked(path)
+    whole, (tensors, _) = path.read_bytes(), read_sealed(path)
     for place, changed in flips(whole, count, seed=name):
         path.write_bytes(changed)
         try:
-            found, _ = load_checked(path)
+            found, _ = read_sealed(path)
         except (InputError, SafetensorError):
             continue
         consumers.same(found, tensors)  # the header's own words, such as the name of the sum

@@ -33,6 +33,8 @@ CURES = {
     errno.ENOMEM: "End other programs, or give the machine more memory.",
 }
 """What helps against an error of the operating system, by its number."""
+OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of writing, which come without a name where stdout was written to: our files name themselves."""
 OUTPUT = "the output"
 """What is named where writing to stdout fails."""
 PLAIN = {"─": "-", "━": "-", "═": "-", "│": "|", "┃": "|", "║": "|", "–": "-", "·": "-", "×": "x"}
@@ -101,7 +103,7 @@ def _of_system(error: OSError) -> str:
     if error.errno is None or error.strerror is None:
         return f"{_first_line(error)}. Check the file or the connection that it names, and try again."
     place = error.filename
-    if place is None and _stdout_fails():
+    if place is None and error.errno in OF_WRITING and _stdout_fails():
         place = OUTPUT
         unheard_from_now()
     where = f"{os.fsdecode(place) if isinstance(place, bytes) else place}: " if place is not None else ""
@@ -109,7 +111,9 @@ def _of_system(error: OSError) -> str:
 
 
 def _stdout_fails() -> bool:
+    """Whether stdout takes a line end; what failed before may be gone from its buffer."""
     try:
+        sys.stdout.write("\n")
         sys.stdout.flush()
     except (OSError, ValueError):
         return True

@@ -1,6 +1,5 @@
 """From words to an exit code; what a command computes goes to stdout, what it says meanwhile to stderr."""
 
-import contextlib
 import signal
 import sys
 from collections.abc import Sequence
@@ -28,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     speakable()
     with terminable():
         try:
-            return _dispatch(words)
+            return _heard(words)
         except EndedError as end:
             _end(end.code, end.sentence)
             raise SystemExit(end.code) from None
@@ -47,6 +46,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _end(WRONG_INPUT, sentence)
 
 
+def _heard(words: list[str]) -> int:
+    """The exit code once all that was printed has left; what cannot leave raises here and not as Python ends."""
+    try:
+        code = _dispatch(words)
+    except SystemExit:  # by --help-all, or a word that is wrong
+        sys.stdout.flush()
+        raise
+    sys.stdout.flush()
+    return code
+
+
 def _dispatch(words: list[str]) -> int:
     if words[:1] == ["help"]:
         words = [*words[1:2], "--help"]
@@ -63,13 +73,7 @@ def _dispatch(words: list[str]) -> int:
     if command is None:
         raise InputError(f"there is no command {name!r}. {did_you_mean(name, all_commands())}")
     allow_typed(words)
-    try:
-        code = command(rest)
-    except SystemExit:  # by --help-all, or a word that is wrong
-        sys.stdout.flush()
-        raise
-    sys.stdout.flush()
-    return code
+    return command(rest)
 
 
 def usage() -> str:
@@ -101,8 +105,10 @@ def _stopped(words: list[str], stop: KeyboardInterrupt) -> int:
 
 def _end(code: int, sentence: str, *, after: str = "") -> int:
     """Writes the sentence; on a terminal on a line of its own, where something stands there already."""
-    with contextlib.suppress(OSError, ValueError):  # whoever read it went away; the code still tells
+    try:
         line = "\n" if after and sys.stderr.isatty() else ""
         sys.stderr.write(f"{line}contrascope: {sentence}\n")
         sys.stderr.flush()
+    except (OSError, ValueError):  # whoever read it went away; the code still tells
+        unheard_from_now()
     return code

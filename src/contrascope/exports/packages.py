@@ -26,7 +26,7 @@ def package(name: str) -> ModuleType:
     top = name.partition(".")[0]
     try:
         return importlib.import_module(name)
-    except (ImportError, RuntimeError) as error:
+    except (ImportError, OSError, RuntimeError, AttributeError) as error:
         if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == top:
             raise MissingExtraError(
                 f"this needs the package {top}, which is not installed. "

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.torch
 import torch
 from torch import Tensor
 
 from contrascope.errors import InputError, did_you_mean
 from contrascope.features.features import Features
 from contrascope.features.parquet import read_parquet
-from contrascope.features.sums import SUM, load_checked, tensors_sum
+from contrascope.features.sealed import read_sealed, save_sealed
 from contrascope.records.inside import whole_file
 from contrascope.records.regular import parsed
 
@@ -37,8 +36,7 @@ def save_features(features: Features, path: Path | str) -> Path:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     if suffix == ".safetensors":
         columns = dict(zip(map(str, range(len(features.y))), features.y, strict=True))
-        told = columns | {SUM: tensors_sum(tensors)}
-        _replace(path, lambda temp: safetensors.torch.save_file(tensors, temp, metadata=told))
+        _replace(path, lambda temp: save_sealed(tensors, temp, columns))
     elif suffix == ".npz":
         arrays: dict[str, Any] = {name: _numpy(tensor) for name, tensor in tensors.items()}
         _replace(path, lambda temp: _open_save(temp, lambda file: np.savez(file, **arrays)))
@@ -62,38 +60,38 @@ class Arrays:
     """[n]."""
 
 
-def load_features(path: Path | str) -> Features:
+def load_features(path: Path | str, *, sealed: bool = False) -> Features:
     """Features from a file of `save_features`, or from arrays made anywhere; see `load_arrays`.
 
-    Checked as every `Features` is: shapes, lengths, finite values.
+    Checked as every `Features` is: shapes, lengths, finite values; `sealed`: it must carry a checksum.
     """
-    found = load_arrays(path)
+    found = load_arrays(path, sealed=sealed)
     try:
         return Features(h=found.h, z=found.z, y=found.y, ids=found.ids)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 
 
-def load_arrays(path: Path | str) -> Arrays:
+def load_arrays(path: Path | str, *, sealed: bool = False) -> Arrays:
     """Arrays from a .safetensors, .npz, .npy or .parquet file; `.npy` is mapped into memory, not read.
 
     An array "n dim" counts as one view. Keys: h (needed), z, ids, y.NAME for labels, or y for one column
     named "label"; without ids the images count from 0. Parquet: a column h of lists of numbers, z likewise,
-    and every column of integers is a label column.
+    and every column of integers is a label column. A .safetensors file of ours carries a checksum, which must agree.
     """
     path = Path(path)
     suffix = _suffix(path, READABLE)
     if not path.exists():
         raise InputError(f"no file {path}. Write it with save_features, or check the path.")
     with parsed(path, f"{suffix} file of plain numbers", "Write it anew, or check the path."):
-        tensors, order = _read(path, suffix)
+        tensors, order = _read(path, suffix, sealed=sealed)
     return _arrays(tensors, order, path)
 
 
-def _read(path: Path, suffix: str) -> tuple[dict[str, Tensor], list[str]]:
+def _read(path: Path, suffix: str, *, sealed: bool) -> tuple[dict[str, Tensor], list[str]]:
     """Tensors by key, and the keys of the labels in the order they were saved in."""
     if suffix == ".safetensors":
-        tensors, columns = load_checked(path)
+        tensors, columns = read_sealed(path, needed=sealed)
         return tensors, [f"y.{columns[key]}" for key in sorted(filter(str.isdigit, columns), key=int)]
     if suffix == ".npy":
         return {"h": _tensor(np.load(path, allow_pickle=False, mmap_mode="c"))}, []

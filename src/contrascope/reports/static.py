@@ -60,7 +60,7 @@ def write_figure(paths: Sequence[Path], name: str, out: Path, *, width: float = 
 def _rendered(found: Panels, suffix: str, width: float) -> bytes:
     try:
         import matplotlib as mpl
-    except ImportError as error:
+    except (ImportError, OSError, RuntimeError, AttributeError) as error:
         raise MissingExtraError(
             f"figures need matplotlib, which cannot be imported ({error}). Run: pip install 'contrascope[figures]'"
         ) from error

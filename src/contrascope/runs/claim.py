@@ -47,7 +47,9 @@ def claimed(out: Path) -> Iterator[None]:
                 if records.SETTINGS in fresh and not isinstance(error, NonFiniteLossError | StoppedError):
                     _take_back(out, fresh)
                 raise
-    except Exception:
+    except Exception as error:
+        if out in made and isinstance(error, OSError):
+            removed(out / records.LOCK)  # of a disk on which not even the lock could be written
         for folder in made:
             with contextlib.suppress(OSError):
                 folder.rmdir()

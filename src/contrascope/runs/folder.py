@@ -110,6 +110,7 @@ def begin_run(
     facts = _facts(images, device=device, processes=processes, per_epoch=per_epoch)
     known, state = _known(out), newest(out, say=to_stderr)
     _check_images(out, _said(known), state, facts)
+    _say_processes(_said(known), facts)
     segments = planned(settings, out, state, steps=per_epoch * _epochs(settings), per_epoch=per_epoch)
     out.mkdir(parents=True, exist_ok=True)
     if state is not None:
@@ -216,6 +217,15 @@ def _check_images(
         f"{out} was trained on other images",
         "Give those images, or start in another --out.",
     )
+
+
+def _say_processes(known: dict[str, Any], facts: dict[str, Any]) -> None:
+    """Another number of processes goes on with gradients that are equal on average, not with the same bits."""
+    before = known.get("processes", facts["processes"])
+    if before != facts["processes"]:
+        to_stderr(
+            f"contrascope: processes: {before} -> {facts['processes']}; the last bits of numbers may differ."
+        )
 
 
 def _write_segments(out: Path, segments: tuple[Segment, ...], settings: RunSettings, per_epoch: int) -> None:
