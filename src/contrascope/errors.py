@@ -3,9 +3,23 @@
 import difflib
 from collections.abc import Iterable
 
+LONGEST = 4000
+"""Characters of a message."""
+
 
 class InputError(ValueError):
-    """What came, what was expected, what to do. The command line exits with code 2 on it."""
+    """What came, what was expected, what to do. The command line exits with code 2 on it.
+
+    A long message, where a file gave a name of many thousand letters say, keeps its beginning and its end.
+
+    >>> len(str(InputError("x" * 100_000)))
+    4000
+    """
+
+    def __init__(self, message: str = "") -> None:
+        kept = (LONGEST - 3) // 2
+        cut = len(message) > LONGEST
+        super().__init__(f"{message[: kept + 1]}...{message[-kept:]}" if cut else message)
 
 
 class MissingSplitError(InputError):

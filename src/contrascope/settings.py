@@ -1,6 +1,5 @@
 """Settings as values: frozen dataclasses to JSON and back, differences, and strict reading."""
 
-import contextlib
 import dataclasses
 import enum
 import hashlib
@@ -19,6 +18,8 @@ from contrascope.imports import from_file
 T = TypeVar("T")
 Kind = TypeVar("Kind", bound=type)
 KIND = "kind"
+LARGEST = 2**62
+"""What the size of every number in settings is below, so that sums of two still fit where they go."""
 
 
 SMALLEST = 1e-10
@@ -190,9 +191,10 @@ def _read_plain(kind: Any, data: Any, path: str) -> Any:
         return data
     if kind is types.NoneType and data is None:
         return None
+    if isinstance(data, (int, float)) and not -LARGEST < data < LARGEST:
+        raise InputError(f"{path} is {brief(data)}; expected a number below {LARGEST:.0e}.")
     if kind is float and isinstance(data, int) and not isinstance(data, bool):
-        with contextlib.suppress(OverflowError):
-            return float(data)
+        return float(data)
     if kind is Path and isinstance(data, str):
         return Path(data)
     if isinstance(kind, type) and isinstance(data, kind) and (kind is bool or not isinstance(data, bool)):

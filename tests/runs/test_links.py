@@ -253,8 +253,9 @@ def test_probes_of_a_suite_are_not_kept_or_removed_through_a_link(tmp_path, outs
     before = content(outside)
     (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / place).symlink_to(outside)
-    for act in (lambda: parts(tmp_path, "p").fit("a", fit), lambda: parts(tmp_path, "p").finish({})):
-        with pytest.raises((InputError, TypeError)):
+    together = {"l_ar": 1.0, "l_ar_unit": 1.0}
+    for act in (lambda: parts(tmp_path, "p").fit("a", fit), lambda: parts(tmp_path, "p").finish(together)):
+        with pytest.raises(InputError, match=SAID):
             act()
     if place.endswith("parts"):
         with pytest.raises(InputError, match=SAID):

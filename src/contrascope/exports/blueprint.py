@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from contrascope import records
@@ -15,7 +14,7 @@ from contrascope.encoders.encoder import Encoder
 from contrascope.encoders.resnet import ResNet
 from contrascope.encoders.settings import EncoderSettings
 from contrascope.errors import InputError
-from contrascope.features.sums import SUM, load_checked, tensors_sum
+from contrascope.features.sealed import read_sealed, save_sealed
 from contrascope.records.regular import parsed
 from contrascope.records.typed import read_tree
 from contrascope.settings import from_json, to_json
@@ -86,7 +85,7 @@ def trunk_tensors(encoder: Encoder) -> dict[str, Tensor]:
 
 def save_tensors(tensors: dict[str, Tensor], folder: Path) -> Path:
     """Writes model.safetensors with the mark that transformers and timm look for."""
-    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt", SUM: tensors_sum(tensors)})
+    save_sealed(tensors, folder / WEIGHTS, {"format": "pt"})
     return folder / WEIGHTS
 
 
@@ -109,7 +108,7 @@ def load_encoder(folder: Path | str) -> Encoder:
     made = from_json(Blueprint, {key: known[key] for key in _PARTS if key in known}, path=str(told))
     try:
         with parsed(folder / WEIGHTS, "file of tensors", "Export the run again."):
-            tensors, _ = load_checked(folder / WEIGHTS)
+            tensors, _ = read_sealed(folder / WEIGHTS)
         return rebuilt(made, tensors)
     except FileNotFoundError:
         raise InputError(f"no {WEIGHTS} in {folder}: is this the folder of an export?") from None

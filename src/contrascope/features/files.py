@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -14,7 +13,7 @@ from contrascope.data.array_files import map_npy, open_npz
 from contrascope.errors import InputError, did_you_mean
 from contrascope.features.features import Features
 from contrascope.features.parquet import read_names, read_parquet, write_table
-from contrascope.features.sums import SUM, load_checked, tensors_sum
+from contrascope.features.sealed import read_sealed, save_sealed
 from contrascope.features.table import write_rows
 from contrascope.records.inside import whole_file
 from contrascope.records.regular import parsed
@@ -49,8 +48,7 @@ def save_features(features: Features, path: Path | str) -> Path:
     if suffix == ".safetensors":
         columns = dict(zip(map(str, range(len(features.y))), features.y, strict=True))
         tensors |= {name: _bytes(words) for name, words in texts.items()}
-        told = columns | {SUM: tensors_sum(tensors)}
-        _replace(path, lambda temp: safetensors.torch.save_file(tensors, temp, metadata=told))
+        _replace(path, lambda temp: save_sealed(tensors, temp, columns))
     elif suffix == ".npz":
         arrays: dict[str, Any] = {name: _numpy(tensor) for name, tensor in tensors.items()}
         arrays |= {name: np.array(words) for name, words in texts.items()}
@@ -90,12 +88,12 @@ class Arrays:
     """Class names by label column, where the file says them."""
 
 
-def load_features(path: Path | str) -> Features:
+def load_features(path: Path | str, *, sealed: bool = False) -> Features:
     """Features from a file of `save_features`, or from arrays made anywhere; see `load_arrays`.
 
-    Checked as every `Features` is: shapes, lengths, finite values.
+    Checked as every `Features` is: shapes, lengths, finite values; `sealed`: it must carry a checksum.
     """
-    found = load_arrays(path)
+    found = load_arrays(path, sealed=sealed)
     try:
         return Features(
             h=found.h, z=found.z, y=found.y, ids=found.ids, names=found.names, classes=found.classes
@@ -104,20 +102,20 @@ def load_features(path: Path | str) -> Features:
         raise InputError(f"{path}: {error}") from error
 
 
-def load_arrays(path: Path | str) -> Arrays:
+def load_arrays(path: Path | str, *, sealed: bool = False) -> Arrays:
     """Arrays from a .safetensors, .npz, .npy or .parquet file; `.npy` is mapped into memory, not read.
 
     An array "n dim" counts as one view. Keys: h (needed), z, ids, y.NAME for labels, or y for one column
     named "label", names and classes.NAME (text, or bytes of UTF-8 with a zero after each); without ids the images
     count from 0. Parquet: a column h of lists of numbers, z likewise, id, name, and every other column of integers is
-    a label column.
+    a label column. A .safetensors file of ours carries a checksum, which must agree.
     """
     path = Path(path)
     suffix = _suffix(path, READABLE)
     if not path.exists():
         raise InputError(f"no file {path}. Write it with save_features, or check the path.")
     with parsed(path, f"{suffix} file of plain numbers", "Write it anew, or check the path."):
-        tensors, order, texts = _read(path, suffix)
+        tensors, order, texts = _read(path, suffix, sealed=sealed)
     return _arrays(tensors, order, texts, path)
 
 
@@ -125,10 +123,10 @@ Texts = dict[str, tuple[str, ...]]
 """Keys of `TEXTS` to what stands there."""
 
 
-def _read(path: Path, suffix: str) -> tuple[dict[str, Tensor], list[str], Texts]:
+def _read(path: Path, suffix: str, *, sealed: bool) -> tuple[dict[str, Tensor], list[str], Texts]:
     """Tensors by key, the keys of the labels in the order they were saved in, and what is text."""
     if suffix == ".safetensors":
-        tensors, columns = load_checked(path)
+        tensors, columns = read_sealed(path, needed=sealed)
         texts = {name: _words(tensors.pop(name).numpy()) for name in list(tensors) if _is_text(name)}
         return tensors, [f"y.{columns[key]}" for key in sorted(filter(str.isdigit, columns), key=int)], texts
     if suffix == ".npy":

@@ -29,7 +29,7 @@ class FeatureStore:
         return kept(
             self.folder.parent,
             f"{self.folder.name}/{digest(key, length=24)}.safetensors",
-            read=load_features,
+            read=lambda path: load_features(path, sealed=True),
             make=lambda: embed(module, None, images),
             write=save_features,
         )

@@ -22,7 +22,7 @@ from contrascope.runs.settings import RunSettings
 from contrascope.runs.store import refuse
 from contrascope.settings import differences, from_json, to_json
 from contrascope.training.checksums import STATE, newest_whole, set_aside_damaged
-from contrascope.training.course import Segment, continued, whole
+from contrascope.training.course import Segment, continued, in_order, whole
 from contrascope.training.optim import learning_rate
 
 SEGMENTS = SegmentsRecord.FILE
@@ -112,6 +112,7 @@ def begin_run(
     facts = _facts(images, device=device, processes=processes, per_epoch=per_epoch)
     known, state = _known(out), newest(out, say=to_stderr)
     _check_images(out, _said(known), state, facts)
+    _say_processes(_said(known), facts)
     segments = planned(settings, out, state, steps=per_epoch * _epochs(settings), per_epoch=per_epoch)
     out.mkdir(parents=True, exist_ok=True)
     if state is not None:
@@ -158,7 +159,12 @@ def segments_of(out: Path, state: dict[str, Any] | None = None) -> tuple[Segment
         found.require("segments")
         if found.wrong:  # left out, it would change the training
             raise InputError(f"{' '.join(found.notices)} Restore it, or start the run anew.")
-        return tuple(from_json(Segment, as_tree(one), path=str(path)) for one in found.writable().segments)
+        segments = tuple(
+            from_json(Segment, as_tree(one), path=str(path)) for one in found.writable().segments
+        )
+        if not in_order(segments):
+            raise InputError(f"{path} is damaged (its segments do not follow one another). Restore the file.")
+        return segments
     state = newest(out) if state is None else state
     return () if state is None else whole(state["steps"])
 
@@ -181,6 +187,9 @@ def _known(out: Path) -> Read[EnvironmentRecord] | None:
         return None
     found = read_record(EnvironmentRecord, path)
     found.writable()
+    unsaid = {*found.wrong, *(found.missing if found.format else ())} & set(SAME)
+    if unsaid:  # what is not known cannot be compared
+        raise InputError(f"{' '.join(found.notices)} Restore {path}, or start the run anew in another --out.")
     return found
 
 
@@ -209,6 +218,15 @@ def _check_images(
         f"{out} was trained on other images",
         "Give those images, or start in another --out.",
     )
+
+
+def _say_processes(known: dict[str, Any], facts: dict[str, Any]) -> None:
+    """Another number of processes goes on with gradients that are equal on average, not with the same bits."""
+    before = known.get("processes", facts["processes"])
+    if before != facts["processes"]:
+        to_stderr(
+            f"contrascope: processes: {before} -> {facts['processes']}; the last bits of numbers may differ."
+        )
 
 
 def _write_segments(out: Path, segments: tuple[Segment, ...], settings: RunSettings, per_epoch: int) -> None:

@@ -5,12 +5,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
-
 from contrascope import records
 from contrascope.evaluation.augmented import Fit, Move
-from contrascope.features.sums import SUM, load_checked, tensors_sum
-from contrascope.records.inside import removed
+from contrascope.features.sealed import read_sealed, save_sealed
+from contrascope.records.inside import removed, whole_file
 from contrascope.records.regular import parsed
 from contrascope.records.suites import AugmentedRecord, MoveEntry, RobustEntry
 from contrascope.records.typed import as_part
@@ -75,14 +73,13 @@ def forget_parts(out: Path | None) -> None:
 def _write(fit: Fit, path: Path) -> None:
     tensors = {name: getattr(fit, name).contiguous() for name in TENSORS}
     numbers = {name: repr(getattr(fit, name)) for name in NUMBERS}
-    records.write_atomic(
-        path, safetensors.torch.save(tensors, metadata=numbers | {SUM: tensors_sum(tensors)})
-    )
+    with whole_file(path) as partial:
+        save_sealed(tensors, partial, numbers)
 
 
 def _read(path: Path, copy: str) -> Fit:
     with parsed(path, "part of the suite", "Remove it."):
-        tensors, told = load_checked(path)
+        tensors, told = read_sealed(path, needed=True)
         held: dict[str, Any] = {name: tensors[name] for name in TENSORS}
         held |= {name: float(told[name]) for name in NUMBERS}
         return Fit(name=copy, **held)
