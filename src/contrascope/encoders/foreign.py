@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from contrascope.encoders.torchvision_operators import complete_torchvision
 from contrascope.errors import InputError, MissingExtraError, did_you_mean
 
 PACKAGES = {"timm": "timm", "hf": "transformers", "torchvision": "torchvision"}
@@ -26,6 +27,7 @@ class Foreign:
 
 def _package(prefix: str) -> ModuleType:
     name = PACKAGES[prefix]
+    complete_torchvision()  # all three import it
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:

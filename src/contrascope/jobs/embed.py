@@ -11,10 +11,12 @@ from contrascope.data.settings import DataSettings
 from contrascope.features.embed import embed
 from contrascope.features.features import Features
 from contrascope.features.files import save_features
+from contrascope.precision import single_precision
 from contrascope.progress import Progress, silent
 from contrascope.subjects.open import open_subject
 
 
+@single_precision()
 def embed_anything(
     thing: Any,
     data: Any = None,
