@@ -117,8 +117,8 @@ TWO = """
 import sys, torch
 tests, out = sys.argv[1:]
 sys.path[:0] = [tests, f"{tests}/training", f"{tests}/integrations"]
-from conftest import declare_torchvision_operators
-operators = declare_torchvision_operators()
+from contrascope.encoders.torchvision_operators import complete_torchvision
+complete_torchvision()
 torch.set_num_threads(1)
 from pathlib import Path
 import test_lightning

@@ -31,6 +31,7 @@ from contrascope.data.imageset import ImageSet
 from contrascope.data.memory import images_from
 from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError
+from contrascope.precision import single_precision
 from contrascope.progress import to_stderr
 from contrascope.records.advice import AdviceRecord
 from contrascope.records.entry import as_tree
@@ -84,6 +85,7 @@ class Advice:
     """The file with the best policy."""
 
 
+@single_precision()
 def advise(
     data: DataSettings | ImageSet,
     *,

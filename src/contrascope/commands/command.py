@@ -15,7 +15,7 @@ from contrascope.imports import FLAG, allow
 from contrascope.terminal.help import Shown, help_text
 from contrascope.terminal.progress import CommandProgress
 
-DONE, DIVERGED, WRONG_INPUT, BROKEN, SIGNALLED = 0, 1, 2, 3, 128
+DONE, DIVERGED, WRONG_INPUT, BROKEN, LOST, SIGNALLED = 0, 1, 2, 3, 4, 128
 """Exit codes; docs/commands.md has them as a table, and a test compares."""
 EXIT_CODES: Mapping[int, str] = MappingProxyType(
     {
@@ -23,6 +23,7 @@ EXIT_CODES: Mapping[int, str] = MappingProxyType(
         DIVERGED: "train: the loss is no number any more",
         WRONG_INPUT: "wrong input: one sentence says what came, what was expected and what to do",
         BROKEN: "a broken run: diagnose found a fault, or train stopped on an alarm (--monitor.stop)",
+        LOST: "train: another of several processes ended or does not answer",
         SIGNALLED + 2: "stopped by Ctrl-C",
         SIGNALLED + 15: "stopped by SIGTERM",
         SIGNALLED + 13: "whoever read the output went away, as `head` does",

@@ -11,7 +11,17 @@ from typing import Annotated, Literal
 import tyro
 
 from contrascope import records
-from contrascope.commands.command import BROKEN, CONFIG, DIVERGED, DONE, Command, Computing, Start, values_of
+from contrascope.commands.command import (
+    BROKEN,
+    CONFIG,
+    DIVERGED,
+    DONE,
+    LOST,
+    Command,
+    Computing,
+    Start,
+    values_of,
+)
 from contrascope.commands.ended import EndedError
 from contrascope.commands.settings_file import is_settings_file, name_of, read_settings
 from contrascope.errors import InputError, did_you_mean
@@ -73,6 +83,7 @@ def run(parsed: TrainArguments, progress: CommandProgress) -> int:
     from contrascope.terminal.tables import show_run, show_settings
     from contrascope.training.device import find_device
     from contrascope.training.interrupt import StoppedError
+    from contrascope.training.together import ProcessLostError
     from contrascope.training.watch import NonFiniteLossError
 
     settings = replace(parsed.settings, policy=in_place_of(parsed.settings.policy, parsed.policy))
@@ -92,6 +103,8 @@ def run(parsed: TrainArguments, progress: CommandProgress) -> int:
         raise EndedError(BROKEN, f"{alarmed} Look at it: contrascope diagnose {out}") from None
     except NonFiniteLossError as diverged:
         raise EndedError(DIVERGED, str(diverged)) from None
+    except ProcessLostError as lost:
+        raise EndedError(LOST, str(lost)) from None
     except KeyboardInterrupt as stop:
         raise _with_folder(stop, out) from None
     finally:

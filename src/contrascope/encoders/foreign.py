@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from contrascope.encoders.torchvision_operators import complete_torchvision
 from contrascope.errors import InputError, MissingExtraError, did_you_mean
 from contrascope.imports import import_typed, not_ending
 
@@ -28,6 +29,7 @@ class Foreign:
 
 def _package(prefix: str) -> ModuleType:
     name = PACKAGES[prefix]
+    complete_torchvision()  # all three import it
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:

@@ -3,6 +3,7 @@
 import importlib
 from types import ModuleType
 
+from contrascope.encoders.torchvision_operators import complete_torchvision
 from contrascope.errors import InputError, MissingExtraError
 
 EXTRAS = {
@@ -24,6 +25,7 @@ def package(name: str) -> ModuleType:
     contrascope.errors.MissingExtraError: this needs the package onnx...
     """
     top = name.partition(".")[0]
+    complete_torchvision()  # timm and transformers import it
     try:
         return importlib.import_module(name)
     except (ImportError, OSError, RuntimeError, AttributeError) as error:

@@ -11,10 +11,12 @@ from contrascope.errors import InputError
 from contrascope.gallery.gallery import write_gallery
 from contrascope.gallery.part import GallerySettings
 from contrascope.imports import NotAllowedError
+from contrascope.precision import single_precision
 from contrascope.reports.load import is_advice
 from contrascope.subjects.diagnose import diagnose_anything, write_diagnosis
 
 
+@single_precision()
 def complete(
     run: Path,
     *,

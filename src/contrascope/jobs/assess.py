@@ -21,6 +21,7 @@ from contrascope.evaluation.scores import table
 from contrascope.features.embed import embed, raw_pixels
 from contrascope.features.features import Features
 from contrascope.methods.base import Method
+from contrascope.precision import single_precision
 from contrascope.progress import Passes, Progress, Say, silent, unheard
 from contrascope.records.lookup import not_defined
 from contrascope.runs.bad_images import tell_images
@@ -39,6 +40,7 @@ PIXELS = "raw pixels"
 Rows = list[dict[str, Any]]
 
 
+@single_precision()
 def assess(
     encoder: nn.Module,
     projector: nn.Module | None,

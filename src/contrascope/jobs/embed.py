@@ -12,12 +12,14 @@ from contrascope.data.settings import DataSettings
 from contrascope.features.embed import embed
 from contrascope.features.features import Features
 from contrascope.features.files import check_format, save_features, save_rows
+from contrascope.precision import single_precision
 from contrascope.progress import Progress, Say, silent, unheard
 from contrascope.runs.bad_images import tell_images
 from contrascope.subjects.open import open_subject
 from contrascope.subjects.subject import Subject
 
 
+@single_precision()
 def embed_anything(
     thing: Any,
     data: Any = None,

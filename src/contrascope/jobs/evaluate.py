@@ -14,10 +14,12 @@ from contrascope.evaluation.evaluate import compare
 from contrascope.evaluation.protocol import Protocol
 from contrascope.features.features import Features
 from contrascope.jobs.assess import HELD_OUT, Rows, assess_subject, fitted_protocol
+from contrascope.precision import single_precision
 from contrascope.progress import Progress, Say, silent, unheard
 from contrascope.subjects.open import is_file, open_subject
 
 
+@single_precision()
 def evaluate_anything(
     thing: Any,
     source: str | Path | None = None,

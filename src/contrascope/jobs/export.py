@@ -24,6 +24,7 @@ from contrascope.exports.parquet import write_parquet
 from contrascope.exports.weights import Written, write_weights
 from contrascope.intervals import generator
 from contrascope.linalg import principal, unit_rows
+from contrascope.precision import single_precision
 from contrascope.progress import Progress
 from contrascope.records.inside import whole_folder
 from contrascope.reports.card import ExportedEncoder, model_card
@@ -81,6 +82,7 @@ class Exported:
     """What the user should know of it."""
 
 
+@single_precision()
 def export_run(
     run: Path | Run,
     settings: ExportSettings,
@@ -210,7 +212,7 @@ def _check_images(run: Run) -> tuple[FloatImages, str]:
     try:
         images = open_images(run.settings.data)
     except InputError:
-        noise = torch.rand((CHECKED, *run.image_shape), generator=generator(0, "export"))
+        noise = torch.rand((CHECKED, *run.image_shape), generator=generator(0, "export"), dtype=torch.float32)
         return noise, f"{CHECKED} images of noise (the run's own are not at hand)"
     count = min(CHECKED, len(images))
     return images.gather(torch.arange(count)).cpu().float() / 255, f"{count} of the run's images"

@@ -11,10 +11,12 @@ from contrascope import records
 from contrascope.augment.policy import Policy
 from contrascope.data.imageset import ImageSet
 from contrascope.data.open import open_images
+from contrascope.distributed import broadcast_value
 from contrascope.jobs.assess import Rows, assess_run, foreseen, knn_probe
 from contrascope.jobs.geometry_probe import GeometryProbe
 from contrascope.jobs.monitor_probe import Monitor
 from contrascope.methods.base import Method
+from contrascope.precision import single_precision
 from contrascope.progress import Progress, silent, to_stderr
 from contrascope.records.kinds import EvaluationRecord
 from contrascope.records.typed import as_record
@@ -38,10 +40,12 @@ from contrascope.training.order import steps_per_epoch
 from contrascope.training.probe import Probe
 from contrascope.training.settings import TrainingSettings
 from contrascope.training.step import check_parts
+from contrascope.training.together import lost_is_said, together
 from contrascope.training.track import check_trackers
 from contrascope.training.views import image_views
 
 
+@single_precision()
 def train(
     settings: RunSettings,
     out: Path,
@@ -63,16 +67,16 @@ def train(
     check_trackers(settings.training.trackers)
     settings.method.check()
     accelerator = accelerator_on(device)
-    main = accelerator.is_main_process
-    if main:
-        check_request(settings, out, resume=resume, more_epochs=True)
-    # images in memory have to be looked at before a finished run may be handed back
-    done = finished(settings, out) if resume and images is None else None
-    if done is not None:
-        return done if main else []
-    with contextlib.ExitStack() as held:
-        found = open_images(settings.data) if images is None else images
-        trained = _train(settings, out, found, accelerator, given=images, resume=resume, held=held)
+    main, done = accelerator.is_main_process, None
+    with lost_is_said(), contextlib.ExitStack() as held:
+        with together():
+            if main:
+                check_request(settings, out, resume=resume, more_epochs=True)
+                # images in memory have to be looked at before a finished run may be handed back
+                done = finished(settings, out) if resume and images is None else None
+        if broadcast_value(done is not None):
+            return done or []
+        trained = _train(settings, out, images, accelerator, resume=resume, held=held)
         if not main or not trained:
             return []
         return _assessed(settings, out, images, accelerator.device, progress)
@@ -81,37 +85,37 @@ def train(
 def _train(
     settings: RunSettings,
     out: Path,
-    images: ImageSet,
+    given: ImageSet | None,
     accelerator: Accelerator,
     *,
-    given: ImageSet | None,
     resume: bool,
     held: contextlib.ExitStack,
 ) -> bool:
     """Everything is built before the folder is begun and `held`; returns whether the images have labels."""
     main, processes = accelerator.is_main_process, accelerator.num_processes
-    check_count(images)
-    method = build(settings, images.shape)
-    policies = policies_for(settings.policy, images)
-    probes = _probes(settings, images, policies, accelerator.device)
-    views = image_views(method, policies, images, settings.training)
-    per_epoch = _steps_of_an_epoch(settings.training, method, images, processes)
-    if main:
-        held.enter_context(claimed(out))
-        begin_run(
-            settings,
-            out,
-            images,
-            resume=resume,
-            device=accelerator.device,
-            processes=processes,
-            per_epoch=per_epoch,
-        )
-        for line in told_of(images, listed=out / records.BAD_IMAGES):
-            to_stderr(f"contrascope: {line}")
-        for said in foreseen(settings.data if given is None else given, settings.protocol, images=images):
-            to_stderr(f"contrascope: {said}")
-    accelerator.wait_for_everyone()
+    with together():
+        images = open_images(settings.data) if given is None else given
+        check_count(images)
+        method = build(settings, images.shape)
+        policies = policies_for(settings.policy, images)
+        probes = _probes(settings, images, policies, accelerator.device)
+        views = image_views(method, policies, images, settings.training)
+        per_epoch = _steps_of_an_epoch(settings.training, method, images, processes)
+        if main:
+            held.enter_context(claimed(out))
+            begin_run(
+                settings,
+                out,
+                images,
+                resume=resume,
+                device=accelerator.device,
+                processes=processes,
+                per_epoch=per_epoch,
+            )
+            for line in told_of(images, listed=out / records.BAD_IMAGES):
+                to_stderr(f"contrascope: {line}")
+            for said in foreseen(settings.data if given is None else given, settings.protocol, images=images):
+                to_stderr(f"contrascope: {said}")
     segments = segments_of(out)
     if main:
         _say_how(segments)

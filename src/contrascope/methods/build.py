@@ -9,8 +9,10 @@ from contrascope.errors import InputError
 from contrascope.methods.base import Method
 from contrascope.methods.settings import MethodSettings, discover, info_of
 from contrascope.methods.split_norm import SplitBatchNorm
+from contrascope.precision import single_precision
 
 
+@single_precision()
 def build_method(settings: MethodSettings, encoder: nn.Module) -> Method:
     """The method around `encoder`, which becomes part of it and is changed in place.
 

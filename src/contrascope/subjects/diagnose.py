@@ -21,6 +21,7 @@ from contrascope.diagnosis.networks import (
     signals_on,
 )
 from contrascope.diagnosis.settings import DiagnosisSettings
+from contrascope.precision import single_precision
 from contrascope.progress import Passes, Progress, Say, silent, unheard
 from contrascope.records.diagnosis import DiagnosisRecord
 from contrascope.records.typed import as_record
@@ -68,6 +69,7 @@ def diagnose_anything(
     return diagnose_subject(subject, settings=settings, device=device, progress=progress)
 
 
+@single_precision()
 def diagnose_subject(
     subject: Subject,
     *,

@@ -21,6 +21,7 @@ from contrascope.features.features import Features
 from contrascope.features.files import READABLE, load_arrays
 from contrascope.features.rows import views_of
 from contrascope.methods.base import Method
+from contrascope.precision import single_precision
 from contrascope.runs.load import Run, load_run, random_twin_of
 from contrascope.subjects.subject import Kind, Origin, Subject
 
@@ -28,6 +29,7 @@ SIDE, CHANNELS = 224, 3
 """Of the images for an encoder that is opened without any."""
 
 
+@single_precision()
 def open_subject(
     thing: Any,
     *,

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from contrascope import records
 from contrascope.methods.base import Method
+from contrascope.precision import single_precision
 from contrascope.progress import to_stderr, unheard
 from contrascope.settings import to_json
 from contrascope.training.arithmetic import check_accumulation
@@ -31,6 +32,7 @@ from contrascope.training.views import Items, ViewMaker
 from contrascope.training.watch import LossWatch
 
 
+@single_precision()
 def fit(
     method: Method,
     items: Items,
@@ -230,5 +232,5 @@ class Loop:
     def _anyone(self, requested: bool) -> bool:
         if self.accelerator.num_processes == 1:
             return requested
-        flag = torch.tensor(float(requested), device=self.accelerator.device)
+        flag = torch.tensor(float(requested), dtype=torch.float32, device=self.accelerator.device)
         return bool(self.accelerator.reduce(flag, reduction="sum").item())  # pyright: ignore

@@ -137,7 +137,9 @@ def divergence(
     codes, classes = class_codes(y, h.shape[1], least=2)
     centres, _ = class_centres(h, y, block_rows=block_rows)
     unit = unit_rows(centres)
-    values = _pair_statistics(centres[None], torch.ones(1, len(classes), device=h.device))[0].tolist()
+    values = _pair_statistics(
+        centres[None], torch.ones(1, len(classes), dtype=torch.float32, device=h.device)
+    )[0].tolist()
     ends = [(value, value) for value in values]
     if draws:
         rows = mean_view(h, block_rows=block_rows)
