@@ -159,7 +159,8 @@ def test_what_has_no_folder_names_skipped_pictures_on_stderr(run, folder, capsys
     more = ["--out", str(tmp_path / "d.json")] if command == "diagnose" else ["--protocol.probes", "knn"]
     main([command, str(run), str(folder), "--data.on-bad-image", "skip", *more])
     told = capsys.readouterr().err
-    assert "2 pictures skipped" in told
+    assert told.count("20 pictures, 8 x 8, read as they are; 2 classes: cat, dog.") == 1
+    assert told.count("2 pictures skipped") == 1
     if command == "diagnose":
         assert bad_names(tmp_path / "d.bad_images.json") == ["cat 04.png", "dog 04.png"]
     else:
