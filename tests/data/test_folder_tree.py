@@ -72,6 +72,13 @@ def test_links_to_folders_are_followed_and_listed(tmp_path):
     assert found.links == {"dog": str(outside.resolve())}
 
 
+def test_the_folder_itself_may_be_hidden_or_a_link(tmp_path):
+    touch(tmp_path / ".photos", "cat/1.png", "2.png")
+    (tmp_path / "link").symlink_to(".photos")
+    for root in (tmp_path / ".photos", tmp_path / "link"):
+        assert read_tree(root).pictures == ("2.png", "cat/1.png")
+
+
 @pytest.mark.parametrize("target", [".", "..", "../..", "cat", "cat/deep"])
 def test_links_to_what_is_read_already_or_lies_above_end(tmp_path, target):
     root = touch(tmp_path / "up" / "root", "cat/1.png", "cat/deep/2.png")

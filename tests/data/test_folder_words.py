@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
@@ -92,3 +93,21 @@ def test_a_folder_whose_name_would_act_on_a_terminal_is_shown_plainly(write_fold
     folder = write_folder({"a.png": picture(8, 8)}, folder="red \x1b[31m\n")
     assert "\x1b" not in "".join(told(folder))
     assert "\n" not in "".join(told(folder))
+
+
+def test_links_are_listed_and_of_very_many_the_first(write_folder, tmp_path):
+    folder = write_folder({"cat/1.png": picture(8, 8)})
+    for number in range(25):
+        away = write_folder({f"{number}.png": picture(8, 8)}, folder=f"away{number:02}")
+        (folder / f"link{number:02}").symlink_to(away)
+    lines = told(folder)
+    assert f"link followed: link00 -> {tmp_path.resolve() / 'away00'}." in lines
+    assert sum(line.startswith("link followed") for line in lines) == 20
+    assert "and 5 more such links." in lines
+
+
+def test_a_part_of_a_set_says_how_the_whole_was_read(write_folder):
+    folder = write_folder({f"{number}.png": picture(8, 8) for number in range(3)})
+    for budget in (64, 0):
+        images = open_images(DataSettings(source=str(folder), memory_budget_mb=budget))
+        assert images.select(torch.tensor([1])).told == images.told

@@ -222,7 +222,7 @@ class InMemoryImages(ImageSet):
             yield ids.to(device), self.gather(ids).to(device)
 
     def select(self, ids: Int[Tensor, " kept"]) -> "InMemoryImages":
-        return InMemoryImages(
+        part = InMemoryImages(
             images=self.gather(ids),
             labels=take(self.labels, ids),
             name=self.name,
@@ -232,6 +232,8 @@ class InMemoryImages(ImageSet):
             fingerprint=content_hash([self.fingerprint.encode()], {"ids": ids}),
             row_names=self._names.select(ids),
         )
+        part.told = self.told
+        return part
 
     def to(self, device: torch.device | str) -> "InMemoryImages":
         return InMemoryImages(

@@ -75,7 +75,7 @@ class FileSource(AbstractSource):
     """Picture files below one folder."""
 
     def __init__(self, root: Path, files: tuple[Path, ...]) -> None:
-        self.name = str(root)
+        self.name = shown_name(str(root))
         self._root = root
         self._files = files
 

@@ -92,7 +92,7 @@ class StreamedImages(ImageSet):
             yield ids.to(device), images.to(device, non_blocking=on_gpu)
 
     def select(self, ids: Int[Tensor, " kept"]) -> "StreamedImages":
-        return StreamedImages(
+        part = StreamedImages(
             source=self._source,
             rows=self._rows[ids.cpu()],
             shape=self._shape,
@@ -105,6 +105,8 @@ class StreamedImages(ImageSet):
             workers=self._workers,
             budget=self._budget,
         )
+        part.told = self.told
+        return part
 
     def to(self, device: torch.device | str) -> "StreamedImages":
         del device

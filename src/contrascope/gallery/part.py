@@ -51,7 +51,7 @@ class Part:
     ids: Tensor
     """Their ids in the split."""
     names: tuple[str, ...]
-    """The file that each came from, or its id in words."""
+    """The file that each came from, or its row in the source in words."""
     h: Tensor
     """Clean images [n dim]."""
     views: Tensor
@@ -87,8 +87,7 @@ def measure_part(
         device=device,
     )
     aligned = image_alignment(unit_views(viewed.h))
-    numbered = tuple(f"image {id_}" for id_ in ids.tolist())
-    names = some.names() if some.has_names else numbered
+    names = tuple(f"image {name}" if name.isdecimal() else name for name in some.names())
     return Part(
         images=some, ids=ids, names=names, h=clean.h[0], views=viewed.h, z=viewed.z, alignment=aligned
     )

@@ -63,8 +63,7 @@ def assess(
     allow says so in its row; where they allow none, nothing is embedded.
     """
     train, test, split = evaluation_sets(data, protocol)
-    for images in (train,) if split == HELD_OUT else (train, test):
-        tell_images(images, say)
+    tell_sets(train, test, split, say)
     if train.y is None:
         source = repr(data.source) if isinstance(data, DataSettings) else data.name
         raise InputError(f"{source} has no labels; kNN, linear and nearest-centre scores need some.")
@@ -146,6 +145,12 @@ def evaluation_sets(
             continue
     learn, kept = held_out(len(train), seed=protocol.seed)
     return train.select(learn), train.select(kept), HELD_OUT
+
+
+def tell_sets(train: ImageSet, test: ImageSet, split: str, say: Say) -> None:
+    """Says how both sets were read and what was skipped; of a held-out part it is said once."""
+    for images in (train,) if split == HELD_OUT else (train, test):
+        tell_images(images, say)
 
 
 def facts_of(train: ImageSet, test: ImageSet) -> LabelFacts:

@@ -22,7 +22,7 @@ from contrascope.evaluation.published import AUGMENTED_COPIES, PUBLISHED_AUGMENT
 from contrascope.evaluation.suites import AugmentedSettings
 from contrascope.features.embed import embed
 from contrascope.features.features import Features
-from contrascope.jobs.assess import evaluation_sets, facts_of
+from contrascope.jobs.assess import evaluation_sets, facts_of, tell_sets
 from contrascope.progress import Say
 from contrascope.records.requests import RequestEntry
 from contrascope.records.suites import AugmentedRecord
@@ -61,6 +61,7 @@ def augmented_suite(
     images = subject.images if images is None else images  # the former says what is missing
     networks = networks_for_any_images(subject, references=settings.references, device=device)
     train, test, split = evaluation_sets(images, protocol)
+    tell_sets(train, test, split, say)
     source = images.source if isinstance(images, DataSettings) else images.name
     if train.y is None:
         raise InputError(f"{source!r} has no labels; a probe needs some. Set data.labels.")

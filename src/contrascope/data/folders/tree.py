@@ -89,7 +89,7 @@ def read_tree(root: Path) -> FolderTree:
 
     Raises `InputError` for a folder that cannot be opened.
     """
-    walk = _FolderWalk(root)
+    walk = _TreeWalk(root)
     walk.folder("", _place(root))
     while walk.pending:
         walk.link("/".join(heapq.heappop(walk.pending)))
@@ -109,7 +109,7 @@ def read_tree(root: Path) -> FolderTree:
     )
 
 
-class _FolderWalk:
+class _TreeWalk:
     """A walk that knows every folder that it was in."""
 
     def __init__(self, root: Path) -> None:

@@ -10,6 +10,8 @@ from contrascope.data.folders.tree import FolderTree
 from contrascope.data.imageset import ImageSet
 from contrascope.data.source import AbstractSource
 
+LINKS = 20
+"""Links that have a line each."""
 LOOK_AT = 200
 """Pictures, evenly spaced, whose sizes are looked at."""
 
@@ -53,11 +55,13 @@ def _classes(images: ImageSet) -> str:
 
 
 def _of_tree(tree: FolderTree) -> list[str]:
-    said = [f"link followed: {name} -> {target}" for name, target in list(tree.links.items())[:LOOK_AT]]
-    said += [
-        f"link not followed: {name} leads to {real or 'the folder itself'}, which is read already"
-        for name, real in tree.twins.items()
-    ]
+    said = _first([f"link followed: {name} -> {target}" for name, target in tree.links.items()])
+    said += _first(
+        [
+            f"link not followed: {name} leads to {real or '.'}, which is read already"
+            for name, real in tree.twins.items()
+        ]
+    )
     if tree.loops:
         said.append(f"links to a folder that they lie in are not followed: {listed(tree.loops)}")
     if tree.ignored:
@@ -67,6 +71,12 @@ def _of_tree(tree: FolderTree) -> list[str]:
     if tree.empty:
         said.append(f"folders without pictures: {listed(tree.empty)}")
     return said
+
+
+def _first(lines: list[str]) -> list[str]:
+    """The first lines of many alike, and how many more there are."""
+    more = len(lines) - LINKS
+    return lines if more <= 0 else [*lines[:LINKS], f"and {more:,} more such links"]
 
 
 def _kinds(others: dict[str, int]) -> str:
