@@ -58,7 +58,7 @@ def picture_endings() -> frozenset[str]:
     """
     Image.init()
     known = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}
-    return frozenset(known - set(NO_PICTURES))
+    return frozenset((known | {".heic", ".heif"}) - set(NO_PICTURES))
 
 
 def is_ignored(name: str) -> bool:
