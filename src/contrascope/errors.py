@@ -16,6 +16,10 @@ class MissingExtraError(InputError, ImportError):
     """A package of an optional extra is needed and absent; the message names the extra."""
 
 
+class LabelWarning(UserWarning):
+    """Labels allow no score, or not for all images; the message names the classes. Commands print it with the table."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A sentence that offers the nearest known word, or lists the known ones.
 

@@ -36,6 +36,7 @@ from contrascope.records.entry import as_tree
 from contrascope.records.gallery import PolicyGalleryRecord
 from contrascope.records.requests import RequestEntry
 from contrascope.records.typed import as_record, read_record
+from contrascope.runs.bad_images import tell_images
 from contrascope.runs.store import Request, Store, begin
 from contrascope.settings import from_json, to_json
 from contrascope.training.interrupt import Interrupted
@@ -115,6 +116,7 @@ def advise(
         done = finished(folder, budget=budget)
         if done is not None:
             return _handed_back(replace(done, policy=str(out)))
+        tell_images(images, to_stderr, beside=folder)
         job = AdviceJob(store=store, settings=settings, base=base, budget=budget, end=end, device=device)
         return _measured(images, labels, job, out=out)
 

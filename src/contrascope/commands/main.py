@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 
 from contrascope.commands.command import (
@@ -17,7 +18,7 @@ from contrascope.commands.command import (
 from contrascope.commands.ended import EndedError, Terminated, terminable
 from contrascope.commands.old_spellings import renewed
 from contrascope.commands.train import recipe_lines
-from contrascope.errors import InputError, did_you_mean
+from contrascope.errors import InputError, LabelWarning, did_you_mean
 from contrascope.methods.allowed import allow_typed
 from contrascope.training.interrupt import Interrupted
 
@@ -64,7 +65,9 @@ def _dispatch(words: list[str]) -> int:
     if command is None:
         raise InputError(f"there is no command {name!r}. {did_you_mean(name, all_commands())}")
     allow_typed(words)
-    code = command(rest)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LabelWarning)  # the tables say it
+        code = command(rest)
     sys.stdout.flush()
     return code
 

@@ -99,6 +99,8 @@ def open_arrays(settings: DataSettings, cache_dir: Path | None = None) -> ImageS
     class_names: dict[str, tuple[str, ...]] = {}
     for column, names in _label_columns(arrays, splits, settings, path).items():
         every = {split: _flat(_values(arrays[name], path)) for split, name in names.items()}
+        if not any(split in every for split in chosen):
+            continue  # another split has labels, this one has none
         labels[column], class_names[column] = class_indices(
             np.concatenate([every[split] for split in chosen if split in every]),
             column=column,

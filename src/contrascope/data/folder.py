@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from contrascope.data.folders.layout import listed
-from contrascope.data.folders.names import shown_name
 from contrascope.data.folders.reading import read_folder
 from contrascope.data.folders.tables import tables_beside
 from contrascope.data.folders.tree import FolderTree, ending, read_tree
@@ -49,7 +48,7 @@ def _reads_parquet(tree: FolderTree, settings: DataSettings) -> bool:
     if settings.image_column is not None:
         return True
     raise InputError(
-        f"{shown_name(str(tree.root))} can be read in two ways: {len(tree.pictures):,} picture files, or the pictures in "
+        f"{tree.shown} can be read in two ways: {len(tree.pictures):,} picture files, or the pictures in "
         f"Parquet files ({listed(held, 3)}). Take the former with data.layout='classes', the latter with "
         "data.image_column, or give one of their folders as data.source."
     )

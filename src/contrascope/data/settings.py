@@ -21,7 +21,7 @@ class DataSettings:
     labels: str | None = None
     """Label columns, separated by commas, the first one primary; unset: all found ones; `none`: no labels."""
     layout: Literal["classes", "splits"] | None = None
-    """What folders named train, validation or test are: `splits`, or `classes` as others are; unset: by the whole tree."""
+    """What folders named train, validation or test are: `splits`, or `classes` as others are; unset: seen from all."""
     image_column: str | None = None
     """Column or array that holds the images; unset: found by its type."""
     size: int | None = None

@@ -29,6 +29,8 @@ def embedding_map(parts: dict[str, Part], settings: GallerySettings) -> dict[str
         "splits": list(parts),
         "id": torch.cat([part.ids for part in held]).tolist(),
     }
+    if any(part.images.has_names for part in held):
+        found["names"] = [name for part in held for name in part.names]
     if all(y is not None for y in labels):
         found["label"] = torch.cat([y for y in labels if y is not None]).tolist()
     if importlib.util.find_spec("umap") is not None:

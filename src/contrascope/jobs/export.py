@@ -28,6 +28,7 @@ from contrascope.linalg import principal, unit_rows
 from contrascope.progress import Progress
 from contrascope.reports.card import ExportedEncoder, model_card
 from contrascope.reports.load import load
+from contrascope.runs.bad_images import told_of
 from contrascope.runs.load import Run, policies_for
 from contrascope.subjects.open import open_subject
 from contrascope.subjects.subject import Subject
@@ -134,7 +135,10 @@ def _table(
     with _bar("writing") as progress:
         (write_parquet if settings.to == "parquet" else write_csv)(table, file, progress=progress)
     shares = " and ".join(f"{100 * share:.0f} %" for share in explained)
-    notes = [f"{len(images):,} images; x and y are PCA of unit rows ({shares} of the variance)"]
+    notes = [
+        *told_of(images),
+        f"{len(images):,} images; x and y are PCA of unit rows ({shares} of the variance)",
+    ]
     if settings.to == "parquet":
         notes.append(f"open: embedding-atlas {file} --image image --x x --y y --neighbors neighbours")
     return Exported(path=file, notes=tuple(notes))

@@ -1,7 +1,6 @@
 """One training run in one folder: open, build, train, assess, record."""
 
 import contextlib
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,13 +11,14 @@ from contrascope import records
 from contrascope.augment.policy import Policy
 from contrascope.data.imageset import ImageSet
 from contrascope.data.open import open_images
-from contrascope.jobs.assess import Rows, assess_run, knn_probe
+from contrascope.jobs.assess import Rows, assess_run, foreseen, knn_probe
 from contrascope.jobs.geometry_probe import GeometryProbe
 from contrascope.jobs.monitor_probe import Monitor
 from contrascope.methods.base import Method
-from contrascope.progress import Progress, silent
+from contrascope.progress import Progress, silent, to_stderr
 from contrascope.records.kinds import EvaluationRecord
 from contrascope.records.typed import as_record
+from contrascope.runs.bad_images import told_of
 from contrascope.runs.build import RANDOM_SEED_OFFSET, build
 from contrascope.runs.folder import begin_run, check_request, finished, segments_of
 from contrascope.runs.load import load_run, policies_for
@@ -66,7 +66,7 @@ def train(
         return done if main else []
     with contextlib.ExitStack() as held:
         found = open_images(settings.data) if images is None else images
-        trained = _train(settings, out, found, accelerator, resume=resume, held=held)
+        trained = _train(settings, out, found, accelerator, given=images, resume=resume, held=held)
         if not main or not trained:
             return []
         return _assessed(settings, out, images, accelerator.device, progress)
@@ -78,6 +78,7 @@ def _train(
     images: ImageSet,
     accelerator: Accelerator,
     *,
+    given: ImageSet | None,
     resume: bool,
     held: contextlib.ExitStack,
 ) -> bool:
@@ -99,7 +100,11 @@ def _train(
             processes=processes,
             per_epoch=per_epoch,
         )
+        for line in told_of(images, listed=out / records.BAD_IMAGES):
+            to_stderr(f"contrascope: {line}")
         _say_how(segments_of(out))
+        for said in foreseen(settings.data if given is None else given, settings.protocol, images=images):
+            to_stderr(f"contrascope: {said}")
     accelerator.wait_for_everyone()
     fit(
         method,
@@ -128,9 +133,7 @@ def _steps_of_an_epoch(training: TrainingSettings, method: Method, images: Image
 def _say_how(segments: Sequence[Segment]) -> None:
     if len(segments) > 1:
         now = segments[-1]
-        sys.stderr.write(
-            f"contrascope: from step {now.start} to {now.stop} the schedule goes on by {now.how}.\n"
-        )
+        to_stderr(f"contrascope: from step {now.start} to {now.stop} the schedule goes on by {now.how}.")
 
 
 def _assessed(

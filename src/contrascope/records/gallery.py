@@ -228,6 +228,8 @@ class PolicyGalleryRecord(Record):
     """Best first."""
     sheets: tuple[SheetEntry, ...]
     """Sheets of thumbnails."""
+    names: tuple[str, ...] = ()
+    """The file of each image; empty where the images have none."""
 
 
 def _layered(curves: Any, grid: tuple[str, ...]) -> Any:

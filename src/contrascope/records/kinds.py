@@ -100,6 +100,10 @@ class ScoreEntry(Entry):
     """Standard deviation over draws of labels."""
     chosen: float | None = None
     """Inverse penalty that was selected."""
+    not_defined: str = ""
+    """Why there is no value: what these labels do not allow."""
+    note: str = ""
+    """What has to be known of the value."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -97,6 +97,8 @@ class AugmentedRecord(RequestedRecord):
     """One a representation that is done."""
     published: tuple[PublishedEntry, ...] = ()
     """Other people's numbers."""
+    note: str = ""
+    """Test images that were left out, whose classes training lacks."""
 
     @classmethod
     def upgraded(cls, tree: Tree) -> Tree:
@@ -152,6 +154,8 @@ class SetEntry(Entry):
     """top1 or mean_per_class."""
     split: str = ""
     """Split that was tested on."""
+    note: str = ""
+    """What the labels do to its scores: test images of classes that training lacks, say."""
 
 
 @dataclass(frozen=True, kw_only=True)

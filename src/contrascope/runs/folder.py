@@ -10,9 +10,10 @@ from contrascope import records
 from contrascope.data.imageset import ImageSet
 from contrascope.errors import InputError
 from contrascope.records.entry import as_tree
-from contrascope.records.kinds import BadImagesRecord, EnvironmentRecord, EvaluationRecord, ResumedEntry
+from contrascope.records.kinds import EnvironmentRecord, EvaluationRecord, ResumedEntry
 from contrascope.records.requests import SegmentsRecord
 from contrascope.records.typed import Read, as_record, read_record, write_record
+from contrascope.runs.bad_images import write_bad_images
 from contrascope.runs.environment import environment
 from contrascope.runs.settings import RunSettings
 from contrascope.runs.store import refuse
@@ -110,8 +111,7 @@ def begin_run(
         _write_continued(settings, recorded, out, said=len(segments) > 1)
     _write_environment(out, known, facts, state)
     if images.bad_images and not (out / records.BAD_IMAGES).exists():
-        bad = [{"name": image.name, "reason": image.reason} for image in images.bad_images]
-        write_record(out / records.BAD_IMAGES, as_record(BadImagesRecord, {"count": len(bad), "images": bad}))
+        write_bad_images(images, out / records.BAD_IMAGES)
     if state is not None and state["step"] < segments[-1].stop:
         _set_aside_scores(out, state["step"])
 

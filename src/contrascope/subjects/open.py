@@ -210,13 +210,16 @@ def _file(path: Path, labels: Labels) -> Subject:
     held = load_arrays(path)
     columns = _columns(held.y, labels, count=held.h.shape[1], name=str(path))
     z = None if held.z is None else held.z.float()
-    return Subject(name=str(path), origin=Origin(kind="file"), h=held.h.float(), z=z, columns=columns)
+    return Subject(
+        name=str(path), origin=Origin(kind="file"), h=held.h.float(), z=z, columns=columns, rows=held.names
+    )
 
 
 def _arrays(thing: Any, z: Any, labels: Labels) -> Subject:
     own: Mapping[str, Tensor] = {}
+    names: tuple[str, ...] = ()
     if isinstance(thing, Features):
-        thing, z, own = thing.h, thing.z if z is None else z, thing.y
+        thing, z, own, names = thing.h, thing.z if z is None else z, thing.y, thing.names
     h = views_of("h", thing)
     rows = None if z is None else views_of("z", z)
     if rows is not None and rows.shape[:2] != h.shape[:2]:
@@ -226,7 +229,7 @@ def _arrays(thing: Any, z: Any, labels: Labels) -> Subject:
         )
     name = "arrays in memory"
     columns = _columns(own, labels, count=h.shape[1], name=name)
-    return Subject(name=name, origin=Origin(kind="arrays"), h=h, z=rows, columns=columns)
+    return Subject(name=name, origin=Origin(kind="arrays"), h=h, z=rows, columns=columns, rows=names)
 
 
 def _columns(own: Mapping[str, Tensor], labels: Labels, *, count: int, name: str) -> dict[str, Tensor]:

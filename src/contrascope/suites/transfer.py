@@ -29,7 +29,7 @@ from contrascope.runs.store import OpenRecord, Request, begin_record, refuse
 from contrascope.settings import differences, to_json
 from contrascope.subjects.encoder import TRAINED, networks_for_any_images
 from contrascope.subjects.open import open_subject
-from contrascope.suites.transfer_set import REASON, Job, reason, some_of
+from contrascope.suites.transfer_set import REASON, Job, facts_of, reason, some_of
 
 RECORD = TransferRecord.FILE
 UNREACHED = "the suite has not come to it yet"
@@ -150,7 +150,8 @@ class Measuring:
             measured = entry.data if entry.data and (entry.rows or entry.points) else prints
             changed = differences({"data": list(measured)}, {"data": list(prints)}, path=text)
             if not changed:
-                entry = replace(entry, data=prints, metric=one.metric, split=opened.split)
+                facts = {"metric": one.metric, "split": opened.split, "note": facts_of(opened).note}
+                entry = replace(entry, data=prints, **facts)
                 self.record.content.sets[text] = entry
                 Job(
                     wanted=one,

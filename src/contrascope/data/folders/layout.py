@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from contrascope.data.folders.names import shown_name
 from contrascope.data.folders.tree import FolderTree
@@ -69,14 +68,14 @@ def split_folders(tree: FolderTree, settings: DataSettings) -> dict[str, str]:
         return {}
     if settings.layout == "splits" and not found:
         raise InputError(
-            f"data.layout is 'splits', and no folder in {_shown(tree.root)} is named train, validation or test; its "
+            f"data.layout is 'splits', and no folder in {tree.shown} is named train, validation or test; its "
             f"folders are {listed(tops) or '(none)'}. Leave data.layout out."
         )
     twice = [word for word, count in Counter(name.casefold() for name in found).items() if count > 1]
     if twice:
         same = [name for name in found if name.casefold() == twice[0]]
         raise InputError(
-            f"{_shown(tree.root)} has the folders {listed(same)}, which are one split in other capitals. Join them, "
+            f"{tree.shown} has the folders {listed(same)}, which are one split in other capitals. Join them, "
             "or read them as classes with data.layout='classes'."
         )
     strays = [name for name in tops if name not in found]
@@ -94,7 +93,7 @@ def _refuse_strays(tree: FolderTree, found: Mapping[str, str], strays: list[str]
     beside = [counted(loose, "picture")] if loose else []
     beside += [f"the folder{'s' * (len(strays) != 1)} {listed(strays)}"] if strays else []
     raise InputError(
-        f"{_shown(tree.root)} can be read in two ways: {listed(found)} as splits, {counted(inside, 'picture')} without "
+        f"{tree.shown} can be read in two ways: {listed(found)} as splits, {counted(inside, 'picture')} without "
         f"{' and '.join(beside)} beside them; or every folder as a class, {counted(len(tree.pictures), 'picture')}. "
         "Choose with data.layout='splits' or data.layout='classes'."
     )
@@ -106,9 +105,9 @@ def _refuse_inner_splits(tree: FolderTree, roots: set[str]) -> None:
         words = {split_word(name) for name in inner}
         if folder and folder not in roots and len(words) > 1 and None not in words:
             raise InputError(
-                f"{_shown(tree.root)} can be read in two ways: {shown_name(folder)} holds the splits {listed(inner)}, or "
-                "all that is below it belongs together. Give the folder that holds the splits as data.source, or read "
-                "everything below with data.layout='classes'."
+                f"{tree.shown} can be read in two ways: {shown_name(folder)} holds the splits {listed(sorted(inner))}, "
+                "or all that is below it belongs together. Give the folder that holds the splits as data.source, or "
+                "read everything below with data.layout='classes'."
             )
 
 
@@ -118,9 +117,9 @@ def refuse_wrapper(tree: FolderTree, layout: FolderLayout) -> None:
     inner = [] if only is None else sorted(_children(tree).get(only, ()))
     if only is None or len(inner) < 2 or any(name.count("/") == 1 for name in layout.pictures):
         return
-    where = _shown(tree.root / only)
+    where = shown_name(str(tree.root / only))
     raise InputError(
-        f"{_shown(tree.root)} can be read in two ways: one class, {shown_name(only)}, of all pictures; or the "
+        f"{tree.shown} can be read in two ways: one class, {shown_name(only)}, of all pictures; or the "
         f"classes {listed(inner)} in {where}. Set data.source to {where}, or take the former with "
         "data.layout='classes'; without labels: data.labels='none'."
     )
@@ -131,7 +130,7 @@ def refuse_loose(tree: FolderTree, layout: FolderLayout) -> None:
     loose = [name for name, folder in zip(layout.pictures, layout.folders, strict=True) if folder is None]
     inside = len(layout.pictures) - len(loose)
     raise InputError(
-        f"{_shown(tree.root)} has class sub-folders and also pictures beside them ({listed(loose, 3)}): read as one set "
+        f"{tree.shown} has class sub-folders and also pictures beside them ({listed(loose, 3)}): read as one set "
         f"without labels, {counted(len(layout.pictures), 'picture')} (data.labels='none'), or as "
         f"{counted(len(layout.vocabulary), 'class', 'es')}, {counted(inside, 'picture')} without those beside "
         "(data.labels='label'). Choose one, or move the pictures into a class folder."
@@ -160,13 +159,13 @@ def listed(names: Iterable[str], most: int = NAMED) -> str:
 
 def _chosen(tree: FolderTree, splits: Mapping[str, str], settings: DataSettings) -> tuple[str, ...]:
     if splits:
-        name = _shown(tree.root)
+        name = tree.shown
         if settings.split == "all":
             return tuple(folder for folder, real in splits.items() if folder == real)
         return tuple(pick_splits(settings.split, splits, name=name, by_meaning=True))
     if settings.split not in ("train", "all"):
         raise MissingSplitError(
-            f"{_shown(tree.root)} has no split {settings.split!r}: its sub-folders are not named train, test or "
+            f"{tree.shown} has no split {settings.split!r}: its sub-folders are not named train, test or "
             "validation; expected split 'train' or 'all', which open every picture. Sort the pictures into split "
             "folders, or set data.split."
         )
@@ -200,7 +199,3 @@ def _class_folder(name: str, roots: tuple[str, ...]) -> str | None:
     root = next((root for root in roots if _below(name, root)), "")
     inner = name.removeprefix(f"{root}/") if root else name
     return inner.split("/", 1)[0] if "/" in inner else None
-
-
-def _shown(path: Path) -> str:
-    return shown_name(str(path))

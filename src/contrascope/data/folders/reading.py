@@ -65,13 +65,13 @@ def read_folder(tree: FolderTree, settings: DataSettings) -> FolderReading:
     _refuse_two_readings(tree, layout, known, found, settings, pictures=pictures, column=column)
     usable = [name for name, one in known.items() if one.several is None]
     _refuse_several(known, settings)
-    wanted = choose_columns(settings.labels, found=found, known=usable, name=shown_name(str(tree.root)))
+    wanted = choose_columns(settings.labels, found=found, known=usable, name=tree.shown)
     kept = tuple(name for name in pictures if all(name in known[one].values for one in wanted))
     told += _told_of_labels(known, wanted, settings, left=len(pictures) - len(kept), column=column)
-    labels, names = _indices(known, wanted, kept, name=shown_name(str(tree.root)))
+    labels, names = _indices(known, wanted, kept, name=tree.shown)
     if not kept:
         raise InputError(
-            f"{shown_name(str(tree.root))} has no pictures with {listed(wanted)}; expected some. Choose other columns "
+            f"{tree.shown} has no pictures with {listed(wanted)}; expected some. Choose other columns "
             "with data.labels, or 'none'."
         )
     return FolderReading(files=kept, labels=labels, class_names=names, told=(*tables.told, *told))
@@ -107,23 +107,22 @@ def _refuse_two_readings(
     """Pictures with and without a label, or classes that may lie a folder deeper, where nobody said what is meant."""
     if settings.labels == "none":
         return
-    asked = settings.labels is not None
-    if settings.layout is None and (
-        found == [column] or (asked and column in str(settings.labels).split(","))
-    ):
+    asked = None if settings.labels is None else [name.strip() for name in settings.labels.split(",")]
+    if settings.layout is None and (list(found) == [column] if asked is None else column in asked):
         refuse_wrapper(tree, layout)
-    if asked:
+    if asked is not None:
         return
     if column in known and not found:
         refuse_loose(tree, layout)
     for name in found:
         missing = [one for one in pictures if one not in known[name].values]
         if missing:
+            there = len(pictures) - len(missing)
             raise InputError(
-                f"{shown_name(known[name].table)} in {shown_name(str(tree.root))} has no {name!r} for {len(missing):,} of "
-                f"{counted(len(pictures), 'picture')} ({listed(missing, 3)}): read as the {len(pictures) - len(missing):,} that "
-                f"have one (data.labels={name!r}), or as all without labels (data.labels='none'). Choose one, or "
-                "complete the table."
+                f"{shown_name(known[name].table)} in {tree.shown} has no {name!r} for {len(missing):,} of "
+                f"{counted(len(pictures), 'picture')} ({listed(missing, 3)}): read as the {there:,} that have one "
+                f"(data.labels={name!r}), or as all without labels (data.labels='none'). Choose one, or complete the "
+                "table."
             )
 
 
@@ -155,9 +154,9 @@ def _of_split(
     said: dict[str, Any] = {name: tables.rows.get(name, {}).get(SPLIT_COLUMN) for name in tree.pictures}
     names = sorted({str(word) for word in said.values() if word is not None})
     if settings.split == "all":
-        return tree.pictures, [f"all splits are read: {listed(names)}"]
-    chosen = pick_splits(settings.split, names, name=shown_name(str(tree.root)), by_meaning=True)
-    told = [f"of the splits {listed(names)} in the column {SPLIT_COLUMN!r}, {listed(chosen)} is read"]
+        return tree.pictures, [f"splits {listed(names)} in the column {SPLIT_COLUMN!r}; read: all"]
+    chosen = pick_splits(settings.split, names, name=tree.shown, by_meaning=True)
+    told = [f"splits {listed(names)} in the column {SPLIT_COLUMN!r}; read: {listed(chosen)}"]
     without = sum(word is None for word in said.values())
     told += (
         [f"{counted(without, 'picture')} without a split can be read with data.split='all' alone"]
@@ -168,7 +167,7 @@ def _of_split(
 
 
 def _told_of_splits(layout: FolderLayout) -> list[str]:
-    told = [f"of the splits {listed(layout.splits)}, {listed(layout.chosen)} read"] if layout.splits else []
+    told = [f"splits {listed(layout.splits)}; read: {listed(layout.chosen)}"] if layout.splits else []
     if layout.left_out and layout.splits:
         told.append(f"{counted(layout.left_out, 'picture')} outside of the splits left out")
     return told

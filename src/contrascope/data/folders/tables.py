@@ -123,8 +123,8 @@ def _read(path: Path, kind: str) -> list[Cells]:
         raise
     except (ValueError, OSError) as error:
         raise InputError(
-            f"{shown_name(str(path))} cannot be read as a table ({shown_name(str(error))}); expected a whole {kind} file "
-            "in UTF-8, one row a picture. Correct it, or give it another name than labels or metadata."
+            f"{shown_name(str(path))} cannot be read as a table ({shown_name(str(error))}); expected a whole "
+            f"{kind} file in UTF-8, one row a picture. Correct it, or give it another name than labels or metadata."
         ) from error
 
 

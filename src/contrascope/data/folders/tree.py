@@ -48,6 +48,11 @@ class FolderTree:
     empty: tuple[str, ...] = ()
     """Folders directly below without any picture."""
 
+    @property
+    def shown(self) -> str:
+        """The folder as messages call it."""
+        return shown_name(str(self.root))
+
 
 @cache
 def picture_endings() -> frozenset[str]:
@@ -84,7 +89,7 @@ def read_tree(root: Path) -> FolderTree:
 
     Raises `InputError` for a folder that cannot be opened.
     """
-    walk = _Walk(root)
+    walk = _TreeWalk(root)
     walk.folder("", _place(root))
     while walk.pending:
         walk.link("/".join(heapq.heappop(walk.pending)))
@@ -104,7 +109,7 @@ def read_tree(root: Path) -> FolderTree:
     )
 
 
-class _Walk:
+class _TreeWalk:
     """A walk that knows every folder that it was in."""
 
     def __init__(self, root: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is said of a folder before anything is done with it: how many pictures, how large, which classes, what is not read."""
+"""What is said of a folder before work begins: how many pictures, how large, which classes, what is not read."""
 
 from collections.abc import Sequence
 
