@@ -192,7 +192,7 @@ def _by_folders(members: AbstractMembers, names: Sequence[str], settings: DataSe
     reading = read_folder(FolderTree(root=Path(members.name), pictures=inner), settings)
     source = MemberSource(members, tuple(above + name for name in reading.files))
     images = load_images(source, labels=reading.labels, class_names=reading.class_names, settings=settings)
-    images.told = reading.told
+    images.told = (*(f"{line}." for line in reading.told), *images.told)
     return images
 
 
