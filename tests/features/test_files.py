@@ -3,6 +3,8 @@ import pickle
 import zipfile
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -136,3 +138,13 @@ def test_files_that_are_no_arrays_are_refused(tmp_path, suffix, data):
     (tmp_path / f"x{suffix}").write_bytes(data)
     with pytest.raises(InputError, match=rf"x{suffix} is not a readable {suffix} file of plain numbers"):
         load_features(tmp_path / f"x{suffix}")
+
+
+def test_a_table_of_embeddings_whose_rows_share_one_long_word_is_refused(tmp_path):
+    words = pa.DictionaryArray.from_arrays(pa.array([0] * 400, pa.int32()), pa.array(["a" * 2**20]))
+    table = pa.table({"h": [[0.0, 1.0]] * 400, "name": words})
+    pq.write_table(table, tmp_path / "x.parquet", store_schema=False, dictionary_pagesize_limit=2**22)
+    with pytest.raises(
+        InputError, match=r"unfolds to more than 256 MiB; pictures and embeddings do not fold"
+    ):
+        load_features(tmp_path / "x.parquet")

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from contrascope.data.array_files import ARRAY_ERRORS, check_regular, map_npy, open_npz
+from contrascope.data.pictures.cells import check_parquet
 from contrascope.errors import InputError, did_you_mean
 from contrascope.features.features import Features
 from contrascope.features.parquet import read_names, read_parquet, write_table
@@ -137,6 +138,7 @@ def _read(path: Path, suffix: str) -> tuple[dict[str, Tensor], list[str], Texts]
     if suffix == ".npy":
         return {"h": _tensor(map_npy(path, mode="c"))}, [], {}
     if suffix == ".parquet":
+        check_parquet([path])
         names = read_names(path)
         return read_parquet(path), [], {"names": names} if names else {}
     arrays = {name: member.read() for name, member in open_npz(path).items()}
