@@ -31,7 +31,7 @@ def open_folder(settings: DataSettings, cache_dir: Path | None = None) -> ImageS
     reading = read_folder(tree, settings)
     source = FileSource(folder, tuple(folder / name for name in reading.files))
     images = load_images(source, labels=reading.labels, class_names=reading.class_names, settings=settings)
-    images.told = summary_of(images, tree, reading, source, settings.size)
+    images.told = (*summary_of(images, tree, reading, source, settings.size), *images.told)
     return images
 
 

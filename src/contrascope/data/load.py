@@ -39,7 +39,7 @@ def load_images(
                 f"label column {column!r} of {source.name} has {len(values)} entries for {len(source)} "
                 "images; expected one label per image. Cut or complete the labels."
             )
-    reading = reading_of(source, settings)
+    reading, words = reading_of(source, settings)
     shape = _first_shape(source, settings, reading)
     fits = len(source) * prod(shape) <= settings.budget
     pixels = torch.empty((len(source), *shape), dtype=torch.uint8) if fits else None
@@ -52,7 +52,7 @@ def load_images(
     marks = [fingerprint(source), f"{shape} {settings.size} {sorted(broken)}{mark(reading)}".encode()]
     bad = tuple(BadImage(source.image_name(row), broken[row]) for row in sorted(broken))
     if pixels is not None:
-        return InMemoryImages(
+        images: ImageSet = InMemoryImages(
             images=pixels[kept] if broken else pixels,
             labels=take(labels, kept),
             name=source.name,
@@ -61,19 +61,22 @@ def load_images(
             fingerprint=content_hash(marks, labels),
             row_names=RowNames(kept, source.row_names()),
         )
-    return StreamedImages(
-        source=source,
-        rows=kept,
-        shape=shape,
-        size=settings.size,
-        labels=take(labels, kept),
-        class_names=class_names,
-        fingerprint=content_hash(marks, labels),
-        reading=reading,
-        bad_images=bad,
-        workers=settings.workers,
-        budget=settings.budget,
-    )
+    else:
+        images = StreamedImages(
+            source=source,
+            rows=kept,
+            shape=shape,
+            size=settings.size,
+            labels=take(labels, kept),
+            class_names=class_names,
+            fingerprint=content_hash(marks, labels),
+            reading=reading,
+            bad_images=bad,
+            workers=settings.workers,
+            budget=settings.budget,
+        )
+    images.told = words
+    return images
 
 
 def _first_shape(source: AbstractSource, settings: DataSettings, reading: Reading) -> Shape:

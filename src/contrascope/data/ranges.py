@@ -1,22 +1,25 @@
 """The range of a set's numbers: one for all its images, in memory and streamed, and said in words."""
 
-import functools
+from collections.abc import Iterator
 from dataclasses import replace
 
 from contrascope.data.convert import Depth
+from contrascope.data.folders.names import shown_name
 from contrascope.data.pictures.reading import MEGA, BadPixelsError, Reading
 from contrascope.data.settings import DataSettings
 from contrascope.data.source import AbstractSource
 from contrascope.data.threads import bounded_map
-from contrascope.progress import to_stderr
 
 LOOK_AT = 64
 """Images, evenly spaced, of which one must have more than 8 bits for all to be looked at."""
 CHUNK = 64
 
 
-def reading_of(source: AbstractSource, settings: DataSettings) -> Reading:
-    """How the settings say that this set is read, with the range of its numbers where they have more than 8 bits."""
+def reading_of(source: AbstractSource, settings: DataSettings) -> tuple[Reading, tuple[str, ...]]:
+    """How the settings say that this set is read, with the range of its numbers where they have more than 8 bits.
+
+    The second part says that range in words.
+    """
     reading = Reading(
         max_pixels=settings.max_megapixels * MEGA, channels=settings.channels, bits=settings.bits
     )
@@ -24,7 +27,7 @@ def reading_of(source: AbstractSource, settings: DataSettings) -> Reading:
     if settings.bits is not None or not any(
         _depths(source, range(0, count, max(1, count // LOOK_AT)), reading)
     ):
-        return reading
+        return reading, ()
 
     def look(rows: range) -> list[Depth]:
         return _depths(source, rows, reading)
@@ -38,8 +41,7 @@ def reading_of(source: AbstractSource, settings: DataSettings) -> Reading:
     reading = replace(
         reading, highest=max((one.highest for one in found if one.highest is not None), default=None)
     )
-    _say(source.name, found, reading)
-    return reading
+    return reading, tuple(_words(source.name, found, reading))
 
 
 def mark(reading: Reading) -> str:
@@ -64,19 +66,16 @@ def _depths(source: AbstractSource, rows: range, reading: Reading) -> list[Depth
     return found
 
 
-def _say(name: str, found: list[Depth], reading: Reading) -> None:
+def _words(name: str, found: list[Depth], reading: Reading) -> Iterator[str]:
     said = sorted({int(one.said) for one in found if one.said is not None and one.said < 65535})
     if said:
-        _once(f"{name}: images of more than 8 bits say what is white: {', '.join(map(str, said))}.")
-    silent = [one.highest for one in found if one.said is None or (reading.highest or 0) > one.said]
+        yield shown_name(
+            f"{name}: images of more than 8 bits say what is white: {', '.join(map(str, said))}."
+        )
+    silent = any(one.said is None or (reading.highest or 0) > one.said for one in found)
     if reading.highest is not None and silent and reading.white < 65535:
         bits = reading.white.bit_length()
-        _once(
+        yield shown_name(
             f"{name}: the highest number is {reading.highest}, so its images are read as {bits} bits: {reading.white} "
             f"is white. Other sets for the same encoder need the same: data.bits={bits}."
         )
-
-
-@functools.cache
-def _once(text: str) -> None:
-    to_stderr(text)

@@ -14,7 +14,8 @@ class DataSettings:
     """Which images, which split, which labels, and where they are kept."""
 
     source: str = "digits"
-    """`digits`, `scenes`, `shapes`, a folder, a file (.npy, .npz, .safetensors, .csv) or a name on the hub."""
+    """`digits`, `scenes`, `shapes`, a folder, a file (.npy, .npz, .safetensors, .csv, .zip, .tar), an address
+    (s3://) or a name on the hub."""
     split: str = "train"
     """The split to open; `all` joins every split of the source."""
     labels: str | None = None

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from contrascope.data.array_files import map_npy, open_npz
+from contrascope.data.pictures.cells import check_parquet
 from contrascope.errors import InputError, did_you_mean
 from contrascope.features.features import Features
 from contrascope.features.parquet import read_names, read_parquet, write_table
@@ -132,11 +133,12 @@ def _read(path: Path, suffix: str, *, sealed: bool) -> tuple[dict[str, Tensor], 
     if suffix == ".npy":
         return {"h": _tensor(map_npy(path, mode="c"))}, [], {}
     if suffix == ".parquet":
+        check_parquet([path])
         names = read_names(path)
         return read_parquet(path), [], {"names": names} if names else {}
-    members = open_npz(path)
-    texts = {name: _words(member.read()) for name, member in members.items() if _is_text(name)}
-    return {name: _tensor(one.read()) for name, one in members.items() if not _is_text(name)}, [], texts
+    arrays = {name: member.read() for name, member in open_npz(path).items()}
+    texts = {name: _words(values) for name, values in arrays.items() if _is_text(name)}
+    return {name: _tensor(values) for name, values in arrays.items() if not _is_text(name)}, [], texts
 
 
 def _arrays(tensors: dict[str, Tensor], order: Iterable[str], texts: Texts, path: Path) -> Arrays:

@@ -5,18 +5,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from contrascope.data import ranges
 from contrascope.data.convert import BadPixelsError, decode_image
 from contrascope.data.memory import images_from
 from contrascope.data.open import open_images
 from contrascope.data.pictures.reading import Reading
 from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError
-
-
-@pytest.fixture(autouse=True)
-def said_anew():
-    ranges._once.cache_clear()
 
 
 def opened(source, **more):
@@ -71,9 +65,7 @@ def test_png_that_spreads_its_few_bits_over_the_range_is_read_over_the_range():
     [(TWELVE, "png"), (COLOUR, "png"), (TWELVE, "tiff"), (COLOUR, "tiff")],
     ids=["gray PNG", "colour PNG", "gray TIFF", "colour TIFF"],
 )
-def test_a_set_without_a_word_is_read_by_its_highest_number_and_says_so(
-    tmp_path, capsys, values, kind, budget
-):
+def test_a_set_without_a_word_is_read_by_its_highest_number_and_says_so(tmp_path, values, kind, budget):
     dark = (values // 8).astype(np.uint16)
     for name, numbers in (("a", dark), ("b", values)):
         deep = numbers if numbers.ndim == 3 else numbers[:, :, None]
@@ -90,7 +82,7 @@ def test_a_set_without_a_word_is_read_by_its_highest_number_and_says_so(
         assert np.array_equal(
             found[place], np.broadcast_to(gray(deep).transpose(2, 0, 1), found[place].shape)
         )
-    assert "read as 12 bits: 4095 is white" in capsys.readouterr().err
+    assert "read as 12 bits: 4095 is white" in images.told[-1]
 
 
 def np_ids(count):

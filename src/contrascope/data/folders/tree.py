@@ -1,6 +1,7 @@
 """Everything below a folder, walked once: pictures, tables, what is ignored, and where links lead."""
 
 import heapq
+import importlib.util
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -63,7 +64,8 @@ def picture_endings() -> frozenset[str]:
     """
     Image.init()
     known = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}
-    return frozenset(known - set(NO_PICTURES))
+    more = {".heic", ".heif"} if importlib.util.find_spec("pillow_heif") else set[str]()
+    return frozenset((known | more) - set(NO_PICTURES))
 
 
 def is_ignored(name: str) -> bool:

@@ -56,8 +56,8 @@ def _measure(table: pq.ParquetFile, length: int, file: Path) -> None:
 def _refuse_above(limit: int, found: int, file: Path, length: int) -> None:
     if found > limit:
         raise InputError(
-            f"{file} has {length / 2**20:,.1f} MiB and unfolds to more than {limit / 2**20:,.0f} MiB; pictures do not "
-            "fold so small. Write it again with one picture a row."
+            f"{file} has {length / 2**20:,.1f} MiB and unfolds to more than {limit / 2**20:,.0f} MiB; pictures and "
+            "embeddings do not fold so small. Write it again with a value of its own in each row."
         )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from contrascope.data.folders.names import shown_name
 from contrascope.data.pictures.reading import BadPixelsError
+from contrascope.errors import InputError
 
 MOST_BYTES = 2**28
 """Longest file that is read as one picture."""
@@ -66,6 +67,15 @@ def read_below(cell: str, roots: Sequence[Path]) -> bytes:
             f"names the file {said}, which is not below {roots[0]}; files elsewhere are not read"
         )
     return read_regular(found)
+
+
+def check_regular_file(path: Path) -> None:
+    """InputError for a file that cannot be opened, or that is no regular one, however long it may be."""
+    try:
+        _check_regular(path.stat(), 2**62)
+    except (OSError, BadPixelsError) as error:
+        said = str(error) if isinstance(error, BadPixelsError) else f"cannot be opened ({error.strerror})"
+        raise InputError(f"{shown_name(str(path))} {said}; expected a file. Check data.source.") from error
 
 
 def _check_regular(found: os.stat_result, most: int) -> None:
