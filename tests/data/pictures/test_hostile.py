@@ -19,6 +19,7 @@ RIGHT = {
 }
 WAYS = ("memory", "stream", "error")
 SECONDS, MEMORY = 10, 2 * 2**30
+"""Of the processor, in each case; bytes."""
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/clear_refs").exists(), reason="memory is measured on Linux"
