@@ -81,4 +81,5 @@ def _read(path: Path, copy: str) -> Fit:
     with parsed(path, "part of the suite", "Remove it."):
         tensors, told = read_sealed(path, needed=True)
         held: dict[str, Any] = {name: tensors[name] for name in TENSORS}
-        return Fit(name=copy, **held, **{name: float(told[name]) for name in NUMBERS})
+        held |= {name: float(told[name]) for name in NUMBERS}
+        return Fit(name=copy, **held)
