@@ -1,6 +1,5 @@
 """From words to an exit code; what a command computes goes to stdout, what it says meanwhile to stderr."""
 
-import io
 import signal
 import sys
 from collections.abc import Sequence
@@ -70,8 +69,6 @@ def _dispatch(words: list[str]) -> int:
         sys.stdout.write(f"contrascope {__version__}\n")
         return DONE
     name, *rest = renewed(words)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a record may hold the name of a file that is no UTF-8
-        sys.stdout.reconfigure(errors="backslashreplace")
     command = find_command(name)
     if command is None:
         raise InputError(f"there is no command {name!r}. {did_you_mean(name, all_commands())}")
