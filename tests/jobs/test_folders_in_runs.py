@@ -168,7 +168,7 @@ def test_what_has_no_folder_names_skipped_pictures_on_stderr(run, folder, capsys
         assert "dog 04.png is no image" in told
 
 
-@pytest.mark.parametrize("count", [6, 12])
+@pytest.mark.parametrize("count", [8, 12])
 def test_a_folder_of_one_class_is_trained_and_its_scores_are_said_to_be_not_defined(tmp_path, capsys, count):
     write(tmp_path / "g", [f"only/{number}.png" for number in range(count)])
     source, out = str(tmp_path / "g"), str(tmp_path / "run")

@@ -93,7 +93,11 @@ def write_rows(features: Features, path: Path, *, numbers: bool = True) -> None:
         for start in range(0, len(features), ROWS):
             rows = slice(start, start + ROWS)
             values = torch.cat(
-                [torch.empty(len(features.ids[rows]), 0), *(one[rows] for one in blocks.values())], 1
+                [
+                    torch.empty(len(features.ids[rows]), 0, dtype=features.h.dtype),
+                    *(one[rows] for one in blocks.values()),
+                ],
+                1,
             )
             columns = [column[rows] for column in head.values()]
             for plain, row in zip(zip(*columns, strict=True), values.tolist(), strict=True):

@@ -48,8 +48,14 @@ def read_json(path: Path, *, typed: bool = False) -> Any:
         raise InputError(f"no {path.name} in {path.parent}: is this the folder of a run?") from None
     except InputError:
         raise
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror or error}). Check its permissions."
+        ) from None
+    except ValueError as error:
         why = (str(error).splitlines() or [type(error).__name__])[0][:160]
+        if typed:
+            raise InputError(f"{path} is no JSON that can be read ({why}). Correct the file.") from None
         raise InputError(f"{path} is damaged ({why}). Restore it, or start the run anew.") from None
 
 
