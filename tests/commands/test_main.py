@@ -95,11 +95,19 @@ def test_a_stop_ends_every_command_in_one_line_with_its_code(name, number, code,
     assert err == f"contrascope: stopped by {by}. {all_commands()[name].stopped}\n"
 
 
+def wait_for_torch(pid, *, seconds=60):
+    """Until the process has loaded torch, which a command does after it is ready for signals."""
+    maps, end = Path(f"/proc/{pid}/maps"), time.monotonic() + seconds
+    while maps.exists() and "libtorch_cpu" not in maps.read_text() and time.monotonic() < end:
+        time.sleep(0.2)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stop_of_a_process_that_measures_leaves_no_traceback_and_no_file(number, code, tmp_path):
     words = ("evaluate", "resnet50", "scenes", "--data.size", "64", "--protocol.bootstrap", "9")
     process = command(*words)
-    time.sleep(6)
+    wait_for_torch(process.pid)
+    time.sleep(4)
     assert process.poll() is None, process.communicate()
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
