@@ -14,7 +14,7 @@ class Score:
     value: float
     """Accuracy; over views and draws, the mean."""
     low: float
-    """Lower end of the bootstrap interval over test images."""
+    """Lower end of the interval over test images."""
     high: float
     """Upper end."""
     n: int

@@ -113,12 +113,10 @@ class TransferProtocol:
     draws: int = 20
     """Draws of these labels."""
     finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
-    bootstrap: int = 1000
-    """Bootstrap draws over test images."""
     level: float = 0.95
     """Level of the intervals."""
     seed: int = 0
-    """Seed of the validation share, the few labels and the bootstrap."""
+    """Seed of the validation share, and the few labels."""
 
     def __post_init__(self) -> None:
         for mode in self.modes:
