@@ -46,10 +46,14 @@ def estimate(hits: Float[Tensor, " n"], y: Int[Tensor, " n"], metric: str, *, le
 
 
 def _images_worth(hits: Tensor, y: Tensor, value: float) -> float | None:
-    """Of a mean over classes: the variances of the classes' own shares add up; None where none varies."""
+    """Of a mean over classes: the variances of the classes' shares add up; None where all or none are right.
+
+    Each class's variance counts two further images of the whole set's, so that a class of few images that happen to
+    agree is not taken for certain.
+    """
     _, codes, counts = y.unique(return_inverse=True, return_counts=True)
     share = torch.zeros(len(counts), dtype=torch.float64).scatter_add_(0, codes, hits) / counts
     off = torch.zeros_like(share).scatter_add_(0, codes, (hits - share[codes]).square())
-    off = torch.where(counts > 1, off / (counts - 1), value * (1 - value))
+    off = (off + 2 * value * (1 - value)) / (counts + 1)
     variance = (off / counts).sum().item() / len(counts) ** 2
     return value * (1 - value) / variance if variance > 0 and 0 < value < 1 else None

@@ -71,7 +71,7 @@ def _lower_end(values: Tensor) -> float:
     share = values.mean().clamp(0, 1)
     variance = values.var().item()
     images = len(values) * (share * (1 - share)).item() / variance if variance > 0 else 0.0
-    return share_interval(share.expand(len(values)), images=images or len(values))[0]
+    return share_interval(share.expand(len(values)), images=images or float(len(values)))[0]
 
 
 def _with_half_the_images(h: Tensor, codes: Tensor, block_rows: int) -> Float[Tensor, " n"]:
