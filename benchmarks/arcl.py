@@ -90,6 +90,7 @@ def accuracies(folder: Path, *, linear: bool) -> dict[str, float]:
     train, test, _ = evaluation_sets(run.settings.data, run.settings.protocol)
     parts = [embed(run.encoder, None, images) for images in (train, test)]
     (score,) = evaluate(parts[0], parts[1], replace(run.settings.protocol, probes=("linear",)))
+    assert score.value is not None, "the test images have no score; check the labels"
     return known | {"linear": 100 * score.value}
 
 

@@ -10,11 +10,15 @@
 import argparse
 import shutil
 from pathlib import Path
+from typing import Literal
 
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-SIZES = {"desktop": (1280, 900, "light"), "phone": (390, 844, "dark")}
+SIZES: dict[str, tuple[int, int, Literal["light", "dark"]]] = {
+    "desktop": (1280, 900, "light"),
+    "phone": (390, 844, "dark"),
+}
 
 
 def main():

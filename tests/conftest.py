@@ -1,6 +1,5 @@
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -24,24 +23,12 @@ def _one_thread():
     torch.set_num_threads(threads)
 
 
-def declare_torchvision_operators():
-    """Declares the two compiled operators that torchvision's wheel lacks beside a CPU torch, while the result lives.
-
-    Not where the two belong together: there they are compiled, and a second declaration would end the process.
-    """
-    installed = next(iter(metadata.distributions(name="torchvision")), None)
-    if installed is None or "+cpu" not in torch.__version__ or "+cpu" in installed.version:
-        return None
-    library = torch.library.Library("torchvision", "FRAGMENT")
-    for name in ("nms", "qnms"):
-        if not hasattr(torch.ops.torchvision, name):
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    return library
-
-
 @pytest.fixture(scope="session")
 def torchvision_operators():
-    return declare_torchvision_operators()
+    # imported here: what a conftest imports is loaded before shapes are checked
+    from contrascope.encoders.torchvision_operators import complete_torchvision
+
+    return complete_torchvision()
 
 
 @pytest.fixture
@@ -72,6 +59,12 @@ class LargestTensor(TorchDispatchMode):
 @pytest.fixture(scope="session")
 def largest_tensor():
     return LargestTensor
+
+
+@pytest.fixture(autouse=True)
+def _nothing_allowed(monkeypatch):
+    """What a test types or allows is forgotten after it."""
+    monkeypatch.setenv("CONTRASCOPE_ALLOW_IMPORT", "")
 
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"

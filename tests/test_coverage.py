@@ -92,7 +92,15 @@ def coverage(measure, repeats, true=None):
     return sum(one.low <= true <= one.high for one in found) / repeats
 
 
-QUICK = {"L_2", "CDNV", "L_align, standardised", "R_epsilon, rarely", "recall at 1", "label of the negative", "largest cosine"}
+QUICK = {
+    "L_2",
+    "CDNV",
+    "L_align, standardised",
+    "R_epsilon, rarely",
+    "recall at 1",
+    "label of the negative",
+    "largest cosine",
+}
 ALL = [*POPULATION, *LARGEST, *OF_A_NUMBER]
 
 

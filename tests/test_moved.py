@@ -35,6 +35,12 @@ def test_a_module_that_became_a_room_still_gives_its_names():
         from contrascope.theory.concentration import nothing  # noqa: F401
 
 
+def test_a_function_that_left_a_module_that_stays_is_found_with_a_note():
+    with pytest.warns(FutureWarning, match="methods.build"):
+        from contrascope.methods.registry import build_method
+    assert build_method.__module__ == "contrascope.methods.build"
+
+
 def test_a_wrong_name_below_an_old_path_is_an_import_error_as_ever():
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module("contrascope.experiments.nothing")

@@ -150,6 +150,11 @@ def test_embeddings_of_every_kind_are_diagnosed_and_evaluated(tmp_path, run):
         for one in (path, str(path), features, h, h.numpy(), h.tolist(), h.numpy().astype(np.float64))
     ]
     assert all(word == words[0] for word in words)
+    array = h.numpy().copy()
+    array.setflags(write=False)
+    turned = np.ascontiguousarray(array[:, ::-1])[:, ::-1]
+    for one in (array, np.asfortranarray(array), array.astype(">f4"), turned, list(array), np.stack(list(h))):
+        assert contrascope.diagnose(one, draws=0).signals.h == words[0]
     assert contrascope.diagnose(h.half(), draws=0).signals.h.images == COUNT
     rows = contrascope.evaluate(path, path, protocol=KNN)
     assert rows[0]["split"] == "f.npz"

@@ -3,6 +3,7 @@
 
 from typing import TYPE_CHECKING
 
+from contrascope import imports as imports
 from contrascope.lazy import attach
 from contrascope.moved import install
 

@@ -3,9 +3,23 @@
 import difflib
 from collections.abc import Iterable
 
+LONGEST = 4000
+"""Characters of a message."""
+
 
 class InputError(ValueError):
-    """What came, what was expected, what to do. The command line exits with code 2 on it."""
+    """What came, what was expected, what to do. The command line exits with code 2 on it.
+
+    A long message, where a file gave a name of many thousand letters say, keeps its beginning and its end.
+
+    >>> len(str(InputError("x" * 100_000)))
+    4000
+    """
+
+    def __init__(self, message: str = "") -> None:
+        kept = (LONGEST - 3) // 2
+        cut = len(message) > LONGEST
+        super().__init__(f"{message[: kept + 1]}...{message[-kept:]}" if cut else message)
 
 
 class MissingSplitError(InputError):
@@ -14,6 +28,10 @@ class MissingSplitError(InputError):
 
 class MissingExtraError(InputError, ImportError):
     """A package of an optional extra is needed and absent; the message names the extra."""
+
+
+class LabelWarning(UserWarning):
+    """Labels allow no score, or not for all images; the message names the classes. Commands print it with the table."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -25,5 +43,5 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     'Known: epochs.'
     """
     names = sorted(known)
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word[:80], names, n=1, cutoff=0.6)
     return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names)}."

@@ -91,7 +91,9 @@ OTHERS = {
         for name in ("train", "embed", "evaluate", "diagnose", "advise", "report", "export", "figure")
     ),
     "diagnosis.advisor": "advice.advisor",
+    "exports.whole": "records.inside",
     "training.lightning": "integrations.lightning",
+    "methods.allowed": "imports",
     "methods.simclr": "methods.joint.simclr",
     "methods.barlow_twins": "methods.joint.barlow_twins",
     "methods.vicreg": "methods.joint.vicreg",

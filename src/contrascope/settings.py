@@ -4,6 +4,8 @@ import dataclasses
 import enum
 import hashlib
 import json
+import math
+import reprlib
 import types
 import typing
 from collections.abc import Callable
@@ -11,10 +13,36 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from contrascope.errors import InputError, did_you_mean
+from contrascope.imports import from_file
 
 T = TypeVar("T")
 Kind = TypeVar("Kind", bound=type)
 KIND = "kind"
+LARGEST = 2**62
+"""What the size of every number in settings is below, so that sums of two still fit where they go."""
+
+
+SMALLEST = 1e-10
+"""What is divided by is no smaller: in single precision rounding alone would decide the quotient, or it overflows."""
+
+
+def require_positive(**values: float) -> None:
+    """Refuses what is divided by, such as a temperature: zero, negative, no finite number, or below `SMALLEST`.
+
+    >>> require_positive(temperature=0.0)
+    Traceback (most recent call last):
+    contrascope.errors.InputError: temperature is 0.0; expected a finite number above zero.
+    >>> require_positive(temperature=1e-40)
+    Traceback (most recent call last):
+    contrascope.errors.InputError: temperature is 1e-40; expected at least 1e-10: below it rounding alone decides.
+    """
+    for name, value in values.items():
+        if not 0 < value < math.inf:
+            raise InputError(f"{name} is {value}; expected a finite number above zero.")
+        if value < SMALLEST:
+            raise InputError(
+                f"{name} is {value}; expected at least {SMALLEST:g}: below it rounding alone decides."
+            )
 
 
 class Open:
@@ -80,7 +108,7 @@ def to_json(value: Any) -> Any:
         return str(value)
     if isinstance(value, enum.Enum):
         return value.value
-    return value
+    return str(value) if isinstance(value, str) else value
 
 
 def digest(value: Any, *, length: int = 10) -> str:
@@ -94,7 +122,10 @@ def digest(value: Any, *, length: int = 10) -> str:
 
 
 def from_json(kind: type[T], data: Any, *, path: str = "settings") -> T:
-    """The settings that `to_json` wrote; unknown, missing and ill-typed values are refused by name."""
+    """The settings that `to_json` wrote; unknown, missing and ill-typed values are refused by name.
+
+    An import path among them counts as one that a file names: it is imported only where it was allowed.
+    """
     return _read(kind, data, path)
 
 
@@ -113,6 +144,23 @@ def differences(one: Any, other: Any, *, path: str = "") -> list[str]:
     return [] if one == other else [f"{path}: {one} -> {other}"]
 
 
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxdict, _SHORT.maxlist, _SHORT.maxstring = 2, 4, 8, 80
+
+
+def brief(data: Any) -> str:
+    """A value in a message: short, however large it is.
+
+    >>> brief("x" * 1000 + "y")[-4:], brief(list(range(100)))
+    ("xxy'", '[0, 1, 2, 3, 4, 5, 6, 7, ...]')
+    """
+    return _SHORT.repr(data)
+
+
+def _below(path: str, key: Any) -> str:
+    return f"{path}.{str(key)[:80]}"
+
+
 def _read(kind: Any, data: Any, path: str) -> Any:
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if origin is typing.Annotated:
@@ -120,8 +168,8 @@ def _read(kind: Any, data: Any, path: str) -> Any:
     if origin in (typing.Union, types.UnionType):
         return _read_union(args, data, path)
     if origin is typing.Literal:
-        if data not in args:
-            raise InputError(f"{path} is {data!r}; expected one of {', '.join(map(repr, args))}.")
+        if not any(type(data) is type(one) and data == one for one in args):
+            raise InputError(f"{path} is {brief(data)}; expected one of {', '.join(map(repr, args))}.")
         return data
     if isinstance(kind, type) and issubclass(kind, Open):
         return _read_open(kind, data, path)
@@ -131,28 +179,32 @@ def _read(kind: Any, data: Any, path: str) -> Any:
         return _read_tuple(args, data, path)
     if origin is dict:
         if not isinstance(data, dict):
-            raise InputError(f"{path} is {data!r}; expected names with values.")
-        return {key: _read(args[1], item, f"{path}.{key}") for key, item in data.items()}
+            raise InputError(f"{path} is {brief(data)}; expected names with values.")
+        return {key: _read(args[1], item, _below(path, key)) for key, item in data.items()}
     return _read_plain(kind, data, path)
 
 
 def _read_plain(kind: Any, data: Any, path: str) -> Any:
+    if isinstance(data, str) and kind in (Any, str):
+        return from_file(data)
     if kind is Any:
         return data
     if kind is types.NoneType and data is None:
         return None
+    if isinstance(data, (int, float)) and not -LARGEST < data < LARGEST:
+        raise InputError(f"{path} is {brief(data)}; expected a number below {LARGEST:.0e}.")
     if kind is float and isinstance(data, int) and not isinstance(data, bool):
         return float(data)
     if kind is Path and isinstance(data, str):
         return Path(data)
     if isinstance(kind, type) and isinstance(data, kind) and (kind is bool or not isinstance(data, bool)):
         return data
-    raise InputError(f"{path} is {data!r}; expected {getattr(kind, '__name__', kind)}.")
+    raise InputError(f"{path} is {brief(data)}; expected {getattr(kind, '__name__', kind)}.")
 
 
 def _read_tuple(args: tuple[Any, ...], data: Any, path: str) -> tuple[Any, ...]:
     if not isinstance(data, list):
-        raise InputError(f"{path} is {data!r}; expected a list.")
+        raise InputError(f"{path} is {brief(data)}; expected a list.")
     kinds = [args[0]] * len(data) if len(args) == 2 and args[1] is Ellipsis else list(args)
     if len(kinds) != len(data):
         raise InputError(f"{path} has {len(data)} entries; expected {len(kinds)}.")
@@ -167,44 +219,46 @@ def _read_union(args: tuple[Any, ...], data: Any, path: str) -> Any:
     named = {kind_of(a): a for a in args if dataclasses.is_dataclass(a) and isinstance(a, type)}
     if isinstance(data, dict) and named:
         name = data.get(KIND, next(iter(named)) if len(named) == 1 else None)
-        if name not in named:
-            raise InputError(f"{path}.kind is {name!r}. {did_you_mean(str(name), named)}")
+        if not isinstance(name, str) or name not in named:
+            raise InputError(f"{path}.kind is {brief(name)}. {did_you_mean(str(name), named)}")
         return _read(named[name], data, path)
     for option in args:
         try:
             return _read(option, data, path)
         except InputError:
             continue
-    raise InputError(f"{path} is {data!r}; expected one of {', '.join(str(a) for a in args)}.")
+    raise InputError(f"{path} is {brief(data)}; expected one of {', '.join(str(a) for a in args)}.")
 
 
 def _read_open(kind: type[Open], data: Any, path: str) -> Any:
     if not isinstance(data, dict) or not isinstance(data.get(KIND, ""), str):
-        raise InputError(f"{path} is {data!r}; expected an object with a `kind`.")
+        raise InputError(f"{path} is {brief(data)}; expected an object with a `kind`.")
     if KIND not in data and dataclasses.is_dataclass(kind):
         return _read_dataclass(kind, data, path)
     try:
-        found = kind.named(data.get(KIND, ""))
+        found = kind.named(from_file(data.get(KIND, "")))
     except InputError as error:
-        raise InputError(f"{path}.kind is {data.get(KIND)!r}; {error}") from error
+        raise type(error)(f"{path}.kind is {brief(data.get(KIND))}; {error}") from error
     if not issubclass(found, kind):
-        raise InputError(f"{path}.kind is {data[KIND]!r}; expected a {kind.__name__}.")
+        raise InputError(f"{path}.kind is {brief(data[KIND])}; expected a {kind.__name__}.")
     return _read_dataclass(found, data, path)
 
 
 def _read_dataclass(kind: Any, data: Any, path: str) -> Any:
     if not isinstance(data, dict):
-        raise InputError(f"{path} is {data!r}; expected the fields of {kind.__name__}.")
+        raise InputError(f"{path} is {brief(data)}; expected the fields of {kind.__name__}.")
     if data.get(KIND, kind_of(kind)) != kind_of(kind):
-        raise InputError(f"{path}.kind is {data[KIND]!r}; expected {kind_of(kind)!r}.")
+        raise InputError(f"{path}.kind is {brief(data[KIND])}; expected {kind_of(kind)!r}.")
     fields = {f.name: f for f in dataclasses.fields(kind)}
     hints = typing.get_type_hints(kind, include_extras=True)
     given = {key: item for key, item in data.items() if key != KIND}
     for key in given:
         if key not in fields:
-            raise InputError(f"{path}.{key} is not a setting of {kind.__name__}. {did_you_mean(key, fields)}")
+            raise InputError(
+                f"{_below(path, key)} is not a setting of {kind.__name__}. {did_you_mean(key, fields)}"
+            )
     required = [n for n, f in fields.items() if f.default is f.default_factory is dataclasses.MISSING]
     missing = [name for name in required if name not in given]
     if missing:
         raise InputError(f"{path} lacks {', '.join(missing)}, which {kind.__name__} needs.")
-    return kind(**{key: _read(hints[key], item, f"{path}.{key}") for key, item in given.items()})
+    return kind(**{key: _read(hints[key], item, _below(path, key)) for key, item in given.items()})

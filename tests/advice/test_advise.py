@@ -343,6 +343,7 @@ def test_the_command_writes_a_policy_that_train_and_diagnose_take(tmp_path, caps
     assert "there is no policy file" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_cifar_photographs_may_be_flipped_cropped_and_recoloured(real, tmp_path):
     data = DataSettings(source=real("cifar10-exact-5k"))
@@ -354,6 +355,7 @@ def test_cifar_photographs_may_be_flipped_cropped_and_recoloured(real, tmp_path)
     assert advice.survey.hue_groups == 0
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_tiny_imagenet_without_labels_may_be_flipped_cropped_and_recoloured(real, tmp_path):
     data = DataSettings(source=real("tiny-imagenet-200"), split="validation")

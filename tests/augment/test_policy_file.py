@@ -134,7 +134,7 @@ def test_a_missing_or_broken_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"there is no policy file .*absent\.json"):
         read_policy(tmp_path / "absent.json")
     (tmp_path / "p.json").write_text("{")
-    with pytest.raises(InputError, match="is damaged"):
+    with pytest.raises(InputError, match="is no JSON that can be read"):
         read_policy(tmp_path / "p.json")
 
 

@@ -60,7 +60,10 @@ def test_a_place_that_cannot_be_written_exits_2_with_its_name(whole, capsys, tmp
     (tmp_path / "file").write_text("")
     words = ["embed", str(whole), "digits", "--data.split", "test", "--out", str(tmp_path / "file" / "x.npz")]
     assert main(words) == 2
-    assert re.fullmatch(r"contrascope: .*file.*: (Not a directory|File exists)\.\n", capsys.readouterr().err)
+    assert re.fullmatch(
+        r"contrascope: .*file.*: (Not a directory|File exists)\. Choose another place.*\.\n",
+        capsys.readouterr().err,
+    )
 
 
 def test_the_exit_codes_are_those_of_the_docs():
@@ -193,10 +196,12 @@ def test_devices_are_found_or_refused_by_name(monkeypatch):
         find_device("meta")
 
 
-def test_one_of_several_processes_has_its_own_device(monkeypatch):
+def test_a_process_that_trained_alone_is_not_one_of_several(monkeypatch):
+    accelerator_on("cpu")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(InputError, match="each of several processes has its own"):
-        accelerator_on("cpu")
+    for device in ("cpu", None):
+        with pytest.raises(InputError, match="2 processes were started, but accelerate joined 1 of them"):
+            accelerator_on(device)
 
 
 def test_accelerate_computes_where_it_is_told():

@@ -1,3 +1,4 @@
+import io
 import json
 import shutil
 from pathlib import Path
@@ -42,3 +43,14 @@ def test_a_folder_without_runs_is_named(tmp_path, capsys):
     assert "there are no runs in" in capsys.readouterr().err
     assert main(["runs", str(tmp_path / "nowhere")]) == 2
     assert "contrascope runs FOLDER" in capsys.readouterr().err
+
+
+def test_a_name_that_is_no_utf_8_is_listed(tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "settings.json").write_text('{"kind": "RunSettings", "data": {"source": "caf\\udce9"}}')
+    strict = io.TextIOWrapper(io.BytesIO(), "utf-8")
+    monkeypatch.setattr("sys.stdout", strict)
+    assert main(["runs", str(tmp_path), "--quiet"]) == 0
+    strict.flush()
+    assert b"caf\\udce9" in strict.buffer.getvalue()

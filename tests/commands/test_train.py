@@ -149,7 +149,7 @@ def test_the_file_of_a_run_names_the_new_run_after_it(whole):
             None,
             "there is no file mine.json. contrascope train RECIPE --print-settings > mine.json writes one.",
         ),
-        ("{", "mine.json is no JSON"),
+        ("{", "mine.json is no JSON that can be read (Expecting property name"),
         (
             '{"kind": "RunSettings", "optim": {"kind": "OptimSettings", "rate": 1}}',
             "mine.json: settings.optim.rate",

@@ -82,9 +82,10 @@ def test_a_truncated_image_is_said_to_be_broken(kind):
         decode_image(data[: len(data) // 2])
 
 
-def test_float_pictures_are_refused():
-    with pytest.raises(BadPixelsError, match="32-bit float"):
-        decode_image(saved(Image.new("F", (2, 2), 0.5), "TIFF"))
+def test_float_pictures_are_read_from_0_to_1_as_arrays_are():
+    assert decode_image(saved(Image.new("F", (2, 2), 0.2), "TIFF")).ravel().tolist() == [51] * 12
+    with pytest.raises(BadPixelsError, match=r"values from 7.5 to 7.5; floats are read as 0 to 1"):
+        decode_image(saved(Image.new("F", (2, 2), 7.5), "TIFF"))
 
 
 @settings(derandomize=True, deadline=None, max_examples=15)

@@ -64,7 +64,8 @@ def test_a_file_that_is_no_image_is_named_or_skipped(write_folder, pictures):
         opened(folder)
     images = opened(folder, on_bad_image="skip")
     assert len(images) == 1
-    assert [bad.name.rsplit("/", 1)[1] for bad in images.bad_images] == ["b.png", "notes.doc"]
+    assert [bad.name.rsplit("/", 1)[1] for bad in images.bad_images] == ["b.png"]
+    assert "files that are no pictures: 1 .doc." in images.told
 
 
 def test_only_bad_images_are_no_set(write_folder):
@@ -74,7 +75,7 @@ def test_only_bad_images_are_no_set(write_folder):
 
 def test_a_picture_beside_class_folders_is_refused(write_folder, pictures):
     folder = write_folder({"cat/1.png": pictures(1)[0], "stray.png": pictures(1)[0]})
-    with pytest.raises(InputError, match=r"pictures beside them \(.*stray.png\).*Move the picture"):
+    with pytest.raises(InputError, match=r"pictures beside them \(.*stray.png\).*move the pictures"):
         opened(folder)
 
 

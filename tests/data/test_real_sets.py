@@ -14,6 +14,7 @@ def opened(path, **more):
     return open_images(DataSettings(source=path, **more))
 
 
+@pytest.mark.slow
 def test_all_cifar_images_open_in_seconds(real):
     path = real("cifar10-jpeg")
     start = time.perf_counter()

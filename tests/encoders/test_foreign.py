@@ -1,6 +1,8 @@
 import importlib
+import json
 import sys
 import types
+from pathlib import Path
 
 import pytest
 import torch
@@ -89,13 +91,15 @@ def test_a_pooler_without_trained_weights_is_replaced_by_the_mean_of_tokens(use_
 def fake_transformers(missing):
     class Auto:
         @staticmethod
-        def from_pretrained(name, output_loading_info=False):
+        def from_pretrained(name, *, config, trust_remote_code, weights_only, output_loading_info):
+            assert (trust_remote_code, weights_only) == (False, True)
             model = TwoTokens()
             model.config = types.SimpleNamespace(num_channels=3)
             return model, {"missing_keys": missing}
 
     module = types.ModuleType("transformers")
     module.AutoModel = Auto
+    module.AutoConfig = types.SimpleNamespace(from_pretrained=lambda name, trust_remote_code: None)
     return module
 
 
@@ -136,3 +140,95 @@ def test_timm_encoders_take_any_channels_and_give_their_pooled_features():
     torch.testing.assert_close(encoder(images), expected, rtol=1e-4, atol=1e-5)
     with pytest.raises(InputError, match=r"timm has no model 'resnet10'. Did you mean"):
         build_encoder(EncoderSettings(name="timm:resnet10"), channels=1, size=32)
+
+
+class Bomb:
+    def __reduce__(self):
+        return Path.touch, (Path("boom"),)
+
+
+CODE = {"AutoConfig": "theirs.EvilConfig", "AutoModel": "theirs.Evil"}
+
+
+@pytest.fixture
+def their_folder(tmp_path, monkeypatch, torchvision):
+    """A folder of Hugging Face's with code beside its weights; the working folder is an empty one."""
+    transformers = pytest.importorskip("transformers")
+    folder, here = tmp_path / "model", tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    sizes = {"hidden_size": 8, "num_attention_heads": 2, "intermediate_size": 8, "image_size": 8}
+    model = transformers.ViTModel(transformers.ViTConfig(num_hidden_layers=1, patch_size=4, **sizes))
+    model.save_pretrained(folder)
+    (folder / "theirs.py").write_text("open('boom', 'w')\nfrom transformers import ViTConfig as EvilConfig\n")
+
+    def with_settings(**changes):
+        file = folder / "config.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+        return folder
+
+    return with_settings
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_pickled_weights_of_a_folder_are_numbers_or_are_refused(their_folder):
+    folder = their_folder()
+    encoder = build_encoder(EncoderSettings(name=f"hf:{folder}", pretrained=True), channels=3, size=8)
+    weights = {key: value for key, value in encoder.trunk.model.state_dict().items()}
+    (folder / "model.safetensors").unlink()
+    torch.save(weights, folder / "pytorch_model.bin")
+    again = build_encoder(EncoderSettings(name=f"hf:{folder}", pretrained=True), channels=3, size=8)
+    assert all(torch.equal(value, weights[key]) for key, value in again.trunk.model.state_dict().items())
+    torch.save(weights | {"more": Bomb()}, folder / "pytorch_model.bin")
+    with pytest.raises(InputError, match=r"pickled weights of .* hold more than numbers, and are not read"):
+        build_encoder(EncoderSettings(name=f"hf:{folder}", pretrained=True), channels=3, size=8)
+    assert not Path("boom").exists()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("pretrained", [True, False])
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"model_type": "theirs", "auto_map": CODE}, "contains custom code"),
+        (
+            {"attn_implementation": "stranger/kernels"},
+            "asks for 'stranger/kernels', which is code from the hub",
+        ),
+        ({"_attn_implementation": "stranger/kernels:fn"}, "asks for 'stranger/kernels:fn', which is code"),
+        (
+            {"model_type": "clip", "attn_implementation": {"vision_config": "stranger/nested"}},
+            "asks for 'stranger/nested', which is code",
+        ),
+        ({"hidden_size": "seven"}, "transformers cannot open"),
+        ({"experts_implementation": "stranger/moe"}, "asks for 'stranger/moe', which is code"),
+    ],
+)
+def test_code_that_a_folder_brings_along_is_not_run(their_folder, changes, said, pretrained):
+    folder = their_folder(**changes)
+    with pytest.raises(InputError, match=said):
+        build_encoder(EncoderSettings(name=f"hf:{folder}", pretrained=pretrained), channels=3, size=8)
+    assert not Path("boom").exists()
+    assert not any("theirs" in name for name in sys.modules)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_folder_whose_architecture_is_known_opens_without_its_code(their_folder):
+    folder = their_folder(auto_map=CODE)
+    assert build_encoder(EncoderSettings(name=f"hf:{folder}", pretrained=True), channels=3, size=8).dim == 8
+    assert not Path("boom").exists()
+
+
+@pytest.mark.usefixtures("torchvision")
+@pytest.mark.parametrize("pretrained", [True, False])
+@pytest.mark.parametrize(
+    "source", ["hf-hub:stranger/net", "hf_hub:stranger/net", "local-dir:{folder}", "stranger/net"]
+)
+def test_timm_names_are_those_of_timm_alone(tmp_path, source, pretrained):
+    pytest.importorskip("timm")
+    (tmp_path / "config.json").write_text(json.dumps({"architecture": "resnet10t", "pretrained_cfg": {}}))
+    torch.save({"fc": Bomb()}, tmp_path / "pytorch_model.bin")
+    name = f"timm:{source.format(folder=tmp_path)}"
+    with pytest.raises(InputError, match="timm has no model"):
+        build_encoder(EncoderSettings(name=name, pretrained=pretrained), channels=3, size=32)

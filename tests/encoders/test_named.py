@@ -61,10 +61,10 @@ class Pooled(nn.Module):
 def test_the_twin_pools_as_the_encoder_does(monkeypatch, missing):
     fake = types.ModuleType("transformers")
     fake.AutoModel = types.SimpleNamespace(
-        from_pretrained=lambda name, output_loading_info: (Pooled(), {"missing_keys": missing}),
-        from_config=lambda config: Pooled(),
+        from_pretrained=lambda name, **how: (Pooled(), {"missing_keys": missing}),
+        from_config=lambda config, **how: Pooled(),
     )
-    fake.AutoConfig = types.SimpleNamespace(from_pretrained=lambda name: None)
+    fake.AutoConfig = types.SimpleNamespace(from_pretrained=lambda name, **how: None)
     monkeypatch.setitem(sys.modules, "transformers", fake)
     encoder, twin = both("hf:some/model")
     assert encoder.trunk.use_pooler == twin.trunk.use_pooler == (not missing)

@@ -73,5 +73,5 @@ def test_more_neighbours_than_rows_and_a_zero_temperature_are_refused():
         InputError, match=r"k=61 neighbours asked of a bank of n_samples = 60. Choose 1 <= k <= 60"
     ):
         KNNClassifier(k=61, temperature=0.1).fit(h, y)
-    with pytest.raises(InputError, match=r"temperature=0\.0; expected a number above 0"):
+    with pytest.raises(InputError, match=r"temperature is 0\.0; expected a finite number above zero"):
         KNNClassifier(k=1, temperature=0.0).fit(h, y)

@@ -18,7 +18,7 @@ def test_a_table_is_flat_and_in_order():
     ]
     assert rows[1] == {
         "of": "encoder", "name": "few_labels_1", "value": 0.2, "low": 0.1, "high": 0.3, "n": 9,
-        "output": "z", "protocol": "abc", "std": 0.05, "chosen": None,
+        "output": "z", "protocol": "abc", "std": 0.05, "chosen": None, "not_defined": "", "note": "",
     }  # fmt: skip
     with pytest.raises(FrozenInstanceError):
         first.value = 1.0

@@ -36,7 +36,7 @@ def test_datasets_opens_the_table_with_images_and_class_names(make_table, tmp_pa
         "parquet", data_files=str(path), split="train", cache_dir=str(tmp_path / "cache")
     )
     assert found.column_names == [
-        *("id", "split", "image", "x", "y", "alignment"),
+        *("id", "name", "split", "image", "x", "y", "alignment"),
         *("kind", "kind_name", "label_x", "neighbours", "h"),
     ]
     assert isinstance(found.features["image"], datasets.Image)
@@ -129,7 +129,7 @@ def test_an_unlabelled_set_has_no_label_columns(make_table):
     table = make_table(labels=None, class_names=None)
     assert label_columns(table.images) == []
     (batch,) = row_batches(table, 10, pixels=False)
-    assert list(batch) == ["id", "split", "x", "y", "alignment", "neighbours"]
+    assert list(batch) == ["id", "name", "split", "x", "y", "alignment", "neighbours"]
 
 
 def test_class_names_that_come_twice_stay_numbers_with_a_name_beside_them(make_table, tmp_path):

@@ -1,7 +1,10 @@
 import os
 import pickle
+import zipfile
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -103,3 +106,45 @@ def test_unknown_formats_and_missing_files_are_named(tmp_path):
         save_features(features(), tmp_path / "f.pt")
     with pytest.raises(InputError, match="no file"):
         load_features(tmp_path / "f.npz")
+
+
+def test_an_npz_that_unfolds_to_far_more_than_it_is_is_refused(tmp_path):
+    path = tmp_path / "x.npz"
+    folded = zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+    with folded as archive, archive.open("h.npy", "w") as file:
+        head = {"descr": "<f4", "fortran_order": False, "shape": (300, 2**18)}
+        np.lib.format.write_array_header_1_0(file, head)
+        for _ in range(300):
+            file.write(bytes(2**20))
+    with pytest.raises(InputError, match=r"unfolds from .* MiB to 300 MiB, and at most 256 MiB are unfolded"):
+        load_features(path)
+
+
+@pytest.mark.parametrize("fortran", [False, True])
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_stored_and_folded_arrays_are_the_same(tmp_path, save, fortran):
+    h = np.random.default_rng(0).normal(size=(5, 3))
+    save(tmp_path / "x.npz", h=np.asfortranarray(h) if fortran else h, y=np.arange(5, dtype=">i2"))
+    features = load_features(tmp_path / "x.npz")
+    assert np.array_equal(features.h[0].numpy(), h)
+    assert features.y["label"].tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".safetensors"])
+@pytest.mark.parametrize(
+    "data", [b"", b"\x93NUMPY\x02\0\xff\xff\xff\xff{}", b"PK\3\4" + bytes(40), b"\x80\x04."]
+)
+def test_files_that_are_no_arrays_are_refused(tmp_path, suffix, data):
+    (tmp_path / f"x{suffix}").write_bytes(data)
+    with pytest.raises(InputError, match=rf"x{suffix} is not a readable {suffix} file of plain numbers"):
+        load_features(tmp_path / f"x{suffix}")
+
+
+def test_a_table_of_embeddings_whose_rows_share_one_long_word_is_refused(tmp_path):
+    words = pa.DictionaryArray.from_arrays(pa.array([0] * 400, pa.int32()), pa.array(["a" * 2**20]))
+    table = pa.table({"h": [[0.0, 1.0]] * 400, "name": words})
+    pq.write_table(table, tmp_path / "x.parquet", store_schema=False, dictionary_pagesize_limit=2**22)
+    with pytest.raises(
+        InputError, match=r"unfolds to more than 256 MiB; pictures and embeddings do not fold"
+    ):
+        load_features(tmp_path / "x.parquet")

@@ -116,9 +116,9 @@ def test_the_weights_are_those_of_our_own_loop(name, optim, changes, tmp_path):
 TWO = """
 import sys, torch
 tests, out = sys.argv[1:]
-sys.path[:0] = [tests, f"{tests}/training"]
-from conftest import declare_torchvision_operators
-operators = declare_torchvision_operators()
+sys.path[:0] = [tests, f"{tests}/training", f"{tests}/integrations"]
+from contrascope.encoders.torchvision_operators import complete_torchvision
+complete_torchvision()
 torch.set_num_threads(1)
 from pathlib import Path
 import test_lightning

@@ -5,7 +5,6 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 import torch
-from safetensors.torch import save_file
 
 import contrascope
 from contrascope import records
@@ -22,6 +21,7 @@ from contrascope.runs.build import build
 from contrascope.runs.load import load_run
 from contrascope.runs.settings import RunSettings
 from contrascope.settings import to_json
+from contrascope.training.checkpoint import save_checkpoint
 
 SETTINGS = RunSettings(
     data=DataSettings(source="digits"),
@@ -44,12 +44,8 @@ def make_run(folder, settings=SETTINGS, steps=(5, 9)):
     records.write_json(folder / records.ENVIRONMENT, facts)
     records.write_json(folder / records.EVALUATION, {"rows": EVALUATION})
     for step in steps:
-        with records.new_checkpoint(folder, step) as checkpoint:
-            tensors = build(settings, images.shape, seed=step).state_dict()
-            save_file(
-                {name: value.contiguous() for name, value in tensors.items()},
-                checkpoint / "method.safetensors",
-            )
+        method = build(settings, images.shape, seed=step)
+        save_checkpoint(folder, step=step, method=method, optimizer={}, state={"steps": max(steps)})
     return folder
 
 

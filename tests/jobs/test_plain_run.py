@@ -11,7 +11,6 @@ import pytest
 import contrascope
 from contrascope import records
 from contrascope.cli import main
-from contrascope.methods import allowed
 from contrascope.runs.load import load_run
 
 README = Path(__file__).parents[2] / "README.md"
@@ -31,7 +30,6 @@ def example(tmp_path, monkeypatch):
     folder.mkdir()
     (folder / "my_losses.py").write_text(code[1])
     monkeypatch.syspath_prepend(folder)
-    monkeypatch.setattr(allowed, "ALLOWED", set())
     return command[1].split()
 
 
@@ -59,11 +57,11 @@ def test_the_readmes_loss_is_trained_recorded_and_read_back_without_it(example, 
 def test_going_on_with_such_a_run_asks_for_the_loss_to_be_typed(example, tmp_path, capsys):
     run = tmp_path / "run"
     assert main([*example, "--out", str(run), *SMALL]) == 0
-    allowed.ALLOWED.clear()
     assert load_run(run).step == 4
     assert main(["train", str(run), "--resume"]) == 2
-    assert "type it in the command" in capsys.readouterr().err
+    assert "add --allow-import my_losses:pull_and_spread to the command" in capsys.readouterr().err
     assert main(["train", str(run), "--resume", "--method.loss", "my_losses:pull_and_spread"]) == 0
+    assert main(["train", str(run), "--resume", "--allow-import", "my_losses:pull_and_spread"]) == 0
 
 
 def test_wrong_settings_of_a_loss_leave_no_folder_behind(tmp_path, capsys):

@@ -148,7 +148,7 @@ def test_other_images_are_refused_before_anything_is_written(tmp_path):
     }
 
 
-def test_the_same_images_in_another_place_go_on_and_the_first_environment_stays(tmp_path):
+def test_the_same_images_in_another_place_go_on_and_the_first_environment_stays(tmp_path, capsys):
     out, old = tmp_path / "run", pictures(tmp_path / "a.npz")
     train(of_pictures(old), out)
     first = records.read_json(out / records.ENVIRONMENT)
@@ -156,6 +156,7 @@ def test_the_same_images_in_another_place_go_on_and_the_first_environment_stays(
     moved = str(shutil.move(old, tmp_path / "b.npz"))
     records.write_json(out / records.ENVIRONMENT, {**first, "processes": 2})
     train(of_pictures(moved), out, resume=True)
+    assert "contrascope: processes: 2 -> 1" in capsys.readouterr().err
     assert load_run(out).settings.data.source == moved
     now = records.read_json(out / records.ENVIRONMENT)
     (resumed,) = now.pop("resumed")

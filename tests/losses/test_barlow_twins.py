@@ -75,3 +75,22 @@ def test_the_convention_must_be_named():
     unchecked = inspect.unwrap(barlow_twins)  # the shape checker of the tests would refuse the word first
     with pytest.raises(InputError, match="std is 'sample'; expected 'biased' or 'unbiased'"):
         unchecked(torch.ones(2, 4, 3), std="sample")
+
+
+def diagonal_of(spread):
+    """C_ii of one dimension whose two equal views have this standard deviation, from the loss alone."""
+    z = spread * torch.tensor([1.0, -1.0, 1.0, -1.0], dtype=torch.float64)[:, None]
+    return 1 - barlow_twins(torch.stack([z, z]), std="biased", redundancy=0.0).total.sqrt().item()
+
+
+@pytest.mark.parametrize("spread", [1.0, 1e-2, 1e-4, 1.5e-6])
+def test_a_nearly_constant_dimension_counts_as_any_other_unlike_batch_norms(spread):
+    assert diagonal_of(spread) == pytest.approx(1.0, abs=1e-6)
+    z = spread * torch.tensor([1.0, -1.0, 1.0, -1.0], dtype=torch.float64)[:, None]
+    normed = torch.nn.BatchNorm1d(1, affine=False).double()(z)
+    assert normed.square().mean().item() == pytest.approx(spread**2 / (spread**2 + 1e-5))
+
+
+@pytest.mark.parametrize("spread", [1e-7, 1e-8, 0.0])
+def test_below_the_floor_a_dimension_fades_to_zero(spread):
+    assert diagonal_of(spread) == pytest.approx(spread**2 / 1e-12, abs=1e-9)

@@ -82,3 +82,26 @@ def test_the_word_and_the_temperature_of_the_settings_belong_together():
         pairs.named_positives("soft-worst")
     with pytest.raises(InputError, match=r"positives is 'worst'; only soft-worst has one. Leave it unset"):
         pairs.named_positives("worst", 1.0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("views", [2, 3, 4])
+def test_pairs_that_tie_are_told_apart_by_their_order_and_not_by_rounding(views, dtype):
+    """Products of equal branches are symmetric; a unit in the last place more for the later pair changes nothing."""
+    z = torch.nn.functional.normalize(
+        torch.randn(views, 50, 6, generator=torch.Generator().manual_seed(views), dtype=torch.float64), dim=-1
+    ).to(dtype)
+    align = -pairs.pair_products(z, z) / 0.07
+    chosen = pairs.worst_pair(align, scale=1 / 0.07)
+    order = [(a, b) for a in range(views) for b in range(views) if a != b]
+    assert all(a < b for a, b in (order[place] for place in chosen.tolist()))
+    for seed in range(5):
+        noise = torch.randn(align.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        moved = align + (noise.clamp(-3, 3) * torch.finfo(dtype).eps / 0.07).to(dtype)
+        assert torch.equal(pairs.worst_pair(moved, scale=1 / 0.07), chosen)
+
+
+def test_a_pair_that_is_worse_by_more_than_rounding_is_chosen_however_small_all_are():
+    align = torch.tensor([[1.0, 1e-8, 1e-20, 0.0], [1.0001, 1.001e-8, 1.01e-20, 1e-30]])
+    assert pairs.worst_pair(align).tolist() == [1, 1, 1, 1]
+    assert pairs.reduce_pairs(align, "worst").tolist() == align[1].tolist()

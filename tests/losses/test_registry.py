@@ -216,5 +216,7 @@ def test_an_unknown_reduction_is_refused(name):
 def test_settings_that_must_be_positive_are_refused_otherwise(setting, value):
     for name, info in LOSSES.items():
         if setting in info.required:
-            with pytest.raises(InputError, match=f"{setting} is {value}; expected a number above zero"):
+            with pytest.raises(
+                InputError, match=f"{setting} is {value}; expected a finite number above zero"
+            ):
                 evaluate(name, torch.ones(2, 4, 3), **{setting: value})

@@ -63,5 +63,5 @@ def test_coinciding_views_have_a_finite_gradient_at_power_one():
 
 @pytest.mark.parametrize("setting", ["power", "sharpness"])
 def test_settings_must_be_positive(setting):
-    with pytest.raises(InputError, match=f"{setting} is 0.0; expected a number above zero"):
+    with pytest.raises(InputError, match=f"{setting} is 0.0; expected a finite number above zero"):
         alignment_uniformity(torch.ones(2, 4, 3), **{setting: 0.0})

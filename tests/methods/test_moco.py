@@ -5,8 +5,11 @@ import torch
 from method_cases import clustered_views, small_method
 from torch import nn
 
+from contrascope.encoders.settings import ProjectorSettings
 from contrascope.errors import InputError
 from contrascope.losses.contrastive import info_nce_queue
+from contrascope.methods.build import build_method
+from contrascope.methods.momentum.moco_settings import MoCoSettings
 from contrascope.methods.split_norm import SplitBatchNorm
 from contrascope.methods.views import as_batch
 
@@ -117,3 +120,69 @@ def test_settings_that_contradict_each_other_are_refused():
         small_method("moco", joint_pass=True)
     with pytest.raises(InputError, match="queue_size must be at least 1; got 0"):
         small_method("moco", queue_size=0)
+
+
+class Small(nn.Module):
+    dim = 8
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(36, 8)
+
+    def forward(self, images):
+        return torch.tanh(self.layer(images.flatten(1)))
+
+
+def small(**settings):
+    """MoCo without batch norm, the same weights every time."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        projector = ProjectorSettings(hidden=(12,), out=6)
+        return build_method(MoCoSettings(splits=0, projector=projector, **settings), Small())
+
+
+def gradient(method):
+    return torch.cat([p.grad.flatten() for p in method.parameters() if p.requires_grad])
+
+
+def normal(seed, *shape, dtype):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
+
+
+@pytest.mark.parametrize("positives", ["worst", "worst-symmetric"])
+@pytest.mark.parametrize(("views", "temperature"), [(2, 0.1), (2, 0.07), (3, 0.2), (4, 0.3)])
+def test_pairs_tie_at_the_first_step_and_parts_of_the_batch_choose_the_same(positives, views, temperature):
+    images = normal(1, views, 64, 1, 6, 6, dtype=torch.float32)
+
+    def of(parts):
+        method = small(positives=positives, temperature=temperature, queue_size=64)
+        for part in images.chunk(parts, dim=1):
+            (method(part).terms.total / parts).backward()
+        return gradient(method)
+
+    whole = of(1)
+    for parts in (2, 8, 32, 64):
+        assert (of(parts) - whole).abs().max() < 1e-5 * whole.abs().max()
+
+
+@pytest.mark.parametrize("size", [1, 5, 17, 31, 32, 33, 48, 100])
+@pytest.mark.parametrize(("positives", "parts"), [("average", 2), ("average", 8), ("worst", 4)])
+def test_accumulation_is_exact_whatever_the_queues_size(size, positives, parts):
+    whole = small(queue_size=size, positives=positives).double()
+    cut = copy.deepcopy(whole)
+    assert cut.accumulation == "exact"
+    for step in range(5):
+        views = normal(step, 2, 16, 1, 6, 6, dtype=torch.float64)
+        whole(views).terms.total.backward()
+        for part in views.chunk(parts, dim=1):
+            (cut(part).terms.total / parts).backward()
+        torch.testing.assert_close(gradient(cut), gradient(whole), rtol=1e-9, atol=1e-12)
+        for method in (whole, cut):
+            with torch.no_grad():
+                for p in method.parameters():
+                    if p.grad is not None:
+                        p.sub_(0.05 * p.grad)
+            method.zero_grad()
+            method.after_step(step / 5)
+        torch.testing.assert_close(cut.queue, whole.queue, rtol=1e-9, atol=1e-12)
+        assert cut.pointer == whole.pointer

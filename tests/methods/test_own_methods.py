@@ -10,8 +10,7 @@ from method_cases import JOINT, SmallEncoder, clustered_views
 
 from contrascope.diagnosis.causes import advice
 from contrascope.errors import InputError
-from contrascope.methods import allowed
-from contrascope.methods.allowed import allow, allow_typed, import_allowed
+from contrascope.imports import allow
 from contrascope.methods.build import build_method
 from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.methods.settings import (
@@ -29,8 +28,7 @@ MINE = "own_methods:Mine"
 
 
 @pytest.fixture(autouse=True)
-def _nothing_allowed(monkeypatch):
-    monkeypatch.setattr(allowed, "ALLOWED", set())
+def _nothing_known():
     before = dict(IMPORTED)
     IMPORTED.clear()
     yield
@@ -43,7 +41,7 @@ def test_a_method_by_import_path_is_built_trained_and_survives_its_json():
     run = RunSettings(method=replace(settings, sharpness=3.0))
     written = to_json(run)
     assert written["method"]["kind"] == MINE
-    assert from_json(RunSettings, json.loads(json.dumps(written))) == run
+    assert from_json(RunSettings, json.loads(json.dumps(written))) == run  # allowed since it was typed
     method = build_method(run.method, SmallEncoder())
     assert type(method).__name__ == "Mine"
     assert method.sharpness == 3.0
@@ -57,9 +55,8 @@ def test_a_file_of_settings_imports_no_code_of_its_own_accord():
         InputError, match=r"settings.method.kind is 'own_methods:Mine'; the method .* is code"
     ) as said:
         from_json(RunSettings, written)
-    assert "type it in the command, or call contrascope.methods.allowed.allow('own_methods:Mine')" in str(
-        said.value
-    )
+    assert "add --allow-import own_methods:Mine to the command" in str(said.value)
+    assert "or call contrascope.imports.allow('own_methods:Mine') first" in str(said.value)
     allow(MINE)
     assert from_json(RunSettings, written).method.sharpness == 3.0
 
@@ -72,15 +69,6 @@ def test_a_module_that_is_only_named_in_a_file_is_not_imported(tmp_path, monkeyp
     assert "burglar" not in sys.modules
 
 
-def test_words_that_were_typed_are_allowed_and_no_others():
-    allow_typed(
-        ["train", "digits-plain", "--method.loss", "own_methods:alone", "--method=own_methods:Mine", "a/b:c"]
-    )
-    assert {"own_methods:alone", MINE} == allowed.ALLOWED
-    with pytest.raises(InputError, match="no import path"):
-        allow("a/b:c")
-
-
 @pytest.mark.parametrize(
     ("path", "said"),
     [
@@ -88,18 +76,14 @@ def test_words_that_were_typed_are_allowed_and_no_others():
         ("no_such_module:Method", "no module 'no_such_module'. Install it"),
         ("own_methods:NoSettings", "settings_type None; expected a dataclass derived from MethodSettings"),
         ("own_methods:Borrowed", "has the settings of simclr; give it a settings class of its own"),
-        ("own_methods:number", "settings_type None"),
+        ("own_methods:number", "is 3; expected a class derived from contrascope.methods.base.Method"),
+        ("own_methods:Nothing", "Nothing'>; expected a class derived from contrascope.methods.base.Method"),
+        ("own_methods:pulled", "expected a class derived from contrascope.methods.base.Method"),
     ],
 )
 def test_what_is_no_method_is_refused(path, said):
     with pytest.raises(InputError, match=said):
         method_settings(path)
-
-
-def test_a_class_that_is_no_method_is_refused_when_it_is_built():
-    settings = method_settings("own_methods:Nothing")
-    with pytest.raises(InputError, match="own_methods:Nothing made a Nothing; expected a"):
-        build_method(settings, SmallEncoder())
 
 
 def test_names_that_were_typed_become_default_settings():
@@ -109,12 +93,6 @@ def test_names_that_were_typed_become_default_settings():
         InputError, match=r"no method 'simclar'\. Did you mean 'simclr'\? .* package.module:Class"
     ):
         method_settings("simclar")
-
-
-def test_the_path_of_an_import_is_told_in_its_errors():
-    allow("own_methods:gone")
-    with pytest.raises(InputError, match="loss 'own_methods:gone': own_methods has no 'gone'"):
-        import_allowed("own_methods:gone", what="loss")
 
 
 def test_the_users_settings_say_the_cause(verdict_signals):

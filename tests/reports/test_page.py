@@ -436,6 +436,7 @@ def test_runs_of_the_same_name_are_told_apart(make_run):
     assert len(set(names)) == 2
 
 
+@pytest.mark.slow
 def test_a_page_of_20_000_points_and_a_long_run_stays_within_12_megabytes(make_run, real_plotly):
     shown = gallery(points=20_000)
     shown["sheets"].append({**sheet(1), "first": 20_002, "data": "A" * 5_000_000})

@@ -189,9 +189,17 @@ def test_numbers_that_are_measured_when_asked_for_are_named_with_the_command(mak
 
 def test_a_damaged_record_is_named(make_run, tmp_path):
     record = gallery()
-    record["map"]["pca"]["x"].pop()
-    with pytest.raises(InputError, match=r"run: .*points.* was left out: a record has an unexpected form"):
+    record["map"]["pca"]["x"] = record["map"]["pca"]["x"][1:]
+    with pytest.raises(InputError, match=r"run has no record of 'map'\. .*gallery\.json: .*map\.pca\.x"):
         write_figure([make_run(gallery=record)], "map", tmp_path / "f.svg")
+
+
+def test_a_figure_that_lacks_a_damaged_part_says_so(make_run, tmp_path):
+    record, said = gallery(), []
+    record["map"]["label"].pop()
+    write_figure([make_run(gallery=record)], "map", tmp_path / "f.svg", say=said.append)
+    assert [line for line in said if "map.label" in line]
+    assert not [line for line in said if "is missing" in line]
 
 
 @pytest.mark.parametrize(

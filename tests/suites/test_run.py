@@ -107,7 +107,10 @@ def test_the_transfer_suite_names_what_is_not_available_and_measures_the_rest(
     record = transfer(suite_run, [*sets, missing], tmp_path / "r.json")
     assert "does not exist" in record["sets"][missing]["not_available"]["set"]
     few = record["sets"][sets[2]]
-    assert "shots=5 labels asked of class 0" in few["not_available"]["trained encoder, few_labels_5"]
+    assert (
+        "not defined: class '0' has 3 training images, and 5 are asked for"
+        in few["not_available"]["trained encoder, few_labels_5"]
+    )
     assert {row["mode"] for row in few["rows"]} == {"linear", "few_labels_1"}
     full = record["sets"][sets[1]]
     assert {(row["of"], row["mode"]) for row in full["rows"]} == {

@@ -297,9 +297,9 @@ def test_an_unknown_name_is_refused_with_the_nearest_one():
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("no_such_module:Fake", "cannot be imported: No module named 'no_such_module'"),
-        ("its_trackers:Fack", "cannot be imported: module 'its_trackers' has no attribute 'Fack'"),
-        ("its_trackers:Nothing", "no class derived from accelerate.tracking.GeneralTracker"),
+        ("no_such_module:Fake", "tracker 'no_such_module:Fake': no module 'no_such_module'"),
+        ("its_trackers:Fack", "its_trackers has no 'Fack'. Did you mean 'Fake'"),
+        ("its_trackers:Nothing", "expected a class derived from accelerate.tracking.GeneralTracker"),
     ],
 )
 def test_a_class_that_is_none_is_refused_before_anything_is_written(tmp_path, fake, name, why):

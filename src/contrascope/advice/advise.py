@@ -1,5 +1,6 @@
 """Which augmentation for these images? Look, measure, train a little, rank; everything kept, so it can go on."""
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -30,12 +31,14 @@ from contrascope.data.imageset import ImageSet
 from contrascope.data.memory import images_from
 from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError
+from contrascope.precision import single_precision
 from contrascope.progress import to_stderr
 from contrascope.records.advice import AdviceRecord
 from contrascope.records.entry import as_tree
 from contrascope.records.gallery import PolicyGalleryRecord
 from contrascope.records.requests import RequestEntry
 from contrascope.records.typed import as_record, read_record
+from contrascope.runs.bad_images import tell_images
 from contrascope.runs.store import Request, Store, begin
 from contrascope.settings import from_json, to_json
 from contrascope.training.interrupt import Interrupted
@@ -82,6 +85,7 @@ class Advice:
     """The file with the best policy."""
 
 
+@single_precision()
 def advise(
     data: DataSettings | ImageSet,
     *,
@@ -115,6 +119,7 @@ def advise(
         done = finished(folder, budget=budget)
         if done is not None:
             return _handed_back(replace(done, policy=str(out)))
+        tell_images(images, to_stderr, beside=folder)
         job = AdviceJob(store=store, settings=settings, base=base, budget=budget, end=end, device=device)
         return _measured(images, labels, job, out=out)
 
@@ -129,7 +134,8 @@ def _in_full(recorded: RequestEntry) -> RequestEntry:
 
 def finished(folder: Path, *, budget: float) -> Advice | None:
     """The advice in this folder if every training is done that a budget of so many seconds affords."""
-    path = folder / RECORD
+    path = records.inside(folder, RECORD)
+    records.inside(folder, GALLERY)
     if not path.is_file():
         return None
     try:
@@ -143,8 +149,13 @@ def finished(folder: Path, *, budget: float) -> Advice | None:
 
 def _budget(record: AdviceRecord, folder: Path) -> float:
     """Seconds; version 0.1 told them in the names of its plans alone."""
-    plans = (path.stem.removeprefix("plan-").removesuffix("s") for path in folder.glob("plan-*s.json"))
-    return max(map(float, plans), default=0.0) if record.budget is None else record.budget
+    plans = (
+        re.fullmatch(r"plan-(\d{1,9}(?:\.\d{1,9})?(?:e\+\d\d)?)s", path.stem)
+        for path in folder.glob("plan-*s.json")
+    )
+    return (
+        max((float(one[1]) for one in plans if one), default=0.0) if record.budget is None else record.budget
+    )
 
 
 def _handed_back(advice: Advice) -> Advice:

@@ -63,7 +63,7 @@ def distances_without_self(
     count = len(bank)
     between = squared_distances(views.flatten(0, 1), bank).view(len(views), count, count)
     if not own:
-        between = between + torch.diag(torch.full((count,), math.inf))
+        between = between + torch.diag(torch.full((count,), math.inf, dtype=torch.float32))
     return between
 
 

@@ -30,5 +30,6 @@ def policy_gallery(
         views, _ = make_views(pixels, one.policy, ids=ids, seed=seed, epoch=PROBE_EPOCH, num_views=VIEWS)
         tiles = [[thumbnails.put(view) for view in row] for row in views.transpose(0, 1)]
         shown.append({"name": one.name, "operations": words_of(one.ops), "rows": tiles})
-    tree = {"images": clean, "policies": shown, "sheets": thumbnails.sheets()}
+    names = images.names(ids) if images.has_names else ()
+    tree = {"images": clean, "names": names, "policies": shown, "sheets": thumbnails.sheets()}
     return as_record(PolicyGalleryRecord, tree)

@@ -1,7 +1,6 @@
 """Short trainings of the candidates, scored on the same views, by successive halving."""
 
 import math
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from contrascope.intervals import Estimate, mean_estimate
 from contrascope.linalg import nearest
 from contrascope.methods.base import Method
 from contrascope.progress import to_stderr
+from contrascope.records.inside import removed
 from contrascope.runs.build import build
 from contrascope.runs.load import default_device, policies_for
 from contrascope.runs.recipes import CPU_METHODS, cifar_cpu
@@ -159,14 +159,14 @@ class Proxies:
             to_stderr("timing a short training")
             count = min(len(self._images), TIMED_STEPS * self._run(candidate).training.batch_size)
             few = self._images.select(torch.arange(count))
-            folder = self._store.folder / "timing-run"
-            shutil.rmtree(folder, ignore_errors=True)
+            folder = records.inside(self._store.folder, "timing-run")
+            removed(folder)
             self._fit(candidate, 1, folder, few)
             start = time.perf_counter()
             method = self._fit(candidate, 2, folder, few)
             trained = time.perf_counter()
             self._measure(method, 2, start)
-            shutil.rmtree(folder, ignore_errors=True)
+            removed(folder)
             epoch = (trained - start) * len(self._images) / count
             return Timing(epoch=epoch, score=time.perf_counter() - trained)
 
@@ -185,11 +185,12 @@ class Proxies:
 
     def _folder(self, candidate: Candidate, epochs: int) -> Path:
         """The candidate's run; one of its own where that run is already beyond these epochs."""
-        folder = self._store.folder / "proxies" / candidate.key
+        folder = records.inside(self._store.folder, "proxies", candidate.key)
         batch = self._run(candidate).training.batch_size
         wanted = epochs * steps_per_epoch(len(self._images), batch_size=batch, world_size=1)
         beyond = any(step > wanted for step, _ in records.checkpoint_folders(folder))
-        return folder.with_name(f"{candidate.key}-{epochs}") if beyond else folder
+        name = f"{candidate.key}-{epochs}" if beyond else candidate.key
+        return records.inside(self._store.folder, "proxies", name)
 
     def _run(self, candidate: Candidate) -> RunSettings:
         return base_settings(self._base, candidate, len(self._images), self._settings)

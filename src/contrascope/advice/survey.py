@@ -141,7 +141,7 @@ def hue_groups(images: FloatImages, *, seed: int = 0) -> tuple[Groups | None, fl
     silhouette = found.silhouettes.get(found.k, 0.0)
     if silhouette < CLEAR or not 2 <= found.k <= MOST_GROUPS:
         return None, silhouette
-    codes = torch.full((len(images),), -1)
+    codes = torch.full((len(images),), -1, dtype=torch.int64)
     codes[some] = found.labels
     return Groups(name="hue", codes=codes), silhouette
 

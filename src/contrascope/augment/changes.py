@@ -148,7 +148,7 @@ def strengths(name: str, ids: Ids, *, seed: int, epoch: int) -> Strength:
     """
     operation = find_change(name)
     if operation.switch:
-        return torch.full(ids.shape, operation.reach, device=ids.device)
+        return torch.full(ids.shape, operation.reach, dtype=torch.float32, device=ids.device)
     place = list(CHANGES).index(name)
     unit = uniform(DrawKey(seed=seed, epoch=epoch, ids=ids, operation=place), 1)[:, 0]
     return operation.reach * (unit if operation.sided else 2 * unit - 1)

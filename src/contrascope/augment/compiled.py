@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from contrascope.progress import to_stderr
+
 OFF = "CONTRASCOPE_NO_COMPILED_VIEWS"
 """Environment variable that, set to anything, leaves the tensor code alone."""
 LEAST_VALUES = 2**17
@@ -69,7 +71,11 @@ def array(tensor: Tensor) -> np.ndarray:
 def _kernels() -> ModuleType | None:
     if importlib.util.find_spec("numba") is None:
         return None
-    return importlib.import_module("contrascope.augment.kernels")
+    try:
+        return importlib.import_module("contrascope.augment.kernels")
+    except (ImportError, OSError, RuntimeError, AttributeError) as error:  # built for another numpy, say
+        to_stderr(f"numba cannot be imported ({error}); views are made without it, more slowly.")
+        return None
 
 
 @functools.cache

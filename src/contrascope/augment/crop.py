@@ -103,7 +103,7 @@ class RandomResizedCrop(AbstractOp):
             row_weight = row_weight / 255
         kernels = kernels_for(images, row_weight)
         if kernels is not None:
-            out = torch.empty(len(source), images.shape[1], out_height, out_width)
+            out = torch.empty(len(source), images.shape[1], out_height, out_width, dtype=torch.float32)
             taps = (row_index, row_weight, index, weight)
             run(kernels.resample, len(out), images, source, box, *taps, out)
             return out

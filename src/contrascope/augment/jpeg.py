@@ -107,7 +107,7 @@ def _enlarge(values: Tensor) -> Tensor:
     """Twice the side, weights 3/4 and 1/4; the 16ths are rounded as in libjpeg."""
     double = F.interpolate(values, scale_factor=2, mode="bilinear", align_corners=False)
     bias = 8 - torch.arange(double.shape[3], device=values.device) % 2
-    return (double + bias / 16).floor()
+    return (double + bias.to(double.dtype) / 16).floor()
 
 
 def _bytes(values: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from contrascope import records
 from contrascope.augment.presets import OPERATIONS, build_policy
 from contrascope.augment.settings import AnyOp, ListedPolicy, PolicySettings
 from contrascope.errors import InputError, did_you_mean
-from contrascope.settings import KIND, from_json, to_json
+from contrascope.settings import KIND, brief, from_json, to_json
 
 SUFFIX = ".json"
 """Ending by which a policy's name is read as a file."""
@@ -38,7 +38,7 @@ def read_policy(path: Path) -> PolicySettings:
     """
     if not path.is_file():
         raise InputError(f"there is no policy file {path}; expected JSON with a list `ops`. Check the path.")
-    data = _object(records.read_json(path), str(path))
+    data = _object(records.read_json(path, typed=True), str(path))
     listed, sides = _list(data, "ops", str(path)), _list(data, "policies", str(path))
     if listed and sides:
         raise InputError(f"{path} has both `ops` and `policies`; expected one of them.")
@@ -66,7 +66,7 @@ def _list(data: dict[str, Any], key: str, where: str) -> list[Any]:
     listed = data.get(key, [])
     if not isinstance(listed, list):
         of = {"ops": "operations", "policies": "policies"}[key]
-        raise InputError(f"{where}: {key} is {listed!r}; expected a list of {of}.")
+        raise InputError(f"{where}: {key} is {brief(listed)}; expected a list of {of}.")
     return listed
 
 
@@ -85,7 +85,7 @@ def _side(item: Any, where: str, name: str) -> ListedPolicy:
     first, *others = build_policy(settings, channels=3)
     if others:
         raise InputError(
-            f"{where}: preset {settings.name!r} is a pair itself. Name it at the top of the file, without "
+            f"{where}: preset {brief(settings.name)} is a pair itself. Name it at the top of the file, without "
             "`policies`, or list the operations."
         )
     return ListedPolicy(name=settings.name, ops=first.ops)
@@ -122,9 +122,9 @@ def in_place_of(own: PolicySettings, file: Path | None) -> PolicySettings:
 
 def _operation(item: Any, where: str) -> Any:
     kind = item.get(KIND) if isinstance(item, dict) else None
-    if kind not in OPERATIONS:
-        hint = did_you_mean(str(kind), OPERATIONS)
-        raise InputError(f"{where}.kind is {kind!r}; expected the name of an operation. {hint}")
+    if not isinstance(kind, str) or kind not in OPERATIONS:
+        hint = did_you_mean(str(kind)[:80], OPERATIONS)
+        raise InputError(f"{where}.kind is {brief(kind)}; expected the name of an operation. {hint}")
     try:
         return from_json(OPERATIONS[kind], item, path=where)
     except InputError as error:

@@ -19,9 +19,9 @@ def triangle_taps(
     >>> index[:, 0].T.tolist(), weight[:, 0, 1].tolist()
     ([[2, 3], [2, 3], [2, 3], [3, 3]], [0.75, 0.25])
     """
-    ratio = length[:, None] / out
+    ratio = length[:, None].to(torch.float32) / out
     reach = ratio.clamp(min=1)
-    centre = ratio * (torch.arange(out, device=start.device) + 0.5)
+    centre = ratio * (torch.arange(out, dtype=torch.float32, device=start.device) + 0.5)
     first = (centre - reach + 0.5).clamp(min=0).floor()
     count = math.ceil(2 * max(full / out, 1))
     offset = first + torch.arange(count, device=start.device)[:, None, None]

@@ -3,6 +3,7 @@
 import importlib
 from dataclasses import dataclass
 
+from contrascope.errors import InputError
 from contrascope.settings import Open, written_as
 
 
@@ -42,3 +43,9 @@ class PolicySettings:
     """Operations in their order, as a policy file gives them; empty: those of the name."""
     policies: tuple[ListedPolicy, ...] = ()
     """Policies of the first view, the second and so on, in turn, as a file gives them; empty: `ops` for all."""
+
+    def __post_init__(self) -> None:
+        if self.size is not None and self.size < 1:
+            raise InputError(
+                f"policy.size is {self.size}; expected 1 px or more, or nothing for the images' own."
+            )

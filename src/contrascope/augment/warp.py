@@ -57,7 +57,7 @@ class Affine(AbstractOp):
         """`angle` and `shear` in degrees, `translate` [batch 2] in pixels (x, y), `scale`; `on`."""
         _, height, width = shape
         signed = 2 * uniform(key, 4, start=1) - 1
-        reach = torch.tensor((width, height), device=signed.device) * self.translate
+        reach = torch.tensor((width, height), dtype=torch.float32, device=signed.device) * self.translate
         low, high = self.scale
         return {
             "on": draw_switch(key, self.p),
@@ -80,8 +80,10 @@ def _affine(images: Tensor, params: Params) -> Tensor:
     rows = torch.stack((cos - sin * tangent, sin + cos * tangent, -sin, cos), 1)
     xx, xy, yx, yy = rows.to(torch.float32)[:, :, None, None].unbind(1)
     shift = params["translate"][:, :, None, None]
-    x = torch.arange(width, device=images.device) - (width - 1) / 2 - shift[:, 0]
-    y = (torch.arange(height, device=images.device) - (height - 1) / 2)[:, None] - shift[:, 1]
+    x = torch.arange(width, dtype=torch.float32, device=images.device) - (width - 1) / 2 - shift[:, 0]
+    y = (torch.arange(height, dtype=torch.float32, device=images.device) - (height - 1) / 2)[:, None] - shift[
+        :, 1
+    ]
     grid = torch.stack(((xx * x + xy * y) * (2 / width), (yx * x + yy * y) * (2 / height)), 3)
     return grid_sample(images, grid, align_corners=False)
 
@@ -115,9 +117,9 @@ class Elastic(AbstractOp):
         """`displacement` [batch height width 2] (x, y), where 2 is the width or height of the image; `on`."""
         _, height, width = shape
         noise = 2 * uniform(key, 2 * height * width, start=1).view(-1, 2, height, width) - 1
-        sigma = torch.full((1,), self.sigma, device=noise.device)
+        sigma = torch.full((1,), self.sigma, dtype=torch.float32, device=noise.device)
         smoothed = smooth(noise, gaussian(sigma, int(8 * self.sigma + 1) // 2))
-        sides = torch.tensor((width, height), device=noise.device)
+        sides = torch.tensor((width, height), dtype=torch.float32, device=noise.device)
         moved = smoothed.permute(0, 2, 3, 1).contiguous() * (self.alpha / sides)
         return {"on": draw_switch(key, self.p), "displacement": moved}
 
@@ -127,7 +129,7 @@ class Elastic(AbstractOp):
 
 def _displace(images: Tensor, displacement: Float[Tensor, "batch height width 2"]) -> Tensor:
     height, width = images.shape[2:]
-    x = (2 * torch.arange(width, device=images.device) + 1) / width - 1
-    y = (2 * torch.arange(height, device=images.device) + 1) / height - 1
+    x = (2 * torch.arange(width, dtype=torch.float32, device=images.device) + 1) / width - 1
+    y = (2 * torch.arange(height, dtype=torch.float32, device=images.device) + 1) / height - 1
     identity = torch.stack(torch.meshgrid(x, y, indexing="xy"), 2)
     return grid_sample(images, identity + displacement, align_corners=False)

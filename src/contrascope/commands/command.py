@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -11,10 +11,11 @@ from typing import Annotated, Any, Literal
 import tyro
 
 import contrascope.commands
+from contrascope.imports import FLAG, allow
 from contrascope.terminal.help import Shown, help_text
 from contrascope.terminal.progress import CommandProgress
 
-DONE, DIVERGED, WRONG_INPUT, BROKEN, SIGNALLED = 0, 1, 2, 3, 128
+DONE, DIVERGED, WRONG_INPUT, BROKEN, LOST, SIGNALLED = 0, 1, 2, 3, 4, 128
 """Exit codes; docs/commands.md has them as a table, and a test compares."""
 EXIT_CODES: Mapping[int, str] = MappingProxyType(
     {
@@ -22,6 +23,7 @@ EXIT_CODES: Mapping[int, str] = MappingProxyType(
         DIVERGED: "train: the loss is no number any more",
         WRONG_INPUT: "wrong input: one sentence says what came, what was expected and what to do",
         BROKEN: "a broken run: diagnose found a fault, or train stopped on an alarm (--monitor.stop)",
+        LOST: "train: another of several processes ended or does not answer",
         SIGNALLED + 2: "stopped by Ctrl-C",
         SIGNALLED + 15: "stopped by SIGTERM",
         SIGNALLED + 13: "whoever read the output went away, as `head` does",
@@ -50,6 +52,8 @@ class Computing(Common):
 
     device: str | None = None
     """Where networks run: cpu, cuda, cuda:1 or mps; unset: the first GPU, or the CPU."""
+    allow_import: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """Code that may be imported though a file names it, such as the encoder of a run: package.module:Object; one each time."""  # noqa: E501
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +106,12 @@ class Command:
     """From words to a `Start`: `start(words, helping=...)`."""
 
     def __call__(self, words: list[str]) -> int:
-        """Parse and run; or show the short help, or (by tyro, which exits) all of it."""
+        """Parse and run; or show the short help, or (by tyro, which exits) all of it.
+
+        What may be imported is known before anything is parsed: the first word may be a file of settings.
+        """
+        for path in values_of(FLAG, words):
+            allow(path)
         if set(words) & set(HELP):
             start = self.start([word for word in words if word not in HELP], helping=True)
             sys.stdout.write(self.help(start))
@@ -134,6 +143,22 @@ class Command:
             prog=" ".join(filter(None, ("contrascope", self.name, start.name))),
             config=CONFIG,
         )
+
+
+def values_of(flag: str, words: Sequence[str]) -> list[str]:
+    """What is typed after a flag, each time that it comes; read before the parser knows all flags.
+
+    >>> values_of("--method", ["--method", "moco", "--method.splits", "2", "--method=byol"])
+    ['moco', 'byol']
+    >>> values_of("--method", [])
+    []
+    """
+    found = []
+    for at, word in enumerate(words):
+        spelt, equals, value = word.partition("=")
+        if spelt.replace("_", "-") == flag:
+            found.append(value if equals else "".join(words[at + 1 : at + 2]))
+    return found
 
 
 def find_command(name: str) -> Command | None:

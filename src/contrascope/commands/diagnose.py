@@ -30,6 +30,8 @@ def run(parsed: DiagnoseArguments, progress: CommandProgress) -> int:
         **subject_of(parsed),
         settings=parsed.diagnosis,
         progress=progress.counter("views embedded"),
+        say=progress.say,
+        beside=parsed.out,
     )
     out = out_or_run(parsed)
     written = None if out is None else write_diagnosis(found, parsed.diagnosis, out)

@@ -15,7 +15,10 @@ from contrascope.terminal.progress import CommandProgress
 
 @dataclass(frozen=True, kw_only=True)
 class EmbedArguments(Computing):
-    """Write the features of images to a .safetensors, .npz or .npy file."""
+    """Write the features of images to a file, each row with the name of its image.
+
+    The file's ending says how: .safetensors, .npz, .npy (numbers alone), .parquet or .csv.
+    """
 
     encoder: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_OR_ENCODER")]
     """A run's folder, or an encoder: resnet18, timm:NAME, hf:NAME, torchvision:NAME, package.module:Object."""
@@ -37,6 +40,7 @@ def run(parsed: EmbedArguments, progress: CommandProgress) -> int:
         parsed.out,
         device=find_device(parsed.device),
         progress=progress.counter("images embedded"),
+        say=progress.say,
     )
     sys.stdout.write(f"{where}\n")
     return DONE
@@ -46,11 +50,11 @@ COMMAND = Command(
     name="embed",
     group="use",
     words="RUN_OR_ENCODER DATA --out FILE",
-    summary="write h, z and labels of images to a file",
+    summary="write h, z, labels and names of images to a file",
     arguments=EmbedArguments,
     run=run,
     shown=(
-        shown("--out", "file to write: .safetensors, .npz or .npy"),
+        shown("--out", "file to write: .safetensors, .npz, .npy, .parquet or .csv"),
         shown("--data.split", "split of the images; all joins them"),
         shown("--data.size", "side in px to bring images to", "the run's, or as they are"),
         shown("--data.labels", "label columns to keep, by commas", "all"),
@@ -59,6 +63,7 @@ COMMAND = Command(
     ),
     examples=(
         "contrascope embed runs/my-run ~/photos --out features.safetensors",
+        "contrascope embed runs/my-run ~/photos --data.labels none --out features.parquet",
         "contrascope embed timm:resnet18 uoft-cs/cifar10 --data.split test --out test.npz",
     ),
 )

@@ -48,6 +48,7 @@ def run(parsed: EvaluateArguments, progress: CommandProgress) -> int:
         device=find_device(parsed.device),
         progress=progress.counter("images embedded"),
         probing=progress.counter("probes"),
+        say=progress.say,
     )
     sys.stdout.write(show_json(rows) if parsed.json else show_table(rows))
     return DONE

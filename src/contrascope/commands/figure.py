@@ -31,12 +31,11 @@ class FigureArguments(Common):
 
 def run(parsed: FigureArguments, progress: CommandProgress) -> int:
     """Draw, and print the file."""
-    del progress
     from contrascope.reports.static import write_figure
 
     *runs, name = parsed.words or ("",)
     folders = [Path(one).expanduser() for one in runs]
-    sys.stdout.write(f"{write_figure(folders, name, parsed.out, width=parsed.width)}\n")
+    sys.stdout.write(f"{write_figure(folders, name, parsed.out, width=parsed.width, say=progress.say)}\n")
     return DONE
 
 

@@ -1,8 +1,8 @@
 """From words to an exit code; what a command computes goes to stdout, what it says meanwhile to stderr."""
 
-import os
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 
 from contrascope.commands.command import (
@@ -14,27 +14,21 @@ from contrascope.commands.command import (
     all_commands,
     find_command,
 )
-from contrascope.commands.ended import EndedError, Terminated, terminable
+from contrascope.commands.ended import EndedError, Terminated, speakable, terminable, told, unheard_from_now
 from contrascope.commands.old_spellings import renewed
 from contrascope.commands.train import recipe_lines
-from contrascope.errors import InputError, did_you_mean
-from contrascope.methods.allowed import allow_typed
+from contrascope.errors import InputError, LabelWarning, did_you_mean
+from contrascope.imports import one_call
 from contrascope.training.interrupt import Interrupted
-
-WRONG_PLACE = (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError)
-"""Faults of a path that the user named."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit codes are `contrascope.commands.command.EXIT_CODES`."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    with terminable():
+    speakable()
+    with terminable(), one_call():
         try:
-            return _dispatch(words)
-        except InputError as error:
-            return _end(WRONG_INPUT, str(error))
-        except WRONG_PLACE as error:
-            return _end(WRONG_INPUT, f"{error.filename}: {error.strerror}.")
+            return _heard(words)
         except EndedError as end:
             _end(end.code, end.sentence)
             raise SystemExit(end.code) from None
@@ -44,8 +38,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt as stop:
             raise SystemExit(_stopped(words, stop)) from None
         except BrokenPipeError:  # whoever read the output went away, as `head` does
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            unheard_from_now()
             return SIGNALLED + signal.SIGPIPE
+        except Exception as error:
+            sentence = told(error)
+            if sentence is None:  # a fault of ours: all of it is shown
+                raise
+            return _end(WRONG_INPUT, sentence)
+
+
+def _heard(words: list[str]) -> int:
+    """The exit code once all that was printed has left; what cannot leave raises here and not as Python ends."""
+    try:
+        code = _dispatch(words)
+    except SystemExit:  # by --help-all, or a word that is wrong
+        sys.stdout.flush()
+        raise
+    sys.stdout.flush()
+    return code
 
 
 def _dispatch(words: list[str]) -> int:
@@ -63,10 +73,9 @@ def _dispatch(words: list[str]) -> int:
     command = find_command(name)
     if command is None:
         raise InputError(f"there is no command {name!r}. {did_you_mean(name, all_commands())}")
-    allow_typed(words)
-    code = command(rest)
-    sys.stdout.flush()
-    return code
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LabelWarning)  # the tables say it
+        return command(rest)
 
 
 def usage() -> str:
@@ -98,6 +107,10 @@ def _stopped(words: list[str], stop: KeyboardInterrupt) -> int:
 
 def _end(code: int, sentence: str, *, after: str = "") -> int:
     """Writes the sentence; on a terminal on a line of its own, where something stands there already."""
-    line = "\n" if after and sys.stderr.isatty() else ""
-    sys.stderr.write(f"{line}contrascope: {sentence}\n")
+    try:
+        line = "\n" if after and sys.stderr.isatty() else ""
+        sys.stderr.write(f"{line}contrascope: {sentence}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):  # whoever read it went away; the code still tells
+        unheard_from_now()
     return code

@@ -1,4 +1,4 @@
-"""contrascope runs: what lies in a folder of runs, one line each."""
+"""contrascope runs: what lies in a folder of runs, one line each; and moving and deleting a run."""
 
 import json
 import sys
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from io import StringIO
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 from rich.console import Console
@@ -18,18 +19,23 @@ from contrascope.errors import InputError
 from contrascope.terminal.help import shown
 from contrascope.terminal.progress import CommandProgress
 
+MOVE, DELETE = "move", "delete"
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunsArguments(Common):
     """List the runs below a folder: what was trained, how far it is, the verdict, and the disk that each uses.
 
-    Everything is read from the records in the folders; nothing is measured, opened or changed.
+    `runs move RUN TO` moves a run, into the folder TO or to that name; `runs delete RUN` deletes one after asking. Both
+    refuse what is not a run and a run that is in use. Listing reads the records in the folders and changes nothing.
     """
 
-    folder: tyro.conf.Positional[Path] = Path("runs")
-    """Where to look, one folder deep and itself."""
+    words: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[FOLDER]")] = ("runs",)
+    """Where to look, one folder deep and itself; or `move RUN TO`, or `delete RUN`."""
     json: bool = False
     """Print the rows as JSON."""
+    yes: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Delete without asking."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +57,9 @@ class RunRow:
     knn: float | None
     """kNN accuracy of the trained encoder, share of test images; None where none was measured."""
     megabytes: float
-    """Size of all its files."""
+    """Size of all its files; links are not followed."""
+    checkpoint_megabytes: float
+    """Size of its checkpoints, a part of `megabytes`."""
 
 
 def rows_below(folder: Path) -> list[RunRow]:
@@ -68,65 +76,123 @@ def _row(place: Path) -> RunRow:
     from contrascope.records.lookup import value_at
     from contrascope.reports.load import load
     from contrascope.reports.measured import judgement
+    from contrascope.runs.manage import disk_use
 
-    found = load(place)
-    checkpoints = records.checkpoint_folders(place)
+    found, use = load(place), disk_use(place)
     epochs = value_at(found.settings, "training.epochs")
     scores = [row for row in found.evaluation.rows if (row.of, row.name) == ("trained encoder", "knn")]
-    files = (path for path in place.rglob("*") if path.is_file() and not path.is_symlink())
     return RunRow(
         run=str(place),
         method=str(value_at(found.settings, "method.kind") or "?").removesuffix("Settings"),
         data=str(value_at(found.settings, "data.source") or "?"),
-        step=checkpoints[-1][0] if checkpoints else 0,
+        step=_step(place),
         epochs=epochs if isinstance(epochs, int) else None,
         verdict=judgement(found).word,
         knn=scores[0].value if scores else None,
-        megabytes=round(sum(path.stat().st_size for path in files) / 1e6, 1),
+        megabytes=round(use.total / 1e6, 1),
+        checkpoint_megabytes=round(use.checkpoints / 1e6, 1),
     )
+
+
+def _step(place: Path) -> int:
+    try:
+        checkpoints = records.checkpoint_folders(place)
+    except InputError:  # links in place of them
+        return 0
+    return checkpoints[-1][0] if checkpoints else 0
 
 
 def table_of(rows: Sequence[RunRow]) -> str:
     """The rows as text."""
     table = Table()
-    for title in ("run", "method", "data", "step", "epochs", "verdict", "kNN %", "MB"):
+    for title in ("run", "method", "data", "step", "epochs", "verdict", "kNN %", "MB", "checkpoints MB"):
         words = title in ("run", "method", "data", "verdict")
         table.add_column(title, justify="left" if words else "right", overflow="fold")
     for one in rows:
-        numbers = ("–" if one.epochs is None else str(one.epochs), one.verdict)
+        words = (one.run, one.method, one.data, str(one.step), "–" if one.epochs is None else str(one.epochs))
         score = "–" if one.knn is None else f"{100 * one.knn:.1f}"
-        table.add_row(
-            *map(
-                Text, (one.run, one.method, one.data, str(one.step), *numbers, score, f"{one.megabytes:.1f}")
-            )
-        )
+        sizes = (f"{one.megabytes:.1f}", f"{one.checkpoint_megabytes:.1f}")
+        table.add_row(*map(Text, (*words, one.verdict, score, *sizes)))
     text = StringIO()
     console = Console(file=text, width=140)
     console.print(table)
-    console.print(Text(f"{len(rows)} runs, {sum(one.megabytes for one in rows):.1f} MB."))
+    whole, kept = sum(one.megabytes for one in rows), sum(one.checkpoint_megabytes for one in rows)
+    console.print(Text(f"{len(rows)} runs, {whole:.1f} MB, of them {kept:.1f} MB checkpoints."))
     return text.getvalue()
 
 
 def run(parsed: RunsArguments, progress: CommandProgress) -> int:
-    """Print the rows."""
+    """Print the rows; or move or delete a run."""
     del progress
-    rows = rows_below(parsed.folder.expanduser())
+    first, *rest = (*parsed.words, "runs") if not parsed.words else parsed.words
+    if first == MOVE and rest:
+        return _move(rest)
+    if first == DELETE and rest:
+        return _delete(rest, sure=parsed.yes)
+    if rest:
+        raise InputError(
+            f"runs takes one folder; got {' '.join(parsed.words)}. Expected: contrascope runs [FOLDER], "
+            "runs move RUN TO, or runs delete RUN"
+        )
+    rows = rows_below(Path(first).expanduser())
     if not rows:
-        raise InputError(f"there are no runs in {parsed.folder}; a run's folder holds {records.SETTINGS}.")
+        raise InputError(f"there are no runs in {first}; a run's folder holds {records.SETTINGS}.")
     sys.stdout.write(
         json.dumps([asdict(row) for row in rows], indent=2) + "\n" if parsed.json else table_of(rows)
     )
     return DONE
 
 
+def _move(words: list[str]) -> int:
+    from contrascope.runs.manage import move_run
+
+    if len(words) != 2:
+        raise InputError(f"runs move takes a run and where to; got {' '.join(words)}.")
+    sys.stdout.write(f"{move_run(*(Path(word).expanduser() for word in words))}\n")
+    return DONE
+
+
+def _delete(words: list[str], *, sure: bool) -> int:
+    from contrascope.runs.manage import delete_run, require_run
+
+    if len(words) != 1:
+        raise InputError(f"runs delete takes one run; got {' '.join(words)}.")
+    place = Path(words[0]).expanduser()
+    require_run(place)
+    if not sure and not _agreed(place):
+        sys.stdout.write(f"{place} stays.\n")
+        return DONE
+    sys.stdout.write(f"{place} is deleted: {delete_run(place).total / 1e6:.1f} MB are free.\n")
+    return DONE
+
+
+def _agreed(place: Path) -> bool:
+    """Whether somebody at the terminal says yes."""
+    if not sys.stdin.isatty():
+        raise InputError(f"{place} is deleted only after a yes at a terminal, or with --yes.")
+    row = _row(place)
+    sys.stdout.write(f"Delete {place} ({row.method}, step {row.step}, {row.megabytes:.1f} MB)? [y/N] ")
+    sys.stdout.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 COMMAND = Command(
     name="runs",
     group="show",
     words="[FOLDER]",
-    summary="the runs in a folder: how far, the verdict, kNN, disk",
+    summary="the runs in a folder: how far, the verdict, kNN, disk; also: runs move, runs delete",
     arguments=RunsArguments,
     run=run,
-    shown=(shown("--json", "print the rows as JSON"), shown("--quiet", "print only the rows")),
-    examples=("contrascope runs ~/experiments", "contrascope runs runs --json"),
-    stopped="Nothing was changed.",
+    shown=(
+        shown("--json", "print the rows as JSON"),
+        shown("--yes", "delete without asking"),
+        shown("--quiet", "print only the rows"),
+    ),
+    examples=(
+        "contrascope runs ~/experiments",
+        "contrascope runs runs --json",
+        "contrascope runs move runs/my-run ~/kept",
+        "contrascope runs delete runs/my-run",
+    ),
+    stopped="No run was moved or deleted by half: one of a hidden name .NAME.deleted may be removed.",
 )

@@ -1,6 +1,5 @@
 """A saved file of settings: what --print-settings prints, or a run's settings.json."""
 
-import json
 from pathlib import Path
 
 from contrascope import records
@@ -23,19 +22,18 @@ def is_settings_file(name: str) -> bool:
 
 def read_settings(path: Path) -> RunSettings:
     """The settings in a file; a missing, damaged or wrong one is refused by name."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         raise InputError(
             f"there is no file {path}. contrascope train RECIPE --print-settings > {path.name} writes one."
-        ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no JSON ({error}); expected what --print-settings prints.") from None
+        )
+    found = records.read_json(
+        path, typed=path.name != records.SETTINGS
+    )  # in a run's folder no link is followed
     try:
         tree = settings_tree(found, path)[0] if isinstance(found, dict) else found
         return from_json(RunSettings, tree)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+        raise type(error)(f"{path}: {error}") from None
 
 
 def name_of(path: Path) -> str:

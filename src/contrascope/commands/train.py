@@ -1,7 +1,6 @@
 """contrascope train: an encoder by a recipe, a file of settings, or a run that goes on."""
 
 import contextlib
-import itertools
 import os
 import sys
 import time
@@ -12,10 +11,21 @@ from typing import Annotated, Literal
 import tyro
 
 from contrascope import records
-from contrascope.commands.command import BROKEN, CONFIG, DIVERGED, DONE, Command, Computing, Start
+from contrascope.commands.command import (
+    BROKEN,
+    CONFIG,
+    DIVERGED,
+    DONE,
+    LOST,
+    Command,
+    Computing,
+    Start,
+    values_of,
+)
 from contrascope.commands.ended import EndedError
 from contrascope.commands.settings_file import is_settings_file, name_of, read_settings
 from contrascope.errors import InputError, did_you_mean
+from contrascope.imports import allow, is_path
 from contrascope.methods.settings import method_settings
 from contrascope.runs.recipes import RECIPES, Recipe
 from contrascope.runs.settings import RunSettings
@@ -59,6 +69,8 @@ def start(words: list[str], *, helping: bool) -> Start:
             "train needs a recipe, a file of settings or a run's folder first; contrascope --help lists the recipes."
         )
     name, rest = words[0], words[1:]
+    for method in filter(is_path, values_of(METHOD, rest)):
+        allow(method)  # typed, so that a file of settings may name it too
     default = _with_method(_named(name, rest, helping=helping), rest)
     return Start(rest=rest, default=default, name=name)
 
@@ -71,6 +83,7 @@ def run(parsed: TrainArguments, progress: CommandProgress) -> int:
     from contrascope.terminal.tables import show_run, show_settings
     from contrascope.training.device import find_device
     from contrascope.training.interrupt import StoppedError
+    from contrascope.training.together import ProcessLostError
     from contrascope.training.watch import NonFiniteLossError
 
     settings = replace(parsed.settings, policy=in_place_of(parsed.settings.policy, parsed.policy))
@@ -90,6 +103,8 @@ def run(parsed: TrainArguments, progress: CommandProgress) -> int:
         raise EndedError(BROKEN, f"{alarmed} Look at it: contrascope diagnose {out}") from None
     except NonFiniteLossError as diverged:
         raise EndedError(DIVERGED, str(diverged)) from None
+    except ProcessLostError as lost:
+        raise EndedError(LOST, str(lost)) from None
     except KeyboardInterrupt as stop:
         raise _with_folder(stop, out) from None
     finally:
@@ -135,7 +150,7 @@ def _named(name: str, rest: list[str], *, helping: bool) -> TrainArguments:
     if name in RECIPES:
         return _of_recipe(RECIPES[name], name, rest, helping=helping)
     if (folder / records.SETTINGS).is_file():
-        return TrainArguments(settings=read_settings(folder / records.SETTINGS), out=folder)
+        return TrainArguments(settings=read_settings(records.inside(folder, records.SETTINGS)), out=folder)
     if is_settings_file(name):
         return TrainArguments(settings=read_settings(folder), name=name_of(folder))
     if folder.is_dir():
@@ -170,8 +185,7 @@ def _of_recipe(recipe: Recipe, name: str, rest: list[str], *, helping: bool) -> 
 
 def _with_method(default: TrainArguments, rest: list[str]) -> TrainArguments:
     """The same with the method that --method names: its own flags follow from it, so it is looked for first."""
-    names = [word.partition("=")[2] for word in rest if word.startswith(f"{METHOD}=")]
-    names += [name for word, name in itertools.pairwise(rest) if word == METHOD]
+    names = values_of(METHOD, rest)
     if not names:
         return default
     return replace(default, settings=replace(default.settings, method=method_settings(names[-1])))

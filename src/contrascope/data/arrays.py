@@ -1,20 +1,20 @@
 """Images from `.npy`, `.npz` and `.safetensors` arrays; nothing is ever unpickled."""
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import final
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from contrascope.data.convert import convert_array
+from contrascope.data.array_files import ARRAY_ERRORS, Member, check_regular, map_npy, open_npz
+from contrascope.data.convert import PLAIN, Depth, convert_array
 from contrascope.data.imageset import ImageSet
 from contrascope.data.labels import LABEL_NAMES, choose_columns, class_indices, require_column
 from contrascope.data.load import load_images
+from contrascope.data.pictures.reading import Reading
 from contrascope.data.settings import DataSettings
 from contrascope.data.source import AbstractSource
 from contrascope.data.splits import pick_splits
@@ -22,6 +22,10 @@ from contrascope.errors import InputError
 
 IMAGE_NAMES = ("images", "image", "x", "data", "imgs", "img")
 """Names under which images are looked for, alone or with a split: `images`, `train_images`, `x_train`."""
+
+
+Stored = np.ndarray | Member
+"""Numbers, or where they lie in their file."""
 
 
 @final
@@ -47,12 +51,26 @@ class ArraySource(AbstractSource):
     def identity(self) -> bytes:
         return f"{self._values.shape} {self._values.dtype}".encode()
 
-    def decode(self, row: int, size: int | None) -> UInt8[np.ndarray, "channel height width"]:
-        return convert_array(np.asarray(self._values[row]), size)
+    def decode(
+        self, row: int, size: int | None, reading: Reading
+    ) -> UInt8[np.ndarray, "channel height width"]:
+        return convert_array(np.asarray(self._values[row]), size, reading)
 
-    def peek(self, row: int) -> tuple[int, int, int]:
-        channel, height, width = self.decode(row, None).shape
+    def peek(self, row: int, reading: Reading = PLAIN) -> tuple[int, int, int]:
+        channel, height, width = self.decode(row, None, reading).shape
         return channel, height, width
+
+    def depth(self, row: int, reading: Reading) -> Depth | None:
+        del reading
+        if (
+            self._values.dtype.kind not in "ui"
+            or self._values.dtype == np.uint8
+            or not self._values[row].size
+        ):
+            return None
+        highest = int(self._values[row].max())
+        # Whole numbers that are bytes in a wider type stay as they are, and have no range to find.
+        return Depth(highest, None) if self._values.dtype == np.uint16 or highest > 255 else None
 
 
 def open_arrays(settings: DataSettings, cache_dir: Path | None = None) -> ImageSet:
@@ -63,11 +81,14 @@ def open_arrays(settings: DataSettings, cache_dir: Path | None = None) -> ImageS
     """
     del cache_dir
     path = Path(settings.source).expanduser()
-    arrays = _read_npy(path, settings) if path.suffix == ".npy" else _read_arrays(path)
+    arrays = _read_npy(path, settings) if path.suffix == ".npy" else _read_arrays(path, settings.budget)
     splits = _splits(arrays, settings, path)
     chosen = pick_splits(settings.split, splits, name=str(path))
     images = [splits[split] for split in chosen]
-    values = [channels_first(arrays[name], f"{path}: {name}") for name in images]
+    values = [
+        channels_first(_values(arrays[name], path), f"{path}: {name}", channels=settings.channels)
+        for name in images
+    ]
     if len({part.shape[1:] for part in values}) > 1:
         raise InputError(
             f"{path} has splits of different shapes ({', '.join(str(part.shape) for part in values)}); "
@@ -77,7 +98,9 @@ def open_arrays(settings: DataSettings, cache_dir: Path | None = None) -> ImageS
     labels: dict[str, Tensor] = {}
     class_names: dict[str, tuple[str, ...]] = {}
     for column, names in _label_columns(arrays, splits, settings, path).items():
-        every = {split: _flat(arrays[name]) for split, name in names.items()}
+        every = {split: _flat(_values(arrays[name], path)) for split, name in names.items()}
+        if not any(split in every for split in chosen):
+            continue  # another split has labels, this one has none
         labels[column], class_names[column] = class_indices(
             np.concatenate([every[split] for split in chosen if split in every]),
             column=column,
@@ -88,27 +111,43 @@ def open_arrays(settings: DataSettings, cache_dir: Path | None = None) -> ImageS
     return load_images(source, labels=labels, class_names=class_names, settings=settings)
 
 
-def _read_npy(path: Path, settings: DataSettings) -> dict[str, np.ndarray]:
-    arrays = {"images": _load_npy(path)}
+def _read_npy(path: Path, settings: DataSettings) -> dict[str, Stored]:
+    arrays: dict[str, Stored] = {"images": _map(path)}
     if settings.labels not in (None, "none"):
-        arrays["label"] = _load_npy(path.parent / str(settings.labels))
+        arrays["label"] = _map(path.parent / str(settings.labels))
     return arrays
 
 
-def _load_npy(path: Path) -> np.ndarray:
+def _map(path: Path) -> np.ndarray:
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+        return map_npy(path)
+    except ARRAY_ERRORS as error:
         raise _unreadable(path, error) from error
 
 
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+def _read_arrays(path: Path, budget: int) -> Mapping[str, Stored]:
     try:
         if path.suffix == ".safetensors":
-            return {name: tensor.numpy() for name, tensor in load_file(path).items()}
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, OSError, TypeError, zipfile.BadZipFile, SafetensorError) as error:
+            check_regular(path)
+            with safe_open(path, framework="numpy") as file:
+                return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        return open_npz(path, most=max(budget, 2**28))
+    except (*ARRAY_ERRORS, SafetensorError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _values(stored: Stored, path: Path) -> np.ndarray:
+    """The numbers of an array, which may still lie folded in its file."""
+    if isinstance(stored, np.ndarray):
+        return stored
+    try:
+        return stored.read()
+    except MemoryError as error:
+        raise InputError(
+            f"{path}: {error}. Raise data.memory_budget_mb, or save it with np.savez, which folds nothing and is "
+            "read from the file."
+        ) from error
+    except ARRAY_ERRORS as error:
         raise _unreadable(path, error) from error
 
 
@@ -119,7 +158,7 @@ def _unreadable(path: Path, error: Exception) -> InputError:
     )
 
 
-def _splits(arrays: Mapping[str, np.ndarray], settings: DataSettings, path: Path) -> dict[str, str]:
+def _splits(arrays: Mapping[str, Stored], settings: DataSettings, path: Path) -> dict[str, str]:
     """Name of the image array of each split."""
     if settings.image_column is not None:
         require_column(settings.image_column, list(arrays), name=str(path), setting="data.image_column")
@@ -151,7 +190,7 @@ def _split_of(name: str, stems: tuple[str, ...]) -> str | None:
 
 
 def _label_columns(
-    arrays: Mapping[str, np.ndarray], splits: Mapping[str, str], settings: DataSettings, path: Path
+    arrays: Mapping[str, Stored], splits: Mapping[str, str], settings: DataSettings, path: Path
 ) -> dict[str, dict[str, str]]:
     """For each label column, the array of each split."""
     columns: dict[str, dict[str, str]] = {}
@@ -173,24 +212,32 @@ def _flat(values: np.ndarray) -> np.ndarray:
 
 
 def channels_first(
-    values: Shaped[np.ndarray, "..."], name: str, *, torch_order: bool = False
+    values: Shaped[np.ndarray, "..."], name: str, *, torch_order: bool = False, channels: str | None = None
 ) -> Shaped[np.ndarray, "n channel height width"]:
     """Images as `n c h w`, from that, `n h w c` or `n h w`; where both orders fit the last axis is the channel's.
 
-    With `torch_order` the first one is then.
+    With `torch_order` the first one is then. Where `channels` are chosen there may be more than four: the shorter
+    axis is theirs.
 
     >>> channels_first(np.zeros((5, 8, 8, 3)), "images").shape
     (5, 3, 8, 8)
     """
+    if 0 in values.shape[1:]:
+        raise InputError(f"{name} has shape {values.shape}: its images have no pixels. Give another array.")
     if values.ndim == 3:
         return values[:, None]
-    if torch_order and values.ndim == 4 and values.shape[1] in (1, 2, 3, 4):
+    few = (1, 2, 3, 4)
+    if values.ndim == 4 and channels is not None and not {values.shape[1], values.shape[3]} & set(few):
+        last = values.shape[3] < values.shape[1] or (values.shape[3] == values.shape[1] and not torch_order)
+        return values.transpose(0, 3, 1, 2) if last else values
+    if torch_order and values.ndim == 4 and values.shape[1] in few:
         return values
-    if values.ndim == 4 and values.shape[3] in (1, 2, 3, 4):
+    if values.ndim == 4 and values.shape[3] in few:
         return values.transpose(0, 3, 1, 2)
-    if values.ndim == 4 and values.shape[1] in (1, 2, 3, 4):
+    if values.ndim == 4 and values.shape[1] in few:
         return values
     raise InputError(
         f"{name} has shape {values.shape}; expected (n, height, width), (n, height, width, channel) "
-        "or (n, channel, height, width) with 1 to 4 channels. Reshape it."
+        "or (n, channel, height, width) with 1 to 4 channels. Reshape it, or say which of more channels to keep: "
+        "data.channels, for example 0,1,2 or all."
     )

@@ -11,9 +11,11 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import compute
 
-from contrascope.data.convert import BadPixelsError
+from contrascope.data.folders.names import shown_name
 from contrascope.data.imageset import LookUp
-from contrascope.data.source import AbstractSource, read_file
+from contrascope.data.pictures.reading import BadPixelsError
+from contrascope.data.pictures.regular import LONGEST, MOST_BYTES, read_below
+from contrascope.data.source import AbstractSource
 
 PAGES_PER_READ = 2**17
 """Bytes that one read may map besides its own: the kernel maps neighbouring pages with each fault."""
@@ -39,8 +41,17 @@ class ArrowSource(AbstractSource):
     are mapped afresh and the old map is let go, so an epoch over any number of images stays within it.
     """
 
-    def __init__(self, files: tuple[str, ...], *, column: str, name: str, mapped_bytes: int) -> None:
+    def __init__(
+        self,
+        files: tuple[str, ...],
+        *,
+        column: str,
+        name: str,
+        mapped_bytes: int,
+        roots: tuple[Path, ...] = (),
+    ) -> None:
         self.name = name
+        self._roots = roots
         self._files = files
         self._column = column
         self._mapped_bytes = mapped_bytes
@@ -53,7 +64,9 @@ class ArrowSource(AbstractSource):
 
     def image_name(self, row: int) -> str:
         path = _path(self._mapped, row)
-        return f"{self.name} row {row} of column {self._column!r}" + (f" ({path})" if path else "")
+        return f"{self.name} row {row} of column {self._column!r}" + (
+            f" ({shown_name(path[:LONGEST])})" if path else ""
+        )
 
     def row_names(self) -> LookUp:
         files, column = self._files, self._column
@@ -67,14 +80,16 @@ class ArrowSource(AbstractSource):
     def read(self, row: int) -> bytes:
         mapped = self._current()
         batch, place = _locate(mapped, row)
-        data = mapped.data[batch][place].as_py()
-        if data is not None:
-            self._touched += len(data)
-            return data
+        cell = mapped.data[batch][place]
+        if cell.is_valid:
+            self._touched += len(cell.as_buffer())
+            if len(cell.as_buffer()) > MOST_BYTES:
+                raise BadPixelsError(f"has more than {MOST_BYTES // 2**20} MiB, the most of one picture")
+            return cell.as_py()
         path = _path(mapped, row)
         if path is None:
             raise BadPixelsError("is empty: it has neither bytes nor a path")
-        return read_file(Path(path))
+        return read_below(path, self._roots)
 
     def identity(self) -> bytes:
         lengths = [_lengths(data).to_numpy(zero_copy_only=False) for data in self._mapped.data]
@@ -100,7 +115,8 @@ def map_column(files: tuple[str, ...], column: str) -> MappedColumn:
                 if pa.types.is_struct(array.type):
                     fields = dict(zip([field.name for field in array.type], array.flatten(), strict=True))
                 data.append(fields["bytes"])
-                paths.append(fields.get("path"))
+                path = fields.get("path")
+                paths.append(path if path is not None and pa.types.is_string(path.type) else None)
     return MappedColumn(list(accumulate(map(len, data), initial=0)), data, paths)
 
 

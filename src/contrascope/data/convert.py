@@ -1,89 +1,152 @@
 """From any stored picture to 8-bit pixels, by one stated rule.
 
-Files become RGB: gray is repeated three times; palettes are looked up; alpha is composited over white; 16-bit
-gray is divided by 257 and rounded (Pillow itself gives the high byte of 16-bit colour); the orientation that
-a camera noted is applied. Arrays keep their one or three channels; a second or fourth one is alpha.
+Files become RGB: gray is repeated three times; palettes are looked up; alpha is composited over white; numbers of
+more than 8 bits are brought to bytes by their range (`Reading.white`); the orientation that a camera noted is
+applied. Arrays keep their one or three channels; a second or fourth one is alpha. Where channels are chosen, they
+are kept as they are, and there is no alpha.
 """
 
-import struct
-import zlib
-from io import BytesIO
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
+
+from contrascope.data.pictures.bands import BandLayout, many_bands, read_bands
+from contrascope.data.pictures.deep import deep_values, is_deep, to_bytes
+from contrascope.data.pictures.formats import opened, turned
+from contrascope.data.pictures.reading import DECODING_ERRORS, BadPixelsError, Reading
+from contrascope.data.pictures.stripped import Stripped
 
 MAX_ASPECT = 32
 """Longer pictures lose their ends before resizing, which the centre crop cuts off anyway: bounds memory."""
 
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    IndexError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
+STRIP = 2**22
+"""Pixels that are composited over white at a time: bounds memory."""
+
+PLAIN = Reading()
+"""Nothing chosen, nothing known of the set."""
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
-class BadPixelsError(ValueError):
-    """A picture that cannot be read; the text says why. The opener names the file."""
-
-
-def decode_image(data: bytes, size: int | None = None) -> UInt8[np.ndarray, "3 height width"]:
+def decode_image(
+    data: bytes, size: int | None = None, reading: Reading = PLAIN
+) -> UInt8[np.ndarray, "channel height width"]:
     """RGB pixels of an encoded picture, brought to a `size` x `size` square if a size is given.
 
+    >>> from io import BytesIO
     >>> file = BytesIO()
     >>> Image.new("RGBA", (4, 4), (255, 0, 0, 0)).save(file, "PNG")
     >>> decode_image(file.getvalue())[:, 0, 0].tolist()
     [255, 255, 255]
     """
+    layout = many_bands(data)
+    if layout is not None:
+        return convert_array(_read_bands(data, layout, reading), size, reading)
+    with opened(data, reading) as (image, plain):
+        shown = _from_deep(image, plain, reading) if is_deep(image) else image
+        turn = _TURNS.get(turned(image, plain))
+        upright = shown if turn is None else shown.transpose(turn)
+        pixels = np.asarray(fit(to_rgb(upright), size)).transpose(2, 0, 1)
+    return np.ascontiguousarray(pixels if reading.channels is None else pixels[reading.chosen(3)])
+
+
+def encoded_shape(data: bytes, reading: Reading = PLAIN) -> tuple[int, int, int]:
+    """Shape of `decode_image(data)`, from the header alone."""
+    layout = many_bands(data)
+    if layout is not None:
+        return len(_kept(layout.samples, reading)), layout.height, layout.width
+    with opened(data, reading) as (image, plain):
+        width, height = image.size
+        if turned(image, plain) >= 5:
+            width, height = height, width
+    return len(reading.chosen(3)), height, width
+
+
+class Depth(NamedTuple):
+    """The range of a picture whose numbers have more than 8 bits."""
+
+    highest: int | None
+    """Its highest number; None where its file says what white is."""
+    said: float | int | None
+    """What its file says is white."""
+
+
+def depth_of(data: bytes, reading: Reading = PLAIN) -> Depth | None:
+    """The range of a picture of whole numbers with more than 8 bits; None for all others, which are not decoded."""
+    layout = many_bands(data)
+    if layout is not None:
+        if layout.dtype.kind not in "ui" or layout.dtype.itemsize == 1:
+            return None
+        return Depth(int(_read_bands(data, layout, reading).max()), None)
+    with opened(data, reading) as (image, plain):
+        if not is_deep(image) or image.mode == "F":
+            return None
+        values, tag = deep_values(image, plain)
+        highest = int(values.max())
+        said = tag is not None and highest <= tag
+        # PNG's own word holds only where the set keeps to it: the highest is asked for all the same.
+        return Depth(None if said and image.format != "PNG" else highest, tag if said else None)
+
+
+def _read_bands(
+    data: bytes, layout: BandLayout, reading: Reading
+) -> Shaped[np.ndarray, "channel height width"]:
+    _kept(layout.samples, reading)
     try:
-        with Image.open(BytesIO(data)) as image:
-            upright = ImageOps.exif_transpose(image) if "exif" in image.info else image
-            pixels = np.asarray(fit(to_rgb(upright), size))
+        return read_bands(data, layout, reading)
     except BadPixelsError:
         raise
-    except _UNREADABLE as error:
-        raise BadPixelsError(_reason(error)) from error
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    except DECODING_ERRORS as error:
+        raise BadPixelsError(f"is broken or truncated ({error})") from error
 
 
-def encoded_shape(data: bytes) -> tuple[int, int, int]:
-    """Shape of `decode_image(data)`, from the header alone."""
-    try:
-        with Image.open(BytesIO(data)) as image:
-            width, height = image.size
-            if "exif" in image.info and image.getexif().get(0x0112, 1) >= 5:
-                width, height = height, width
-    except _UNREADABLE as error:
-        raise BadPixelsError(_reason(error)) from error
-    return 3, height, width
+def _kept(count: int, reading: Reading) -> list[int]:
+    """The channels to keep; BadPixelsError for more than four of which none is chosen."""
+    if reading.channels is None and count > 4:
+        raise BadPixelsError(
+            f"has {count} channels; expected 1 to 4, or a choice: data.channels, for example 0,1,2 or all"
+        )
+    return reading.chosen(count)
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "is no image that Pillow can read"
-    return f"is broken or truncated ({error})"
+def _from_deep(image: Image.Image, plain: Stripped, reading: Reading) -> Image.Image:
+    """A picture of more than 8 bits as one of 8."""
+    values, tag = deep_values(image, plain)
+    if image.format == "PNG" and tag is not None and (reading.highest or 0) > tag:
+        tag = 65535  # as PNG asks: the few bits are spread over the whole range
+    return Image.fromarray(to_bytes(values, reading, tag=tag))
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """The picture as 8-bit RGB: alpha over white, 16-bit gray divided by 257.
+    """The picture as 8-bit RGB, alpha over white.
 
-    >>> to_rgb(Image.fromarray(np.full((1, 1), 257 * 9, dtype=np.uint16))).getpixel((0, 0))
-    (9, 9, 9)
+    >>> to_rgb(Image.new("LA", (1, 1), (0, 0))).getpixel((0, 0))
+    (255, 255, 255)
     """
-    if image.mode.startswith("I"):
-        return Image.fromarray(_to_bytes(np.asarray(image).clip(0, 65535).astype(np.uint16))).convert("RGB")
-    if image.mode == "F":
-        raise BadPixelsError("holds 32-bit float pixels, whose range is unknown")
-    if image.has_transparency_data:
-        white = Image.new("RGBA", image.size, "white")
-        white.alpha_composite(image.convert("RGBA"))
-        return white.convert("RGB")
-    return image.convert("RGB")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    shown = Image.new("RGB", image.size)
+    rows = max(1, STRIP // max(1, image.width))
+    for top in range(0, image.height, rows):
+        strip = (
+            image
+            if rows >= image.height
+            else image.crop((0, top, image.width, min(image.height, top + rows)))
+        )
+        white = Image.new("RGBA", strip.size, "white")
+        white.alpha_composite(strip.convert("RGBA"))
+        shown.paste(white.convert("RGB"), (0, top))
+    return shown
 
 
 def fit(image: Image.Image, size: int | None) -> Image.Image:
@@ -110,42 +173,23 @@ def _centre(image: Image.Image, width: int, height: int) -> Image.Image:
 
 
 def convert_array(
-    pixels: Shaped[np.ndarray, "channel height width"], size: int | None = None
+    pixels: Shaped[np.ndarray, "channel height width"], size: int | None = None, reading: Reading = PLAIN
 ) -> UInt8[np.ndarray, "kept out_height out_width"]:
-    """One image of an array as bytes, with one channel or three.
+    """One image of an array as bytes, with one channel or three, or with those that are chosen.
 
-    8-bit as it is; 16-bit divided by 257; true and false 255 and 0; floats from 0 to 1 times 255, rounded;
-    wider integers must lie in 0 to 255.
+    8-bit as it is; whole numbers above by `reading.white`; true and false 255 and 0; floats from 0 to 1 times
+    255, rounded.
 
     >>> convert_array(np.array([[[0.0, 0.2, 1.0]]])).tolist()
     [[[0, 51, 255]]]
     """
-    values = _over_white(_to_bytes(pixels))
+    kept = _kept(len(pixels), reading)
+    reading.check_size(pixels.shape[2], pixels.shape[1])
+    values = to_bytes(pixels if reading.channels is None else pixels[kept], reading)
+    values = _over_white(values) if reading.channels is None else values
     if size is None or values.shape[1:] == (size, size):
         return values
     return np.stack([np.asarray(fit(Image.fromarray(channel), size)) for channel in values])
-
-
-def _to_bytes(values: Shaped[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
-    if values.dtype == np.uint8:
-        return values
-    if values.dtype == np.uint16:
-        return np.round(values / 257).astype(np.uint8)
-    if values.dtype == np.bool_:
-        return values.astype(np.uint8) * 255
-    if np.issubdtype(values.dtype, np.integer):
-        _check_range(values, 255, "integers are read as 0 to 255")
-        return values.astype(np.uint8)
-    if np.issubdtype(values.dtype, np.floating):
-        _check_range(values, 1, "floats are read as 0 to 1")
-        return np.round(values.astype(np.float64) * 255).astype(np.uint8)
-    raise BadPixelsError(f"holds {values.dtype} values; expected integers or floats")
-
-
-def _check_range(values: Shaped[np.ndarray, "..."], highest: int, rule: str) -> None:
-    low, high = values.min(), values.max()
-    if not 0 <= low <= high <= highest:
-        raise BadPixelsError(f"has values from {low:.4g} to {high:.4g}; {rule}")
 
 
 def _over_white(values: UInt8[np.ndarray, "channel height width"]) -> UInt8[np.ndarray, "kept height width"]:

@@ -8,12 +8,13 @@ import datasets
 import numpy as np
 
 from contrascope.data.arrays import ArraySource, channels_first
-from contrascope.data.convert import BadPixelsError
 from contrascope.data.hub import image_column, read_labels
 from contrascope.data.imageset import ImageSet, LookUp
 from contrascope.data.load import load_images
+from contrascope.data.pictures.reading import BadPixelsError
+from contrascope.data.pictures.regular import read_regular
 from contrascope.data.settings import DataSettings
-from contrascope.data.source import AbstractSource, read_file
+from contrascope.data.source import AbstractSource
 from contrascope.data.splits import pick_splits
 from contrascope.errors import InputError
 
@@ -51,7 +52,7 @@ class DatasetSource(AbstractSource):
             return data
         if path is None:
             raise BadPixelsError("is empty: it has neither bytes nor a path")
-        return read_file(Path(path))
+        return read_regular(Path(path))
 
     def identity(self) -> bytes:
         return f"{len(self)} {self._column}".encode()
@@ -88,4 +89,8 @@ def _pixels(table: datasets.Dataset, settings: DataSettings, name: str) -> Abstr
     if column not in held or column is None:
         return DatasetSource(table, column=image_column(table, settings, name), name=name)
     values = np.asarray(table.with_format("numpy")[column][:])
-    return ArraySource(channels_first(values, f"{name} column {column!r}"), name=name, parts=(column,))
+    return ArraySource(
+        channels_first(values, f"{name} column {column!r}", channels=settings.channels),
+        name=name,
+        parts=(column,),
+    )

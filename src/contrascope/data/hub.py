@@ -1,7 +1,7 @@
 """Parquet in the layout of the Hugging Face hub, from a local folder or from the hub itself."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import datasets
@@ -9,14 +9,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from datasets import config
 from datasets.exceptions import DatasetsError
+from huggingface_hub.constants import HF_HUB_CACHE
+from huggingface_hub.file_download import repo_folder_name
 from torch import Tensor
 
 from contrascope.data.arrow import ArrowSource
+from contrascope.data.folders.tree import ending, read_tree
 from contrascope.data.hub_reach import briefly_if_offline
 from contrascope.data.imageset import ImageSet
 from contrascope.data.labels import LABEL_NAMES, choose_columns, class_indices, require_column
 from contrascope.data.load import load_images
+from contrascope.data.pictures.cells import PARQUET_ERRORS, check_parquet
 from contrascope.data.settings import DataSettings
 from contrascope.data.splits import pick_splits
 from contrascope.errors import InputError
@@ -29,7 +34,7 @@ def hub_splits(folder: Path) -> dict[str, list[Path]]:
 
     Files are named `train-00000-of-00001.parquet` or `train.parquet`, in the folder or in one folder below.
     """
-    files = sorted(folder.rglob("*.parquet"))
+    files = [folder / name for name in read_tree(folder).tables if ending(name) == ".parquet"]
     folders = sorted({file.parent for file in files})
     if len(folders) > 1:
         raise InputError(
@@ -46,7 +51,8 @@ def hub_splits(folder: Path) -> dict[str, list[Path]]:
 def open_hub_folder(folder: Path, settings: DataSettings, *, cache_dir: Path | None = None) -> ImageSet:
     """The split of a local folder of Parquet files; needs no network."""
     splits = hub_splits(folder)
-    _check_parquet(file for files in splits.values() for file in files)
+    files = [file for part in splits.values() for file in part]
+    rows = check_parquet(files)
     tables = {}
     for split in pick_splits(settings.split, splits, name=str(folder)):
         try:
@@ -54,21 +60,27 @@ def open_hub_folder(folder: Path, settings: DataSettings, *, cache_dir: Path | N
                 [str(file) for file in splits[split]],
                 cache_dir=None if cache_dir is None else str(cache_dir),  # type: ignore[arg-type]
                 split=datasets.NamedSplit(re.sub(r"\W", "_", split)),
+                batch_size=rows,
             )
-        except (DatasetsError, OSError, ValueError, pa.ArrowException) as error:
+        except (DatasetsError, AttributeError, *PARQUET_ERRORS) as error:
             raise InputError(
                 f"{folder}, split {split!r}, could not be read ({error}); expected Parquet files with equal "
                 "columns. Write the files again."
             ) from error
 
     def every_value(column: str) -> np.ndarray:
-        files = [file for part in splits.values() for file in part]
         tables = [
             pq.read_table(file, columns=[column]) for file in files if column in pq.read_schema(file).names
         ]
         return np.concatenate([table.column(0).to_numpy() for table in tables])
 
-    return _open_tables(tables, every_value, name=f"{folder} [{settings.split}]", settings=settings)
+    return _open_tables(
+        tables,
+        every_value,
+        name=f"{folder} [{settings.split}]",
+        settings=settings,
+        roots=(files[0].parent, folder),
+    )
 
 
 def open_hub_name(settings: DataSettings, cache_dir: Path | None = None) -> ImageSet:
@@ -92,17 +104,14 @@ def open_hub_name(settings: DataSettings, cache_dir: Path | None = None) -> Imag
     def every_value(column: str) -> np.ndarray:
         return np.concatenate([table.data.column(column).to_numpy() for table in every.values()])
 
-    return _open_tables(tables, every_value, name=f"{name} [{settings.split}]", settings=settings)
-
-
-def _check_parquet(files: Iterable[Path]) -> None:
-    for file in files:
-        try:
-            pq.read_schema(file)
-        except (pa.ArrowException, OSError) as error:
-            raise InputError(
-                f"{file} is no whole Parquet file ({error}); expected one. Download or write it again."
-            ) from error
+    # Files that its tables name lie in what was fetched of this set, and nowhere else.
+    fetched = (
+        Path(HF_HUB_CACHE) / repo_folder_name(repo_id=path, repo_type="dataset"),
+        Path(config.DOWNLOADED_DATASETS_PATH),
+    )
+    return _open_tables(
+        tables, every_value, name=f"{name} [{settings.split}]", settings=settings, roots=fetched
+    )
 
 
 def _open_tables(
@@ -111,6 +120,7 @@ def _open_tables(
     *,
     name: str,
     settings: DataSettings,
+    roots: tuple[Path, ...],
 ) -> ImageSet:
     """One image set from the tables of the chosen splits, joined in their order."""
     first = next(iter(tables.values()))
@@ -121,7 +131,8 @@ def _open_tables(
 
     labels, class_names = read_labels(first, values_of, every_value, name=name, settings=settings)
     files = tuple(file["filename"] for table in tables.values() for file in table.cache_files)
-    source = ArrowSource(files, column=column, name=name, mapped_bytes=settings.budget // 4)
+    mapped = settings.budget // 4
+    source = ArrowSource(files, column=column, name=name, mapped_bytes=mapped, roots=roots)
     return load_images(source, labels=labels, class_names=class_names, settings=settings)
 
 
@@ -170,10 +181,23 @@ def image_column(table: datasets.Dataset, settings: DataSettings, name: str) -> 
     return found[0]
 
 
+def holds_pictures(file: Path) -> bool:
+    """Whether a Parquet file has a column of encoded pictures; False for one that cannot be read."""
+    try:
+        schema = pq.read_schema(file)
+    except (pa.ArrowException, OSError):
+        return False
+    return any(_is_picture_type(field.type) for field in schema)
+
+
 def _holds_images(table: datasets.Dataset, column: str) -> bool:
-    kind = table.data.schema.field(column).type
+    return _is_picture_type(table.data.schema.field(column).type)
+
+
+def _is_picture_type(kind: pa.DataType) -> bool:
     if pa.types.is_struct(kind):
-        return kind.get_field_index("bytes") >= 0
+        place = kind.get_field_index("bytes")
+        return place >= 0 and _is_picture_type(kind.field(place).type)
     return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 

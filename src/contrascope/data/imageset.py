@@ -54,6 +54,9 @@ class BadImage(NamedTuple):
 class ImageSet(ABC):
     """Images that are addressed by id, 0 to n - 1, with label columns and, for drawn sets, factors."""
 
+    told: tuple[str, ...] = ()
+    """What is said of a set before anything is done with it, a sentence a line: how a folder was read."""
+
     def __init__(
         self,
         *,
@@ -111,6 +114,11 @@ class ImageSet(ABC):
         """
         ids = torch.arange(len(self)) if ids is None else ids
         return self._names.of(ids)
+
+    @property
+    def has_names(self) -> bool:
+        """Whether images are called by the files that they came from, and not by their numbers."""
+        return self._row_names is not None and self._row_names.look_up is not numbered
 
     @property
     def _names(self) -> RowNames:
@@ -214,7 +222,7 @@ class InMemoryImages(ImageSet):
             yield ids.to(device), self.gather(ids).to(device)
 
     def select(self, ids: Int[Tensor, " kept"]) -> "InMemoryImages":
-        return InMemoryImages(
+        part = InMemoryImages(
             images=self.gather(ids),
             labels=take(self.labels, ids),
             name=self.name,
@@ -224,6 +232,8 @@ class InMemoryImages(ImageSet):
             fingerprint=content_hash([self.fingerprint.encode()], {"ids": ids}),
             row_names=self._names.select(ids),
         )
+        part.told = self.told
+        return part
 
     def to(self, device: torch.device | str) -> "InMemoryImages":
         return InMemoryImages(

@@ -76,3 +76,18 @@ def class_indices(
     classes = np.unique(values if vocabulary is None else vocabulary)
     names = tuple(item.decode() if isinstance(item, bytes) else str(item) for item in classes.tolist())
     return torch.from_numpy(np.searchsorted(classes, values)).long(), names
+
+
+def numbered_as(train: ImageSet, test: ImageSet) -> ImageSet:
+    """The test images with the class numbers of the training images, by name; classes that these lack come after.
+
+    It changes nothing where both are numbered alike, as those of one source are that knows all its splits.
+    """
+    column = train.label_column
+    ours, theirs = (images.class_names.get(column or "", ()) for images in (train, test))
+    if column is None or column not in test.labels or not ours or not theirs or ours == theirs:
+        return test
+    names = [*ours, *(name for name in theirs if name not in ours)]
+    place = {name: code for code, name in reversed(list(enumerate(names)))}
+    code = torch.tensor([place[name] for name in theirs])[test.labels[column].cpu()]
+    return test.relabelled({**test.labels, column: code}, {**test.class_names, column: tuple(names)})

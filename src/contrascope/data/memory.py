@@ -105,7 +105,7 @@ def _from_array(thing: Any, settings: DataSettings) -> ImageSet:
     torch_order = isinstance(thing, Tensor)
     values = _plain(thing)
     source = ArraySource(
-        channels_first(values, "images in memory", torch_order=torch_order),
+        channels_first(values, "images in memory", torch_order=torch_order, channels=settings.channels),
         name="images in memory",
         parts=("the array",),
     )

@@ -41,6 +41,17 @@ def open_picture_table(settings: DataSettings, cache_dir: Path | None = None) ->
 
 
 def _rows(path: Path, column: str) -> tuple[list[Row], list[str]]:
+    rows, columns = csv_rows(path)
+    if column not in columns:
+        raise InputError(
+            f"{path} has no column {column!r} with the pictures' files. {did_you_mean(column, columns)} "
+            "Name it with --data.image-column."
+        )
+    return rows, columns
+
+
+def csv_rows(path: Path) -> tuple[list[Row], list[str]]:
+    """The rows of a CSV file, every one with a cell for every column, and the columns."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             table = csv.DictReader(file, strict=True)
@@ -50,11 +61,6 @@ def _rows(path: Path, column: str) -> tuple[list[Row], list[str]]:
         raise InputError(
             f"{path} cannot be read as a table ({error}); expected comma-separated UTF-8."
         ) from error
-    if column not in columns:
-        raise InputError(
-            f"{path} has no column {column!r} with the pictures' files. {did_you_mean(column, columns)} "
-            "Name it with --data.image-column."
-        )
     for place, row in enumerate(rows, start=1):
         if None in row or None in row.values():
             raise InputError(f"{path}, row {place}: it has not the {len(columns)} cells of the first line.")

@@ -9,8 +9,11 @@ from typing import final
 import numpy as np
 from jaxtyping import UInt8
 
-from contrascope.data.convert import BadPixelsError, decode_image, encoded_shape
+from contrascope.data.convert import PLAIN, Depth, decode_image, depth_of, encoded_shape
+from contrascope.data.folders.names import shown_name, text_name
 from contrascope.data.imageset import LookUp, numbered
+from contrascope.data.pictures.reading import BadPixelsError, Reading
+from contrascope.data.pictures.regular import read_regular
 
 FINGERPRINT_SAMPLES = 1024
 """So many images, evenly spaced, enter a fingerprint with all their bytes; the others with their length."""
@@ -40,13 +43,19 @@ class AbstractSource(ABC):
         """What finds the names of rows: the files they came from, or else their numbers. It keeps no image open."""
         return numbered
 
-    def decode(self, row: int, size: int | None) -> UInt8[np.ndarray, "channel height width"]:
+    def decode(
+        self, row: int, size: int | None, reading: Reading
+    ) -> UInt8[np.ndarray, "channel height width"]:
         """Pixels of one image; raises BadPixelsError for a broken one."""
-        return decode_image(self.read(row), size)
+        return decode_image(self.read(row), size, reading)
 
-    def peek(self, row: int) -> tuple[int, int, int]:
+    def peek(self, row: int, reading: Reading = PLAIN) -> tuple[int, int, int]:
         """Shape of one image without decoding it."""
-        return encoded_shape(self.read(row))
+        return encoded_shape(self.read(row), reading)
+
+    def depth(self, row: int, reading: Reading) -> Depth | None:
+        """The range of an image whose numbers have more than 8 bits; None for all others."""
+        return depth_of(self.read(row), reading)
 
 
 def fingerprint(source: AbstractSource) -> bytes:
@@ -66,7 +75,7 @@ class FileSource(AbstractSource):
     """Picture files below one folder."""
 
     def __init__(self, root: Path, files: tuple[Path, ...]) -> None:
-        self.name = str(root)
+        self.name = shown_name(str(root))
         self._root = root
         self._files = files
 
@@ -74,27 +83,27 @@ class FileSource(AbstractSource):
         return len(self._files)
 
     def image_name(self, row: int) -> str:
-        return str(self._files[row])
+        return shown_name(str(self._files[row]))
 
     def read(self, row: int) -> bytes:
-        return read_file(self._files[row])
+        return read_regular(self._files[row])
 
     def row_names(self) -> LookUp:
         root, files = self._root, self._files
 
         def found(rows: Sequence[int]) -> list[str]:
-            return [files[row].relative_to(root).as_posix() for row in rows]
+            return [text_name(files[row].relative_to(root).as_posix()) for row in rows]
 
         return found
 
     def identity(self) -> bytes:
-        names = (f"{file.relative_to(self._root).as_posix()}:{file.stat().st_size}" for file in self._files)
-        return "\n".join(names).encode()
+        names = (f"{file.relative_to(self._root).as_posix()}:{_bytes_of(file)}" for file in self._files)
+        return "\n".join(names).encode("utf-8", "surrogateescape")
 
 
-def read_file(path: Path) -> bytes:
-    """The bytes of a picture file; a file that cannot be opened is a bad image."""
+def _bytes_of(path: Path) -> int:
+    """Length of a file; -1 for a link that leads nowhere."""
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BadPixelsError(f"cannot be opened ({error.strerror})") from error
+        return path.stat().st_size
+    except OSError:
+        return -1

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
-from contrascope.data.convert import BadPixelsError
 from contrascope.data.imageset import BadImage, ImageSet, RowNames, content_hash, spans, take
+from contrascope.data.pictures.reading import BadPixelsError, Reading
 from contrascope.data.source import AbstractSource
 from contrascope.data.threads import bounded_map
 from contrascope.errors import InputError
@@ -35,6 +35,7 @@ class StreamedImages(ImageSet):
         labels: Mapping[str, Tensor],
         class_names: Mapping[str, tuple[str, ...]],
         fingerprint: str,
+        reading: Reading = Reading(),  # noqa: B008 - frozen
         bad_images: tuple[BadImage, ...] = (),
         workers: int = 2,
         budget: int = 2**30,
@@ -49,6 +50,7 @@ class StreamedImages(ImageSet):
             row_names=RowNames(rows, source.row_names()),
         )
         self._source, self._rows, self._shape, self._size = source, rows, shape, size
+        self._reading = reading
         self._workers, self._budget = workers, budget
 
     @property
@@ -63,7 +65,9 @@ class StreamedImages(ImageSet):
         pixels = images.numpy()
         for place, row in enumerate(self._rows[ids.cpu()].tolist()):
             try:
-                pixels[place] = decode_as(self._source, row, shape=self._shape, size=self._size)
+                pixels[place] = decode_as(
+                    self._source, row, shape=self._shape, size=self._size, reading=self._reading
+                )
             except BadPixelsError as error:
                 raise bad_image_error(self._source.image_name(row), str(error)) from error
         return images
@@ -88,7 +92,7 @@ class StreamedImages(ImageSet):
             yield ids.to(device), images.to(device, non_blocking=on_gpu)
 
     def select(self, ids: Int[Tensor, " kept"]) -> "StreamedImages":
-        return StreamedImages(
+        part = StreamedImages(
             source=self._source,
             rows=self._rows[ids.cpu()],
             shape=self._shape,
@@ -96,10 +100,13 @@ class StreamedImages(ImageSet):
             labels=take(self.labels, ids),
             class_names=self.class_names,
             fingerprint=content_hash([self.fingerprint.encode()], {"ids": ids}),
+            reading=self._reading,
             bad_images=self.bad_images,
             workers=self._workers,
             budget=self._budget,
         )
+        part.told = self.told
+        return part
 
     def to(self, device: torch.device | str) -> "StreamedImages":
         del device
@@ -107,10 +114,15 @@ class StreamedImages(ImageSet):
 
 
 def decode_as(
-    source: AbstractSource, row: int, *, shape: tuple[int, int, int], size: int | None
+    source: AbstractSource,
+    row: int,
+    *,
+    shape: tuple[int, int, int],
+    size: int | None,
+    reading: Reading,
 ) -> UInt8[np.ndarray, "channel height width"]:
     """Pixels of one image of the expected shape; another shape is an InputError that asks for a size."""
-    pixels = source.decode(row, size)
+    pixels = source.decode(row, size, reading)
     if pixels.shape != shape:
         raise mixed_sizes_error(source.image_name(row), pixels.shape, shape)
     return pixels

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from contrascope.data.imageset import ImageSet
-from contrascope.data.labels import MissingColumnError
+from contrascope.data.labels import MissingColumnError, numbered_as
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError, MissingSplitError, did_you_mean
@@ -145,7 +145,9 @@ def open_transfer_set(wanted: TransferSet, data: DataSettings) -> OpenedSet:
         validation = _labelled(open_images(replace(data, split=wanted.validation)), wanted)
     elif wanted.test is None and split not in STAND_INS:
         validation, _ = _first_of(STAND_INS, data)
-    return OpenedSet(train=train, validation=validation, test=_labelled(test, wanted), split=split)
+    validation = None if validation is None else numbered_as(train, validation)
+    test = numbered_as(train if validation is None else validation, _labelled(test, wanted))
+    return OpenedSet(train=train, validation=validation, test=test, split=split)
 
 
 def _first_of(splits: tuple[str, ...], data: DataSettings) -> tuple[ImageSet | None, str]:

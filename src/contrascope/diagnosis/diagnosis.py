@@ -28,6 +28,7 @@ from contrascope.intervals import generator
 from contrascope.linalg import non_finite
 from contrascope.methods.settings import MethodSettings
 from contrascope.notebook import summary_html
+from contrascope.precision import single_precision
 from contrascope.theory.bounds.lipschitz import LipschitzEstimate
 from contrascope.theory.factors.alignment import unit_views
 from contrascope.theory.factors.divergence import mean_view
@@ -84,6 +85,7 @@ Rows = Tensor | np.ndarray | Sequence[Any]
 """Embeddings from anywhere: a tensor, an array, or lists."""
 
 
+@single_precision()
 def diagnose(
     h: Rows,
     z: Rows | None = None,
@@ -213,4 +215,4 @@ def array_signals(
 
 def _gaussian(rows: Tensor, seed: int) -> Tensor:
     shape = (min(rows.shape[1], MOST_ROWS), rows.shape[2])
-    return torch.randn(shape, generator=generator(seed, "gaussian reference"))[None]
+    return torch.randn(shape, generator=generator(seed, "gaussian reference"), dtype=torch.float32)[None]

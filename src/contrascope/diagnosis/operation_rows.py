@@ -131,7 +131,7 @@ def _outputs(
     eps: list[Tensor] = []
     with evaluating(encoder, None if projector is None else projector.to(device)):
         for ids, pixels in images.batches(torch.arange(len(images)), batch_size, device=device):
-            shown, strength = to_float(pixels), torch.zeros(len(ids))
+            shown, strength = to_float(pixels), torch.zeros(len(ids), dtype=torch.float32)
             if name is not None:
                 asked = strengths(name, ids, seed=seed, epoch=PROBE_EPOCH)
                 shown, strength = moved_images(name, shown, asked)

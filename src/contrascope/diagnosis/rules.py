@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from contrascope.diagnosis.signals import LayerSignals, Signals
+from contrascope.diagnosis.signals import FEW, LayerSignals, Signals
 from contrascope.intervals import Estimate
 from contrascope.records.vocabulary import Word
 
@@ -99,7 +99,7 @@ def dimensional_collapse(signals: Signals, cut: Thresholds) -> RuleWord | None:
 def cluster_collapse(signals: Signals, cut: Thresholds) -> RuleWord | None:
     """The rows sit at a few points."""
     for name, layer, reference in _layers(signals):
-        if name == "encoder" and layer.modes > cut.modes:
+        if name == "encoder" and layer.images > FEW and layer.modes > cut.modes:
             beside = "" if reference is None else f" The reference has {100 * reference.modes:.0f} %."
             sentence = (
                 f"{100 * layer.modes:.0f} % of the variance of the {name} lies between 8 points: "

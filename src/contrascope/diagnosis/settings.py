@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 from contrascope.errors import InputError
 from contrascope.settings import written_as
 
+MOST_TIMES = 10_000
+"""Measurements that a training may have."""
+
 
 @written_as("DiagnosisSettings")
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +50,8 @@ class MonitorSettings:
         for name, least in lowest.items():
             if getattr(self, name) < least:
                 raise InputError(f"monitor.{name} is {getattr(self, name)}; expected at least {least}.")
+        if self.times > MOST_TIMES:
+            raise InputError(f"monitor.times is {self.times}; expected {MOST_TIMES:,} or fewer.")
 
 
 @written_as("GeometrySettings")
@@ -116,6 +121,8 @@ class GeometryProbeSettings:
             raise InputError(
                 f"geometry.times is {self.times} and geometry.images {self.images}; expected 0 and 16 or more."
             )
+        if self.times > MOST_TIMES:
+            raise InputError(f"geometry.times is {self.times}; expected {MOST_TIMES:,} or fewer.")
 
     def followed(self) -> "GeometryProbeSettings":
         """These settings with ten measurements where none was asked for."""

@@ -22,6 +22,8 @@ from contrascope.theory.factors.uniformity import feature_std, uniformity, wasse
 
 FEW = 8
 """Number of clusters by which `modes` is measured."""
+LEAST_EXPLAINED = 8
+"""Images below which a regression on their statistics says nothing."""
 MOST_ROWS = 10_000
 """Images of which pairs and views are measured; of a larger set that many, drawn at random."""
 
@@ -73,7 +75,7 @@ class LayerSignals:
     modes: float
     """Share of the unit rows' variance between 8 clusters, in [0, 1]; 1 if there are at most 8 points."""
     shortcut: Shortcut | None
-    """What trivial statistics of the views explain; None where there are no images."""
+    """What trivial statistics of the views explain; None where there are no images, or fewer than 8."""
     views: ViewSignals | None
     """What needs views; None where there is one view."""
 
@@ -145,7 +147,9 @@ def layer_signals(
         stable_rank=stable_rank(whole.eigenvalues),
         alpha=None if math.isnan(whole.power_law.alpha) else whole.power_law.alpha,
         modes=mode_share(mean_view(unit_views(some)), seed=seed),
-        shortcut=None if known is None else shortcut(some[0], known, draws=draws, seed=seed),
+        shortcut=None
+        if known is None or len(known) < LEAST_EXPLAINED
+        else shortcut(some[0], known, draws=draws, seed=seed),
         views=_view_signals(some, draws=draws, seed=seed) if len(rows) > 1 else None,
     )
 

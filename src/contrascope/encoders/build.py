@@ -9,6 +9,7 @@ from contrascope.encoders.resnet import LAYERS, ResNet
 from contrascope.encoders.settings import EncoderSettings, Pool
 from contrascope.encoders.vit import VisionTransformer
 from contrascope.errors import InputError, did_you_mean
+from contrascope.precision import single_precision
 
 BUILT_IN = (*LAYERS, "convnet", "vit-tiny")
 """Names that need no extra."""
@@ -43,6 +44,7 @@ def _trunk(settings: EncoderSettings, *, channels: int, size: int) -> Foreign:
     return Foreign(trunk=trunk)
 
 
+@single_precision()
 def build_encoder(settings: EncoderSettings, *, channels: int, size: int) -> Encoder:
     """The encoder for images of `channels` and side `size`; weights are drawn by torch's global generator.
 
@@ -63,6 +65,7 @@ def build_encoder(settings: EncoderSettings, *, channels: int, size: int) -> Enc
     return wrap_encoder(made.trunk, size=size, mean=mean, std=std, resize=settings.resize, pool=settings.pool)
 
 
+@single_precision()
 def wrap_encoder(
     trunk: nn.Module,
     *,

@@ -82,8 +82,8 @@ class Encoder(nn.Module):
         self.pool: Pool = pool
         self.mean: Tensor
         self.std: Tensor
-        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
-        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(-1, 1, 1))
         self.dim = self._dry_run(size)
 
     def forward(self, images: FloatImages) -> Float[Tensor, "batch dim"]:
@@ -109,7 +109,7 @@ class Encoder(nn.Module):
     def _dry_run(self, size: int) -> int:
         channels, was_training = len(self.mean), self.training
         self.eval()
-        blank = torch.zeros(2, channels, size, size)
+        blank = torch.zeros(2, channels, size, size, dtype=torch.float32)
         blank = blank.to(next((p for p in self.trunk.parameters()), blank))
         try:
             with torch.no_grad():

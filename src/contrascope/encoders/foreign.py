@@ -4,12 +4,15 @@ import importlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from pickle import UnpicklingError
 from types import ModuleType
 from typing import Any
 
 from torch import Tensor, nn
 
+from contrascope.encoders.torchvision_operators import complete_torchvision
 from contrascope.errors import InputError, MissingExtraError, did_you_mean
+from contrascope.imports import import_typed, not_ending
 
 PACKAGES = {"timm": "timm", "hf": "transformers", "torchvision": "torchvision"}
 """Prefix of a name (also the extra to install) to the package it needs."""
@@ -26,6 +29,7 @@ class Foreign:
 
 def _package(prefix: str) -> ModuleType:
     name = PACKAGES[prefix]
+    complete_torchvision()  # all three import it
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -90,20 +94,29 @@ def hf_encoder(name: str, *, channels: int, pretrained: bool) -> Foreign:
     """`transformers.AutoModel` of a hub name or folder; of CLIP-like models the vision half.
 
     h is `pooler_output` where the model has one whose weights came with it, else the mean of all tokens (the
-    class token among them); `pool="cls"` takes the class token alone.
+    class token among them); `pool="cls"` takes the class token alone. Code that a folder or repository brings along is
+    not run, and pickled weights are read as numbers alone.
     """
     transformers = _package("hf")
     try:
+        config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
+        _refuse_kernels(name, config)
         if pretrained:
-            model, info = transformers.AutoModel.from_pretrained(name, output_loading_info=True)
-        else:
-            model, info = (
-                transformers.AutoModel.from_config(transformers.AutoConfig.from_pretrained(name)),
-                {},
+            model, info = transformers.AutoModel.from_pretrained(
+                name, config=config, trust_remote_code=False, weights_only=True, output_loading_info=True
             )
-    except (OSError, ValueError) as error:
+        else:
+            model, info = transformers.AutoModel.from_config(config, trust_remote_code=False), {}
+    except (InputError, ImportError):
+        raise
+    except UnpicklingError as error:
         raise InputError(
-            f"transformers cannot open {name!r}: {str(error).splitlines()[0]} Give a name of the "
+            f"the pickled weights of {name!r} hold more than numbers, and are not read. Save them as safetensors."
+        ) from error
+    except Exception as error:  # a wrong config.json ends in errors of many types
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"transformers cannot open {name!r}: {why} Give a name of the "
             "Hugging Face hub or a folder with config.json."
         ) from error
     model = getattr(model, "vision_model", model)
@@ -112,6 +125,20 @@ def hf_encoder(name: str, *, channels: int, pretrained: bool) -> Foreign:
         raise InputError(f"{name!r} takes {wanted} channels; got images with {channels}.")
     untrained = any("pooler" in key for key in info.get("missing_keys", ()))
     return Foreign(trunk=HuggingFaceTrunk(model, use_pooler=not untrained))
+
+
+def _refuse_kernels(name: str, config: Any) -> None:
+    """Refuses attention by a repository of kernels, which is code that transformers would fetch and run."""
+    for key in ("_attn_implementation", "_experts_implementation"):
+        asked = getattr(config, key, None)
+        if isinstance(asked, str) and "/" in asked:
+            raise InputError(
+                f"the config.json of {name!r} asks for {asked!r}, which is code from the hub and not run here. "
+                f"Take `{key.removeprefix('_')}` out of it."
+            )
+    for part in vars(config).values() if config is not None else ():
+        if hasattr(part, "_attn_implementation"):
+            _refuse_kernels(name, part)
 
 
 class FunctionEncoder(nn.Module):
@@ -136,23 +163,15 @@ def imported_encoder(path: str, *, channels: int, size: int) -> Foreign:
     """`package.module:Object`: a module or a function of images as it is, or a class or function that makes one.
 
     What makes one is called with those of `channels` and `size` that it has parameters for; a function that asks for
-    anything else is itself the encoder.
+    anything else is itself the encoder. A class that is no `nn.Module` is not called. Raises `InputError` where a file
+    names the path and nobody allowed it.
 
     >>> type(imported_encoder("torch.nn:Flatten", channels=1, size=8).trunk).__name__
     'Flatten'
     """
-    module_name, _, name = path.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"encoder {path!r}: no module {error.name!r}. Install it, or put its folder on PYTHONPATH."
-        ) from error
-    if not hasattr(module, name):
-        raise InputError(
-            f"encoder {path!r}: {module_name} has no {name!r}. {did_you_mean(name, dir(module))}"
-        )
-    made = getattr(module, name)
+    made = import_typed(path, what="encoder")
+    if isinstance(made, type) and not issubclass(made, nn.Module):
+        raise InputError(f"encoder {path!r} is the class {made.__qualname__}, which is no torch.nn.Module.")
     if not isinstance(made, nn.Module) and callable(made):
         made = _called(made, {"channels": channels, "size": size}, path)
     if not isinstance(made, nn.Module):
@@ -162,7 +181,12 @@ def imported_encoder(path: str, *, channels: int, size: int) -> Foreign:
 
 def _called(made: Callable[..., Any], offered: dict[str, int], path: str) -> Any:
     """What a class or function makes of what it asks for, or the function itself where it takes images."""
-    accepted = inspect.signature(made).parameters
+    try:
+        accepted = inspect.signature(made).parameters
+    except ValueError as error:  # some of Python's own say nothing of themselves
+        raise InputError(
+            f"encoder {path!r} does not say what it takes; give a function of your own."
+        ) from error
     plain = (
         inspect.Parameter.POSITIONAL_ONLY,
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
@@ -177,7 +201,8 @@ def _called(made: Callable[..., Any], offered: dict[str, int], path: str) -> Any
         )
     if others:
         return FunctionEncoder(made)
-    found = made(**{key: value for key, value in offered.items() if key in accepted})
+    with not_ending(f"encoder {path!r}"):
+        found = made(**{key: value for key, value in offered.items() if key in accepted})
     return found if isinstance(found, nn.Module) or not callable(found) else FunctionEncoder(found)
 
 

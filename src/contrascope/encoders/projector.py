@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.errors import InputError
+from contrascope.precision import single_precision
 
 
 class Projector(nn.Module):
@@ -36,6 +37,7 @@ class Projector(nn.Module):
         return self.layers(h)
 
 
+@single_precision()
 def build_projector(settings: ProjectorSettings, in_dim: int) -> Projector:
     """The projector for encoder outputs of width `in_dim`.
 

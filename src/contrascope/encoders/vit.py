@@ -28,7 +28,7 @@ def sine_positions(rows: int, columns: int, dim: int) -> Float[Tensor, "tokens d
     >>> sine_positions(1, 1, 4).tolist()
     [[0.0, 1.0, 0.0, 1.0]]
     """
-    rates = torch.exp(torch.arange(dim // 4) * (-math.log(10_000.0) / (dim // 4)))
+    rates = torch.exp(torch.arange(dim // 4, dtype=torch.float32) * (-math.log(10_000.0) / (dim // 4)))
     row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
     angles = [place.flatten()[:, None] * rates for place in (row, column)]
     return torch.cat([wave for angle in angles for wave in (angle.sin(), angle.cos())], dim=1)

@@ -102,6 +102,8 @@ def _draw_labelled(codes: Tensor, classes: Tensor, *, shots: int, draws: int, se
                 f"shots={shots} labels asked of class {name}, which has "
                 f"{len(members)} training images. Lower `shots`."
             )
-        keys = torch.rand(draws, len(members), generator=generator(seed, "few labels", shots, name))
+        keys = torch.rand(
+            draws, len(members), generator=generator(seed, "few labels", shots, name), dtype=torch.float32
+        )
         chosen[:, code] = members[keys.topk(shots, dim=1).indices]
     return chosen

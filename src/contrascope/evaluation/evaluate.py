@@ -1,6 +1,6 @@
 """All probes of a protocol on features, and the same beside its references."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor
 from contrascope.errors import InputError
 from contrascope.evaluation.centres import NearestCentre, few_label_hits
 from contrascope.evaluation.knn import KNNClassifier
+from contrascope.evaluation.labels import LabelFacts, label_facts
 from contrascope.evaluation.probe import LinearProbe
 from contrascope.evaluation.protocol import Protocol
 from contrascope.evaluation.scores import Score, table
@@ -26,11 +27,14 @@ def evaluate(
     protocol: Protocol,
     *,
     label: str | None = None,
+    class_names: Sequence[str] = (),
     progress: Progress = silent,
 ) -> list[Score]:
     """Scores of every probe of the protocol: learnt on all views of `train`, averaged over those of `test`.
 
-    `label` names a label column; the primary one of `train` if not named. `progress` counts probes.
+    `label` names a label column; the primary one of `train` if not named. `progress` counts probes. A score that the
+    labels do not allow has no value and says why in `not_defined`; a test image of a class that `train` lacks counts as
+    wrong, and every score's `note` names these classes, by `class_names` where codes have names.
 
     >>> parts = [Features(h=torch.eye(2)[None], y={"label": torch.arange(2)}, ids=torch.arange(2))] * 2
     >>> [score.value for score in evaluate(*parts, Protocol(k=1, probes=("knn", "nearest_centre")))]
@@ -43,17 +47,32 @@ def evaluate(
             f"train features have {train_rows.shape[2]} dimensions and test features {test_rows.shape[2]}; "
             "both come from one encoder."
         )
-    train_y, test_y = train.labels(label), test.labels(label)
-    scores = []
-    for done, probe in enumerate(protocol.probes, start=1):
-        if probe == "few_labels":
-            scores += [
-                _few(train_rows, train_y, test_rows, test_y, protocol, shots) for shots in protocol.shots
-            ]
+    train_y, test_y = train.labels(label), test.y.get(label)
+    facts = label_facts(train_y, test_y, class_names)
+    reasons, scores = facts.reasons(protocol), list[Score]()
+    for done, (name, why) in enumerate(reasons.items(), start=1):
+        if why or test_y is None:
+            scores.append(_undefined(name, protocol, why, images=len(test)))
+        elif name.startswith("few_labels_"):
+            shots = int(name.removeprefix("few_labels_"))
+            scores.append(_few(train_rows, train_y, test_rows, test_y, protocol, shots))
         else:
-            scores.append(_full(probe, train_rows, train_y, test_rows, test_y, protocol))
-        progress(done, len(protocol.probes))
-    return scores
+            scores.append(_full(name, train_rows, train_y, test_rows, test_y, protocol))
+        progress(done, len(reasons))
+    return [replace(score, note=facts.note) for score in scores]
+
+
+def undefined(facts: LabelFacts, protocol: Protocol, *, images: int) -> list[Score] | None:
+    """The scores of a protocol where the labels allow none of them, without looking at any feature; None: some do.
+
+    >>> facts = label_facts(torch.zeros(9).long(), torch.zeros(3).long(), ("cat",))
+    >>> [score.not_defined for score in undefined(facts, Protocol(probes=("knn",)), images=3) or []]
+    ["needs two classes; the training images are all of class 'cat'"]
+    """
+    reasons = facts.reasons(protocol)
+    if not all(reasons.values()):
+        return None
+    return [_undefined(name, protocol, why, images=images) for name, why in reasons.items()]
 
 
 def compare(
@@ -61,21 +80,26 @@ def compare(
     protocol: Protocol,
     *,
     label: str | None = None,
+    class_names: Sequence[str] = (),
     progress: Progress = silent,
 ) -> list[dict[str, str | float | int | None]]:
     """The table of several named (train, test) features under one protocol: an encoder beside its references.
 
     Put a random encoder of the same architecture (`encoders.random_twin`) and `features.raw_pixels` in.
     Where the protocol asks for z and a pair has none, h is measured, and the row says so: its `output`
-    is h and its protocol hash is that of the protocol on h.
+    is h and its protocol hash is that of the protocol on h. What the labels do not allow is in the rows, and a
+    `LabelWarning` says it.
     """
     if not pairs:
         raise InputError("nothing to compare. Give {'encoder': (train, test), 'raw pixels': (train, test)}.")
-    scores, passes = {}, Passes(progress, total=len(pairs) * len(protocol.probes))
+    each = len(protocol.probes) + ("few_labels" in protocol.probes) * (len(protocol.shots) - 1)
+    scores, passes = {}, Passes(progress, total=len(pairs) * each)
     for name, (train, test) in pairs.items():
         no_z = train.z is None or test.z is None
         asked = replace(protocol, features="h") if no_z else protocol
-        scores[name] = evaluate(train, test, asked, label=label, progress=passes.next(len(protocol.probes)))
+        scores[name] = evaluate(
+            train, test, asked, label=label, class_names=class_names, progress=passes.next(each)
+        )
     return table(scores)
 
 
@@ -125,6 +149,19 @@ def _few(
     std = by_draw.std().item() if len(by_draw) > 1 else 0.0
     by_image = hits.double().mean(dim=0).view(len(test), -1).mean(dim=0)
     return _score(f"few_labels_{shots}", by_image, protocol, std=std)
+
+
+def _undefined(name: str, protocol: Protocol, why: str, *, images: int) -> Score:
+    return Score(
+        name=name,
+        value=None,
+        low=None,
+        high=None,
+        n=images,
+        output=protocol.features,
+        protocol=protocol.hash,
+        not_defined=why,
+    )
 
 
 def _score(

@@ -122,7 +122,7 @@ def finetune(
     )
     size = min(settings.batch_size, len(train.y))
     per_epoch = len(train.y) // size
-    order = torch.empty(0)
+    order = torch.empty(0, dtype=torch.int64)
     for step in range(settings.steps):
         epoch, place = divmod(step, per_epoch)
         if place == 0:
@@ -195,7 +195,7 @@ def point_name(rate: float, decay: float) -> str:
 
 def _with_head(encoder: nn.Module, images: Pixels, num_classes: int, seed: int) -> nn.Sequential:
     trunk = copy.deepcopy(encoder)
-    first = next(trunk.parameters(), torch.empty(0))
+    first = next(trunk.parameters(), torch.empty(0, dtype=torch.float32))
     with evaluating(trunk):
         dim = trunk(to_float(images.gather(torch.arange(1))).to(first.device)).shape[1]
     head = nn.Linear(dim, num_classes)
@@ -203,7 +203,7 @@ def _with_head(encoder: nn.Module, images: Pixels, num_classes: int, seed: int) 
     reach = 1 / math.sqrt(dim)
     with torch.no_grad():
         for values in (head.weight, head.bias):
-            values.copy_(reach * (2 * torch.rand(values.shape, generator=source) - 1))
+            values.copy_(reach * (2 * torch.rand(values.shape, generator=source, dtype=torch.float32) - 1))
     for parameter in trunk.parameters():
         parameter.requires_grad_(True)
     return nn.Sequential(trunk, head)

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from contrascope.errors import InputError
 from contrascope.evaluation.arrays import query_rows, training_rows
 from contrascope.linalg import nearest
+from contrascope.settings import require_positive
 
 
 class KNNClassifier(ClassifierMixin, BaseEstimator):
@@ -37,10 +38,7 @@ class KNNClassifier(ClassifierMixin, BaseEstimator):
                 f"k={self.k} neighbours asked of a bank of n_samples = {len(bank)}. "
                 f"Choose 1 <= k <= {len(bank)}."
             )
-        if not self.temperature > 0:
-            raise InputError(
-                f"temperature={self.temperature}; expected a number above 0 (papers: 0.1 or 0.07)."
-            )
+        require_positive(temperature=self.temperature)
         self.bank_, self.codes_ = bank, codes
         return self
 

@@ -7,6 +7,8 @@ from contrascope.errors import InputError, did_you_mean
 from contrascope.settings import digest, written_as
 
 PROBES = ("knn", "nearest_centre", "linear", "few_labels")
+MOST_DRAWS = 1_000_000
+"""Draws that a file may ask for: more would take days."""
 
 
 @written_as("Protocol")
@@ -48,6 +50,11 @@ class Protocol:
     """Seed of the held-out part, the few labels and the bootstrap."""
 
     def __post_init__(self) -> None:
+        if not self.probes:
+            raise InputError(f"protocol.probes is empty; expected some of {', '.join(PROBES)}.")
+        for name in ("draws", "bootstrap"):
+            if not 0 <= getattr(self, name) <= MOST_DRAWS:
+                raise InputError(f"protocol.{name} is {getattr(self, name)}; expected 0 to {MOST_DRAWS:,}.")
         for probe in self.probes:
             if probe not in PROBES:
                 raise InputError(f"no probe {probe!r}. {did_you_mean(probe, PROBES)}")

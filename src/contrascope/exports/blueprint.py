@@ -1,13 +1,11 @@
 """What rebuilds an encoder: its settings with every choice made, beside its weights, in a folder."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from contrascope import records
@@ -16,6 +14,9 @@ from contrascope.encoders.encoder import Encoder
 from contrascope.encoders.resnet import ResNet
 from contrascope.encoders.settings import EncoderSettings
 from contrascope.errors import InputError
+from contrascope.features.sealed import read_sealed, save_sealed
+from contrascope.records.regular import parsed
+from contrascope.records.typed import read_tree
 from contrascope.settings import from_json, to_json
 
 WEIGHTS, SETTINGS = "model.safetensors", "encoder.json"
@@ -36,6 +37,15 @@ class Blueprint:
     def side(self) -> int:
         """Side in px of the images that the network itself sees."""
         return self.settings.resize or self.size
+
+    def __post_init__(self) -> None:
+        if self.channels < 1 or self.size < 1:
+            raise InputError(
+                f"an encoder is for images of at least 1 channel and 1 px; got {self.channels} and {self.size}."
+            )
+
+
+_PARTS = tuple(one.name for one in fields(Blueprint))
 
 
 def blueprint(encoder: Encoder, settings: EncoderSettings) -> Blueprint:
@@ -75,7 +85,7 @@ def trunk_tensors(encoder: Encoder) -> dict[str, Tensor]:
 
 def save_tensors(tensors: dict[str, Tensor], folder: Path) -> Path:
     """Writes model.safetensors with the mark that transformers and timm look for."""
-    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    save_sealed(tensors, folder / WEIGHTS, {"format": "pt"})
     return folder / WEIGHTS
 
 
@@ -93,19 +103,16 @@ def load_encoder(folder: Path | str) -> Encoder:
     or where the weights have other names or shapes than the settings ask for.
     """
     folder = Path(folder).expanduser()
-    known = records.read_json(folder / SETTINGS)
+    told = folder / SETTINGS
+    known = read_tree(told, typed=True)  # on the hub's cache, a link
+    made = from_json(Blueprint, {key: known[key] for key in _PARTS if key in known}, path=str(told))
     try:
-        settings = from_json(EncoderSettings, known["settings"])
-        channels, size = int(known["channels"]), int(known["size"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{folder / SETTINGS} is damaged ({error}). Export the run again.") from error
-    try:
-        return rebuilt(
-            Blueprint(settings=settings, channels=channels, size=size), load_file(folder / WEIGHTS)
-        )
+        with parsed(folder / WEIGHTS, "file of tensors", "Export the run again."):
+            tensors, _ = read_sealed(folder / WEIGHTS)
+        return rebuilt(made, tensors)
     except FileNotFoundError:
         raise InputError(f"no {WEIGHTS} in {folder}: is this the folder of an export?") from None
-    except (OSError, SafetensorError, RuntimeError) as error:
+    except RuntimeError as error:
         raise InputError(f"{folder / WEIGHTS} does not fit {SETTINGS}: {error}") from error
 
 

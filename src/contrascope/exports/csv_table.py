@@ -2,16 +2,14 @@
 
 import csv
 from pathlib import Path
-from typing import Any
 
 from contrascope.exports.measure import ImageTable
 from contrascope.exports.rows import label_columns, row_batches
-from contrascope.exports.whole import whole_file
+from contrascope.features.table import cell
 from contrascope.progress import Progress, silent
+from contrascope.records.inside import whole_file
 
 ROWS = 1000
-RISKY = ("=", "+", "-", "@", "\t", "\r")
-"""First signs of a text that a spreadsheet takes for a formula."""
 
 
 def write_csv(table: ImageTable, path: Path, *, rows: int = ROWS, progress: Progress = silent) -> Path:
@@ -21,7 +19,7 @@ def write_csv(table: ImageTable, path: Path, *, rows: int = ROWS, progress: Prog
     between them. A class name that a spreadsheet would take for a formula stands behind an apostrophe.
     """
     columns = label_columns(table.images)
-    names = ["id", "split", "x", "y", "alignment"]
+    names = ["id", "name", "split", "x", "y", "alignment"]
     for column in columns:
         names += [column.name, *([] if column.text is None else [column.text])]
     with whole_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
@@ -33,18 +31,3 @@ def write_csv(table: ImageTable, path: Path, *, rows: int = ROWS, progress: Prog
                 lists = (near["ids"], near["distances"])
                 writer.writerow([*map(cell, plain), *(" ".join(map(cell, part)) for part in lists)])
     return path
-
-
-def cell(value: Any) -> str:
-    """A value as text: seven digits of a number, nothing for None, a risky text behind an apostrophe.
-
-    >>> cell(0.123456789), cell(None), cell("=1+1"), cell("cat"), cell(-1)
-    ('0.1234568', '', "'=1+1", 'cat', '-1')
-    """
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.7g}"
-    if isinstance(value, str) and value.startswith(RISKY):
-        return f"'{value}"
-    return str(value)

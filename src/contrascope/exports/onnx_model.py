@@ -1,5 +1,6 @@
 """An encoder as ONNX: images in [0, 1] to h, any batch size, checked with onnxruntime before it is kept."""
 
+import contextlib
 import copy
 import warnings
 from pathlib import Path
@@ -35,7 +36,8 @@ def write_onnx(encoder: nn.Module, images: FloatImages, path: Path, *, tolerance
         difference = require_same(expected, found, tolerance=tolerance, what="ONNX file")
         return max(difference, require_same(expected[:1], alone, tolerance=tolerance, what="ONNX file"))
     except BaseException:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
         raise
 
 

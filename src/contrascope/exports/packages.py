@@ -3,6 +3,7 @@
 import importlib
 from types import ModuleType
 
+from contrascope.encoders.torchvision_operators import complete_torchvision
 from contrascope.errors import InputError, MissingExtraError
 
 EXTRAS = {
@@ -24,9 +25,10 @@ def package(name: str) -> ModuleType:
     contrascope.errors.MissingExtraError: this needs the package onnx...
     """
     top = name.partition(".")[0]
+    complete_torchvision()  # timm and transformers import it
     try:
         return importlib.import_module(name)
-    except (ImportError, RuntimeError) as error:
+    except (ImportError, OSError, RuntimeError, AttributeError) as error:
         if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == top:
             raise MissingExtraError(
                 f"this needs the package {top}, which is not installed. "

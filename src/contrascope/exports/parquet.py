@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 
 from contrascope.exports.measure import ImageTable
 from contrascope.exports.rows import LabelColumn, label_columns, row_batches
-from contrascope.exports.whole import whole_file
 from contrascope.progress import Progress, silent
+from contrascope.records.inside import whole_file
 
 ROWS = 1000
 """Rows of a row group: what a reader, and this writer, holds at once."""
@@ -18,9 +18,10 @@ ROWS = 1000
 def write_parquet(table: ImageTable, path: Path, *, rows: int = ROWS, progress: Progress = silent) -> Path:
     """Writes one row an image, row group by row group; the file appears when it is whole.
 
-    Columns: `id` (0 to n - 1), `split`, `image` (PNG bytes and a path, as the Image feature of datasets keeps
-    them), `x` and `y` (the map), `alignment` (0 to 4), every label column with the name of the class beside it,
-    `neighbours` ({"ids", "distances"}: rows, and 1 - cosine, nearest first, without the image itself) and `h`.
+    Columns: `id` (0 to n - 1), `name` (the file that it came from, or its row in the source), `split`, `image` (PNG
+    bytes and a path, as the Image feature of datasets keeps them), `x` and `y` (the map), `alignment` (0 to 4), every
+    label column with the name of the class beside it, `neighbours` ({"ids", "distances"}: rows, and 1 - cosine,
+    nearest first, without the image itself) and `h`.
     The types of datasets are in the schema, so that `load_dataset` decodes images and class names.
     """
     schema = table_schema(label_columns(table.images))
@@ -34,11 +35,12 @@ def table_schema(columns: list[LabelColumn]) -> pa.Schema:
     """Arrow's schema with the features of datasets in its metadata.
 
     >>> table_schema([]).names
-    ['id', 'split', 'image', 'x', 'y', 'alignment', 'neighbours', 'h']
+    ['id', 'name', 'split', 'image', 'x', 'y', 'alignment', 'neighbours', 'h']
     """
     from datasets import ClassLabel, Features, Image, List, Value
 
-    kinds: dict[str, Any] = {"id": Value("int64"), "split": Value("string"), "image": Image()}
+    kinds: dict[str, Any] = {"id": Value("int64"), "name": Value("string")}
+    kinds |= {"split": Value("string"), "image": Image()}
     kinds |= {name: Value("float64") for name in ("x", "y", "alignment")}
     for column in columns:
         named = column.classes and len(set(column.classes)) == len(column.classes)

@@ -13,10 +13,12 @@ from torch import Tensor
 from contrascope.data.imageset import ImageSet
 from contrascope.errors import InputError
 from contrascope.exports.measure import ImageTable
+from contrascope.features.table import class_name, free_name
 from contrascope.progress import Progress, silent
 
 OWN = (
     "id",
+    "name",
     "split",
     "image",
     "x",
@@ -59,26 +61,10 @@ def label_columns(images: ImageSet) -> list[LabelColumn]:
     found = []
     for source in images.labels:
         classes = tuple(images.class_names.get(source, ()))
-        name = _free(source, taken)
-        text = _free(f"{name}_name", taken) if classes else None
+        name = free_name(source, taken)
+        text = free_name(f"{name}_name", taken) if classes else None
         found.append(LabelColumn(source=source, name=name, text=text, classes=classes))
     return found
-
-
-def _free(name: str, taken: set[str]) -> str:
-    while name in taken:
-        name = f"label_{name}"
-    taken.add(name)
-    return name
-
-
-def class_name(code: int, classes: tuple[str, ...]) -> str | None:
-    """The name of a class; None for a code without one, -1 for example.
-
-    >>> class_name(1, ("ant", "bee")), class_name(-1, ("ant", "bee"))
-    ('bee', None)
-    """
-    return classes[code] if 0 <= code < len(classes) else None
 
 
 def png(pixels: UInt8[Tensor, "channel height width"]) -> bytes:
@@ -118,7 +104,8 @@ def row_batches(
 
 
 def _plain(table: ImageTable, ids: Tensor, columns: list[LabelColumn]) -> dict[str, list[Any]]:
-    held: dict[str, list[Any]] = {"id": ids.tolist(), "split": [table.split] * len(ids)}
+    held: dict[str, list[Any]] = {"id": ids.tolist(), "name": list(table.images.names(ids))}
+    held["split"] = [table.split] * len(ids)
     held["x"], held["y"] = table.place[ids, 0].tolist(), table.place[ids, 1].tolist()
     held["alignment"] = table.measured.alignment[ids].tolist()
     for column in columns:

@@ -12,6 +12,7 @@ from contrascope.augment.policy import Policy
 from contrascope.augment.views import make_views
 from contrascope.errors import InputError
 from contrascope.features.features import Features
+from contrascope.precision import single_precision
 from contrascope.progress import Progress, silent
 
 
@@ -41,6 +42,7 @@ def evaluating(*modules: nn.Module | None) -> Iterator[None]:
             part.training = mode
 
 
+@single_precision()
 def embed(
     encoder: nn.Module,
     projector: nn.Module | None,

@@ -30,6 +30,10 @@ class Features:
     """Label columns [n], integers; the first one is the primary one; empty if unlabelled."""
     ids: Tensor
     """Image ids [n], integers."""
+    names: tuple[str, ...] = ()
+    """The file that each image came from, or its row in the source; empty where nobody said."""
+    classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Class names of label columns by code, where they are known."""
 
     def __post_init__(self) -> None:
         _check_block("h", self.h)
@@ -49,6 +53,11 @@ class Features:
                 )
             if column.is_floating_point() or column.is_complex() or column.dtype == torch.bool:
                 raise InputError(f"{name} has dtype {column.dtype}; labels and ids are integers.")
+
+        if self.names and len(self.names) != count:
+            raise InputError(
+                f"there are {len(self.names)} names for {count} images; give one an image, or none."
+            )
 
     def __len__(self) -> int:
         return self.h.shape[1]

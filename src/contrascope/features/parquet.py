@@ -9,15 +9,46 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
+from contrascope.features.features import Features
+from contrascope.features.table import check_one_view, head_columns
+
+ROWS = 1000
+"""Rows of a row group."""
 LAYERS = {"h": "h", "z": "z", "embedding": "h", "embeddings": "h", "features": "h"}
 """Column names and the layer that they hold."""
 
 
+def write_table(features: Features, path: Path) -> None:
+    """One row an image: name, id, labels with the names of their classes, and h and z as lists of numbers."""
+    check_one_view(features)
+    columns = {name: pa.array(values) for name, values in head_columns(features).items()}
+    for name, block in (("h", features.h), ("z", features.z)):
+        if block is not None:
+            columns[name] = _lists(block[0])
+    pq.write_table(pa.table(columns), path, row_group_size=ROWS)
+
+
+def _lists(rows: Tensor) -> pa.Array:
+    flat = rows.detach().cpu().float().contiguous().numpy().reshape(-1)
+    ends = np.arange(0, len(flat) + 1, rows.shape[1], dtype=np.int64)
+    return pa.LargeListArray.from_arrays(pa.array(ends), pa.array(flat))
+
+
+def read_names(path: Path) -> tuple[str, ...]:
+    """The column `name`, where it is text without gaps; else nothing."""
+    schema = pq.read_schema(path)
+    if "name" not in schema.names or not pa.types.is_string(schema.field("name").type):
+        return ()
+    column = pq.read_table(path, columns=["name"]).column(0)
+    return () if column.null_count else tuple(column.to_pylist())
+
+
 def read_parquet(path: Path) -> dict[str, Tensor]:
-    """Tensors h [n dim], z if there is such a column, and y.NAME for every column of integers.
+    """Tensors h [n dim], z if there is such a column, ids, and y.NAME for every other column of integers.
 
     The layer columns are named h and z, or embedding, embeddings or features for h; a lone column of lists is
-    h whatever its name. Other columns are left aside. Raises `ValueError` for rows of different lengths.
+    h whatever its name; ids are called ids, or id. Other columns are left aside. Raises `ValueError` for rows of
+    different lengths.
     """
     try:
         table = pq.read_table(path)
@@ -28,9 +59,10 @@ def read_parquet(path: Path) -> dict[str, Tensor]:
     if not layers and len(lists) == 1:
         layers = {lists[0]: "h"}
     found = {layer: _matrix(name, table.column(name)) for name, layer in layers.items()}
+    own = "ids" if "ids" in table.schema.names else "id"
     for field in table.schema:
         if pa.types.is_integer(field.type):
-            key = "ids" if field.name == "ids" else f"y.{field.name}"
+            key = "ids" if field.name == own else f"y.{field.name}"
             found[key] = torch.from_numpy(_plain(field.name, table.column(field.name)).astype(np.int64))
     return found
 

@@ -202,6 +202,6 @@ def _allowed(
     full_height, full_width = size
     inside = (top >= 0) & (left >= 0) & (height >= 1) & (width >= 1)
     inside &= (top + height <= full_height) & (left + width <= full_width)
-    area, ratio = (height * width) / (full_height * full_width), width / height.clamp_min(1)
+    area, ratio = (height * width).float() / (full_height * full_width), width.float() / height.clamp_min(1)
     inside &= (area >= op.scale[0]) & (area <= op.scale[1])
     return inside & (ratio >= op.ratio[0]) & (ratio <= op.ratio[1]) & params["on"]

@@ -40,4 +40,5 @@ def _tensor(name: str, rows: np.ndarray | Sequence[object]) -> Tensor:
         raise InputError(
             f"{name} has dtype {array.dtype}; expected real numbers, n x dim or views x n x dim."
         )
-    return torch.from_numpy(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")))
+    array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    return torch.from_numpy(array if array.flags.writeable else array.copy())

@@ -32,7 +32,7 @@ def write_gallery(
 
     Raises `InputError` where the run has no checkpoint or its images are not at hand.
     """
-    file = path / records.GALLERY
+    file = records.inside(path, records.GALLERY)
     records.write_record(file, gallery(open_subject(path), settings or GallerySettings(), device=device))
     return file
 

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from contrascope.gallery.part import GallerySettings, Part
 from contrascope.gallery.thumbnails import resized, sheets
 from contrascope.linalg import principal, unit_rows
+from contrascope.progress import to_stderr
 from contrascope.theory.factors.pseudo import pseudo_classes
 
 
@@ -29,12 +31,26 @@ def embedding_map(parts: dict[str, Part], settings: GallerySettings) -> dict[str
         "splits": list(parts),
         "id": torch.cat([part.ids for part in held]).tolist(),
     }
+    if any(part.images.has_names for part in held):
+        found["names"] = [name for part in held for name in part.names]
     if all(y is not None for y in labels):
         found["label"] = torch.cat([y for y in labels if y is not None]).tolist()
-    if importlib.util.find_spec("umap") is not None:
-        reducer = importlib.import_module("umap").UMAP(random_state=settings.seed, n_jobs=1)
+    umap = _umap()
+    if umap is not None:
+        reducer = umap.UMAP(random_state=settings.seed, n_jobs=1)
         found["umap"] = _xy(torch.as_tensor(reducer.fit_transform(rows.numpy())))
     return found
+
+
+def _umap() -> ModuleType | None:
+    """The package, None where it is not installed or cannot be imported, which is said."""
+    if importlib.util.find_spec("umap") is None:
+        return None
+    try:
+        return importlib.import_module("umap")
+    except (ImportError, OSError, RuntimeError, AttributeError) as error:
+        to_stderr(f"umap cannot be imported ({error}); the map has PCA alone.")
+        return None
 
 
 def _xy(place: Tensor) -> dict[str, list[float]]:

@@ -50,6 +50,8 @@ class Part:
     images: ImageSet
     ids: Tensor
     """Their ids in the split."""
+    names: tuple[str, ...]
+    """The file that each came from, or its row in the source in words."""
     h: Tensor
     """Clean images [n dim]."""
     views: Tensor
@@ -85,4 +87,7 @@ def measure_part(
         device=device,
     )
     aligned = image_alignment(unit_views(viewed.h))
-    return Part(images=some, ids=ids, h=clean.h[0], views=viewed.h, z=viewed.z, alignment=aligned)
+    names = tuple(f"image {name}" if name.isdecimal() else name for name in some.names())
+    return Part(
+        images=some, ids=ids, names=names, h=clean.h[0], views=viewed.h, z=viewed.z, alignment=aligned
+    )

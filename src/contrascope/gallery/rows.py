@@ -70,7 +70,7 @@ class Rows:
         y = images.y
         return {
             "tile": self._put(picture, key=i),
-            "name": f"image {int(self._part.ids[i])}",
+            "name": self._part.names[i],
             "label": None if y is None else int(y[i]),
         }
 

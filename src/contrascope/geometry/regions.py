@@ -177,7 +177,7 @@ def regions(
     (1, 2.0, [1.0, 1.0, 1.0])
     """
     patterns = activation_patterns(network, first, chunk_rows=chunk_rows)
-    some = torch.linspace(0, len(first) - 1, min(most_maps, len(first))).round().long()
+    some = torch.linspace(0, len(first) - 1, min(most_maps, len(first)), dtype=torch.float32).round().long()
     ranks = []
     for pattern in patterns[some.to(patterns.device)]:
         values = torch.linalg.svdvals(local_map(network, pattern))

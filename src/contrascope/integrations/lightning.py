@@ -27,7 +27,12 @@ from contrascope.training.views import Items, ViewMaker
 try:
     from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
     from lightning.pytorch.utilities import rank_zero_only
-except (ImportError, RuntimeError) as error:  # a torchvision that does not fit torch is a RuntimeError
+except (
+    ImportError,
+    OSError,
+    RuntimeError,
+    AttributeError,
+) as error:  # a torchvision that does not fit
     raise MissingExtraError(
         f"lightning cannot be imported ({error}). Run: pip install 'contrascope[lightning]'; if it is installed, "
         "install builds of torch and torchvision that belong together."

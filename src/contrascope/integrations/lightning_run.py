@@ -8,6 +8,7 @@ import torch
 from contrascope.data.open import open_images
 from contrascope.integrations.lightning import ItemData, LightningMethod, RunFolder, is_first_process
 from contrascope.runs.build import build
+from contrascope.runs.claim import check_count
 from contrascope.runs.folder import begin_run
 from contrascope.runs.load import policies_for
 from contrascope.runs.settings import RunSettings
@@ -44,6 +45,7 @@ def lightning_run(settings: RunSettings, out: Path, *, resume: bool = False) -> 
     epochs are for `contrascope train`.
     """
     images = open_images(settings.data)
+    check_count(images)
     method = build(settings, images.shape)
     module = LightningMethod(
         method,

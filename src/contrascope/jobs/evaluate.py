@@ -14,10 +14,12 @@ from contrascope.evaluation.evaluate import compare
 from contrascope.evaluation.protocol import Protocol
 from contrascope.features.features import Features
 from contrascope.jobs.assess import HELD_OUT, Rows, assess_subject, fitted_protocol
-from contrascope.progress import Progress, silent
+from contrascope.precision import single_precision
+from contrascope.progress import Progress, Say, silent, unheard
 from contrascope.subjects.open import is_file, open_subject
 
 
+@single_precision()
 def evaluate_anything(
     thing: Any,
     source: str | Path | None = None,
@@ -29,10 +31,12 @@ def evaluate_anything(
     device: torch.device | str | None = None,
     progress: Progress = silent,
     probing: Progress = silent,
+    say: Say = unheard,
 ) -> Rows:
     """The table of scores of a run, an encoder or a model on images, of arrays, or of two files of features.
 
-    `progress` counts embedded images, `probing` probes; `device` unset: the first GPU, or the CPU.
+    `progress` counts embedded images, `probing` probes, and `say` is told how images were read; `device` unset: the
+    first GPU, or the CPU.
     A run is assessed under its own protocol and at its own image side where the caller leaves these as they are.
     `source` is a name or path in place of that of `data`; of a file of features it is the file to test on.
     """
@@ -46,7 +50,7 @@ def evaluate_anything(
         return _evaluate_arrays(subject.features(), chosen, subject.name, probing)
     if chosen == Protocol() and subject.protocol is not None:
         chosen = subject.protocol
-    return assess_subject(subject, chosen, device=device, progress=progress, probing=probing)
+    return assess_subject(subject, chosen, device=device, progress=progress, probing=probing, say=say)
 
 
 def _evaluate_files(train_file: Path, second: Any, protocol: Protocol, probing: Progress) -> Rows:

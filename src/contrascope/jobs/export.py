@@ -22,12 +22,14 @@ from contrascope.exports.measure import image_table, measure_images
 from contrascope.exports.onnx_model import FILE, write_onnx
 from contrascope.exports.parquet import write_parquet
 from contrascope.exports.weights import Written, write_weights
-from contrascope.exports.whole import whole_folder
 from contrascope.intervals import generator
 from contrascope.linalg import principal, unit_rows
+from contrascope.precision import single_precision
 from contrascope.progress import Progress
+from contrascope.records.inside import whole_folder
 from contrascope.reports.card import ExportedEncoder, model_card
 from contrascope.reports.load import load
+from contrascope.runs.bad_images import told_of
 from contrascope.runs.load import Run, policies_for
 from contrascope.subjects.open import open_subject
 from contrascope.subjects.subject import Subject
@@ -81,6 +83,7 @@ class Exported:
     """What the user should know of it."""
 
 
+@single_precision()
 def export_run(
     run: Path | Run,
     settings: ExportSettings,
@@ -114,7 +117,7 @@ def _table(
 ) -> Exported:
     split = settings.split or run.settings.data.split
     step = "" if settings.step is None else f"-step-{run.step:08d}"
-    file = out or run.path / FOLDER / f"{split.replace('/', '-')}{step}.{settings.to}"
+    file = out or records.inside(run.path, FOLDER, f"{split.replace('/', '-')}{step}.{settings.to}")
     if file.suffix != f".{settings.to}" or file.is_dir():
         raise InputError(f"{file} is no name of a .{settings.to} file. Give --out a name that ends so.")
     images = open_images(replace(run.settings.data, split=split))
@@ -134,14 +137,17 @@ def _table(
     with _bar("writing") as progress:
         (write_parquet if settings.to == "parquet" else write_csv)(table, file, progress=progress)
     shares = " and ".join(f"{100 * share:.0f} %" for share in explained)
-    notes = [f"{len(images):,} images; x and y are PCA of unit rows ({shares} of the variance)"]
+    notes = [
+        *told_of(images),
+        f"{len(images):,} images; x and y are PCA of unit rows ({shares} of the variance)",
+    ]
     if settings.to == "parquet":
         notes.append(f"open: embedding-atlas {file} --image image --x x --y y --neighbors neighbours")
     return Exported(path=file, notes=tuple(notes))
 
 
 def _encoder(run: Run, settings: ExportSettings, out: Path | None) -> Exported:
-    folder = out or run.path / FOLDER / f"{settings.to}-step-{run.step:08d}"
+    folder = out or records.inside(run.path, FOLDER, f"{settings.to}-step-{run.step:08d}")
     encoder = run.encoder
     assert isinstance(encoder, Encoder)
     made = blueprint(encoder, run.settings.encoder)
@@ -210,7 +216,7 @@ def _check_images(run: Run) -> tuple[FloatImages, str]:
     try:
         images = open_images(run.settings.data)
     except InputError:
-        noise = torch.rand((CHECKED, *run.image_shape), generator=generator(0, "export"))
+        noise = torch.rand((CHECKED, *run.image_shape), generator=generator(0, "export"), dtype=torch.float32)
         return noise, f"{CHECKED} images of noise (the run's own are not at hand)"
     count = min(CHECKED, len(images))
     return images.gather(torch.arange(count)).cpu().float() / 255, f"{count} of the run's images"

@@ -1,7 +1,6 @@
 """One training run in one folder: open, build, train, assess, record."""
 
 import contextlib
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,15 +11,24 @@ from contrascope import records
 from contrascope.augment.policy import Policy
 from contrascope.data.imageset import ImageSet
 from contrascope.data.open import open_images
-from contrascope.jobs.assess import Rows, assess_run, knn_probe
+from contrascope.distributed import broadcast_value
+from contrascope.jobs.assess import Rows, assess_run, foreseen, knn_probe
 from contrascope.jobs.geometry_probe import GeometryProbe
 from contrascope.jobs.monitor_probe import Monitor
 from contrascope.methods.base import Method
-from contrascope.progress import Progress, silent
+from contrascope.precision import single_precision
+from contrascope.progress import Progress, silent, to_stderr
 from contrascope.records.kinds import EvaluationRecord
 from contrascope.records.typed import as_record
+from contrascope.runs.bad_images import told_of
 from contrascope.runs.build import RANDOM_SEED_OFFSET, build
-from contrascope.runs.folder import begin_run, check_request, finished, segments_of
+from contrascope.runs.claim import check_count, claimed
+from contrascope.runs.folder import (
+    begin_run,
+    check_request,
+    finished,
+    segments_of,
+)
 from contrascope.runs.load import load_run, policies_for
 from contrascope.runs.settings import RunSettings
 from contrascope.settings import to_json
@@ -32,10 +40,12 @@ from contrascope.training.order import steps_per_epoch
 from contrascope.training.probe import Probe
 from contrascope.training.settings import TrainingSettings
 from contrascope.training.step import check_parts
+from contrascope.training.together import lost_is_said, together
 from contrascope.training.track import check_trackers
 from contrascope.training.views import image_views
 
 
+@single_precision()
 def train(
     settings: RunSettings,
     out: Path,
@@ -57,16 +67,16 @@ def train(
     check_trackers(settings.training.trackers)
     settings.method.check()
     accelerator = accelerator_on(device)
-    main = accelerator.is_main_process
-    if main:
-        check_request(settings, out, resume=resume, more_epochs=True)
-    # images in memory have to be looked at before a finished run may be handed back
-    done = finished(settings, out) if resume and images is None else None
-    if done is not None:
-        return done if main else []
-    with contextlib.ExitStack() as held:
-        found = open_images(settings.data) if images is None else images
-        trained = _train(settings, out, found, accelerator, resume=resume, held=held)
+    main, done = accelerator.is_main_process, None
+    with lost_is_said(), contextlib.ExitStack() as held:
+        with together():
+            if main:
+                check_request(settings, out, resume=resume, more_epochs=True)
+                # images in memory have to be looked at before a finished run may be handed back
+                done = finished(settings, out) if resume and images is None else None
+        if broadcast_value(done is not None):
+            return done or []
+        trained = _train(settings, out, images, accelerator, resume=resume, held=held)
         if not main or not trained:
             return []
         return _assessed(settings, out, images, accelerator.device, progress)
@@ -75,7 +85,7 @@ def train(
 def _train(
     settings: RunSettings,
     out: Path,
-    images: ImageSet,
+    given: ImageSet | None,
     accelerator: Accelerator,
     *,
     resume: bool,
@@ -83,24 +93,32 @@ def _train(
 ) -> bool:
     """Everything is built before the folder is begun and `held`; returns whether the images have labels."""
     main, processes = accelerator.is_main_process, accelerator.num_processes
-    method = build(settings, images.shape)
-    policies = policies_for(settings.policy, images)
-    probes = _probes(settings, images, policies, accelerator.device)
-    views = image_views(method, policies, images, settings.training)
-    per_epoch = _steps_of_an_epoch(settings.training, method, images, processes)
+    with together():
+        images = open_images(settings.data) if given is None else given
+        check_count(images)
+        method = build(settings, images.shape)
+        policies = policies_for(settings.policy, images)
+        probes = _probes(settings, images, policies, accelerator.device)
+        views = image_views(method, policies, images, settings.training)
+        per_epoch = _steps_of_an_epoch(settings.training, method, images, processes)
+        if main:
+            held.enter_context(claimed(out))
+            begin_run(
+                settings,
+                out,
+                images,
+                resume=resume,
+                device=accelerator.device,
+                processes=processes,
+                per_epoch=per_epoch,
+            )
+            for line in told_of(images, listed=out / records.BAD_IMAGES):
+                to_stderr(f"contrascope: {line}")
+            for said in foreseen(settings.data if given is None else given, settings.protocol, images=images):
+                to_stderr(f"contrascope: {said}")
+    segments = segments_of(out)
     if main:
-        held.enter_context(records.hold(out))
-        begin_run(
-            settings,
-            out,
-            images,
-            resume=resume,
-            device=accelerator.device,
-            processes=processes,
-            per_epoch=per_epoch,
-        )
-        _say_how(segments_of(out))
-    accelerator.wait_for_everyone()
+        _say_how(segments)
     fit(
         method,
         images.to(accelerator.device),
@@ -112,7 +130,7 @@ def _train(
         accelerator=accelerator,
         probes=probes,
         config=to_json(settings),
-        segments=segments_of(out),
+        segments=segments,
     )
     return images.y is not None
 
@@ -128,9 +146,7 @@ def _steps_of_an_epoch(training: TrainingSettings, method: Method, images: Image
 def _say_how(segments: Sequence[Segment]) -> None:
     if len(segments) > 1:
         now = segments[-1]
-        sys.stderr.write(
-            f"contrascope: from step {now.start} to {now.stop} the schedule goes on by {now.how}.\n"
-        )
+        to_stderr(f"contrascope: from step {now.start} to {now.stop} the schedule goes on by {now.how}.")
 
 
 def _assessed(

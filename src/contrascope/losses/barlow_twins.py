@@ -17,7 +17,9 @@ _SMALLEST_VARIANCE = 1e-12
 """A dimension with less variance than this is divided by its square root: a constant one becomes zero."""
 
 
-@registered(gathers=True, per_dimension=True, example={"std": "biased"}, traits=Traits(rotation_free=False))
+@registered(
+    gathers=True, per_dimension=True, example={"std": "biased"}, traits=Traits(rotation_free=False, least=0.0)
+)
 def barlow_twins(
     online: Float[Tensor, "views batch dim"],
     target: Float[Tensor, "views batch dim"] | None = None,
@@ -30,7 +32,9 @@ def barlow_twins(
 
     Zbontar et al. 2021 (arXiv:2103.03230, eq. 1). Always C is divided by the batch size; `std` names the
     standardisation: "biased" is batch norm's, with C_ii up to 1; "unbiased" is that of the code of Huang et
-    al. 2023, with C_ii up to (batch - 1) / batch. A constant dimension counts as C_ii = 0.
+    al. 2023, with C_ii up to (batch - 1) / batch. Batch norm adds 1e-5 to the variance, here nothing is added: a
+    nearly constant dimension counts as any other, where batch norm takes its C_ii towards 0. The floor is 1e-12: less
+    variance than that counts as that much, so that a constant dimension has C_ii = 0.
     Image n's share of the alignment is the sum over i of (1 - C_ii)(1 - z1_ni z2_ni), z standardised: its
     mean is exactly the on-diagonal term; a single share can be negative.
 

@@ -15,12 +15,13 @@ from contrascope.losses.pairs import (
     spread_pairs,
     spread_views,
 )
-from contrascope.losses.registry import Traits, registered, require_positive
+from contrascope.losses.registry import Traits, registered
 from contrascope.losses.similarity import log_negatives, unit
 from contrascope.losses.terms import LossTerms
+from contrascope.settings import require_positive
 
 
-@registered(gathers=True, example={"temperature": 0.3})
+@registered(gathers=True, example={"temperature": 0.3}, traits=Traits(least=0.0))
 def nt_xent(
     online: Float[Tensor, "views batch dim"],
     target: Float[Tensor, "views batch dim"] | None = None,
@@ -45,10 +46,10 @@ def nt_xent(
     require_positive(temperature=temperature)
     z = unit(online)
     candidates = z if target is None else unit(target)
-    logits = pair_products(z / temperature, candidates)
+    logits = pair_products(z, candidates) / temperature
     negatives = _negatives(z / temperature, candidates, positives)
     spread = torch.logaddexp(negatives, spread_pairs(logits, positives)).mean()
-    return LossTerms(align=reduce_pairs(-logits, positives), spread=spread)
+    return LossTerms(align=reduce_pairs(-logits, positives, scale=1 / temperature), spread=spread)
 
 
 @registered(gathers=True, example={"temperature": 0.3})
@@ -70,9 +71,9 @@ def decoupled(
     require_positive(temperature=temperature)
     z = unit(online)
     candidates = z if target is None else unit(target)
-    logits = pair_products(z / temperature, candidates)
+    logits = pair_products(z, candidates) / temperature
     spread = _negatives(z / temperature, candidates, positives).mean()
-    return LossTerms(align=reduce_pairs(-logits, positives), spread=spread)
+    return LossTerms(align=reduce_pairs(-logits, positives, scale=1 / temperature), spread=spread)
 
 
 @registered(gathers=True, example={"temperature": 0.3, "repulsion": 0.7})
@@ -98,10 +99,10 @@ def modified_info_nce(
     candidates = z if target is None else unit(target)
     align = pair_square_distances(z, candidates)
     spread = repulsion * _negatives(z / temperature, candidates, positives).mean()
-    return LossTerms(align=reduce_pairs(align, positives), spread=spread)
+    return LossTerms(align=reduce_pairs(align, positives, scale=1.0), spread=spread)
 
 
-@registered(gathers=False, example={"temperature": 0.3}, traits=Traits(flat_at_collapse=False))
+@registered(gathers=False, example={"temperature": 0.3}, traits=Traits(flat_at_collapse=False, least=0.0))
 def info_nce_queue(
     online: Float[Tensor, "views batch dim"],
     target: Float[Tensor, "views batch dim"] | None = None,
@@ -132,11 +133,11 @@ def info_nce_queue(
         )
     z = unit(online)
     keys = z if target is None else unit(target)
-    logits = pair_products(z / temperature, keys)
+    logits = pair_products(z, keys) / temperature
     old_keys = unit(at_least_single(queue).to(z.dtype))
     queries = spread_views(z / temperature, positives)
     negatives = (queries @ old_keys.T).logsumexp(-1).repeat_interleave(len(queries) - 1, dim=0)
-    align = reduce_pairs(-logits, positives)
+    align = reduce_pairs(-logits, positives, scale=1 / temperature)
     spread = torch.logaddexp(
         spread_pairs(negatives, positives), own_positives(logits, align, positives)
     ).mean()

@@ -5,12 +5,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from contrascope.losses.pairs import Positives, pair_products, reduce_pairs
-from contrascope.losses.registry import registered
+from contrascope.losses.registry import Traits, registered
 from contrascope.losses.similarity import unit
 from contrascope.losses.terms import LossTerms
 
 
-@registered(gathers=False)
+@registered(gathers=False, traits=Traits(least=-1.0))
 def negative_cosine(
     online: Float[Tensor, "views batch dim"],
     target: Float[Tensor, "views batch dim"] | None = None,
@@ -24,11 +24,11 @@ def negative_cosine(
     >>> negative_cosine(torch.ones(2, 4, 1)).total.item()
     -1.0
     """
-    align = -pair_products(unit(online), unit(online if target is None else target))
-    return LossTerms(align=reduce_pairs(align, positives), spread=align.new_zeros(()))
+    align = -_cosines(online, target)
+    return LossTerms(align=reduce_pairs(align, positives, scale=1.0), spread=align.new_zeros(()))
 
 
-@registered(gathers=False)
+@registered(gathers=False, traits=Traits(least=0.0))
 def byol(
     online: Float[Tensor, "views batch dim"],
     target: Float[Tensor, "views batch dim"] | None = None,
@@ -44,5 +44,15 @@ def byol(
     >>> byol(opposite).total.item()
     8.0
     """
-    cosine = pair_products(unit(online), unit(online if target is None else target))
-    return LossTerms(align=reduce_pairs(4 - 4 * cosine, positives), spread=torch.zeros_like(cosine[0, 0]))
+    cosine = _cosines(online, target)
+    return LossTerms(
+        align=reduce_pairs(4 - 4 * cosine, positives, scale=4.0), spread=torch.zeros_like(cosine[0, 0])
+    )
+
+
+def _cosines(
+    online: Float[Tensor, "views batch dim"], target: Float[Tensor, "views batch dim"] | None
+) -> Float[Tensor, "pairs batch"]:
+    """Cosines of all ordered pairs, none above 1 by rounding; the gradient is that of the cosine there too."""
+    found = pair_products(unit(online), unit(online if target is None else target))
+    return found - (found.detach() - 1).clamp_min(0)

@@ -1,16 +1,16 @@
 """Pairs of views of one image: how they are laid out, and which of them count (the only reader of `positives`)."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
 from contrascope.errors import InputError, did_you_mean
+from contrascope.settings import require_positive
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,15 +25,14 @@ class SoftWorst:
     """In units of the loss's alignment term: towards 0 the worst pair, towards infinity the average."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.temperature < math.inf:
-            raise InputError(
-                f"the temperature of soft-worst is {self.temperature}; expected a finite number above zero."
-            )
+        require_positive(**{"the temperature of soft-worst": self.temperature})
 
 
 Positives: TypeAlias = Literal["first", "average", "worst", "worst-symmetric"] | SoftWorst
 """Which pairs of views of one image count: what every loss takes."""
 
+_TIE = 32
+"""Units in the last place within which two pairs of one image are equally far apart."""
 _WORDS = ("first", "average", "worst", "worst-symmetric")
 
 
@@ -82,10 +81,13 @@ def views_that_count(num_views: int, positives: Positives) -> int:
     return min(num_views, 2) if positives == "first" else num_views
 
 
-def reduce_pairs(align: Float[Tensor, "pairs batch"], positives: Positives) -> Float[Tensor, " batch"]:
+def reduce_pairs(
+    align: Float[Tensor, "pairs batch"], positives: Positives, *, scale: float = 0.0
+) -> Float[Tensor, " batch"]:
     """One alignment per image from one per ordered pair of views: worst >= soft-worst >= average.
 
-    The gradient of the worst flows through the chosen pair alone. Zhao et al. 2023 (arXiv:2303.01092),
+    The gradient of the worst flows through the chosen pair alone; of pairs that tie through the first of them
+    (`worst_pair`, which has the `scale`). Zhao et al. 2023 (arXiv:2303.01092),
     Algorithm 1, where the least cosine of two views is the positive; the average is their AAL.
 
     >>> align = torch.tensor([[1.0, 2.0], [3.0, 6.0]])
@@ -96,8 +98,24 @@ def reduce_pairs(align: Float[Tensor, "pairs batch"], positives: Positives) -> F
     if isinstance(positives, SoftWorst):
         return _soft_maximum(align, positives.temperature)
     if positives in ("worst", "worst-symmetric"):
-        return align.max(dim=0).values
+        return align.gather(0, worst_pair(align, scale=scale)[None])[0]
     return align.mean(dim=0)
+
+
+@torch.no_grad()
+def worst_pair(align: Float[Tensor, "pairs batch"], *, scale: float = 0.0) -> Int[Tensor, " batch"]:
+    """Place of the largest alignment of each image; of those that rounding alone tells apart the first.
+
+    Ties are no rarity: where target and online network are one, as before the first step of MoCo, the pairs (a, b)
+    and (b, a) are equal, and which of them rounding puts first hangs on the size of the batch. Rounding is a few
+    units in the last place of the alignment, or of `scale` where that is larger: 1 for cosines, which may cancel.
+
+    >>> worst_pair(torch.tensor([[1.0, 2.0], [1.0 + 1e-7, 3.0]])).tolist()
+    [0, 1]
+    """
+    worst = align.amax(dim=0)
+    slack = _TIE * torch.finfo(align.dtype).eps * worst.abs().clamp_min(scale)
+    return (align >= worst - slack).to(torch.uint8).argmax(dim=0)
 
 
 def spread_views(
@@ -141,7 +159,7 @@ def farthest_views(
         return online, target
     with torch.no_grad():
         order = [(min(a, b), max(a, b)) for a, b in _pair_indices(len(online))]
-        places = torch.tensor(order, device=online.device)[distances().argmax(dim=0)]  # batch 2
+        places = torch.tensor(order, device=online.device)[worst_pair(distances())]  # batch 2
     chosen = [None if z is None else _pick(z, places) for z in (online, target)]
     if positives == "worst-symmetric":
         chosen = [None if z is None else torch.cat([z, z.flip(0)], dim=1) for z in chosen]

@@ -29,6 +29,8 @@ class Traits:
     """With more than two views it is the mean of the loss over pairs of views."""
     flat_at_collapse: bool = True
     """Where all embeddings are equal its gradient is zero."""
+    least: float | None = None
+    """No batch has a smaller loss; None: it may have any."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,7 +85,8 @@ def registered(
 
     The guard refuses fewer than two views, shapes that do not fit and, where images meet, a batch of one;
     under `positives="first"` it drops all views but two; it raises float16 and bfloat16 to float32 and
-    switches autocast off, so that no product of embeddings is rounded to half precision.
+    switches autocast off, so that no product of embeddings is rounded to half precision; and where rounding alone
+    would take the loss below its least value, it is that value.
     """
 
     def register(loss: Loss) -> Loss:
@@ -95,9 +98,11 @@ def registered(
             count = views_that_count(len(online), positives)
             online, target = online[:count], None if target is None else target[:count]
             with torch.autocast(online.device.type, enabled=False):
-                return loss(
+                terms = loss(
                     at_least_single(online), None if target is None else at_least_single(target), **settings
                 )
+            least = LOSSES[loss.__name__].traits.least
+            return terms if least is None else terms.at_least(least)
 
         LOSSES[loss.__name__] = LossInfo(
             name=loss.__name__,
@@ -110,18 +115,6 @@ def registered(
         return cast(Loss, guarded)
 
     return register
-
-
-def require_positive(**settings: float) -> None:
-    """Refuses a setting that is zero, negative or not a number.
-
-    >>> require_positive(temperature=0.0)
-    Traceback (most recent call last):
-    contrascope.errors.InputError: temperature is 0.0; expected a number above zero.
-    """
-    for name, value in settings.items():
-        if not value > 0:
-            raise InputError(f"{name} is {value}; expected a number above zero.")
 
 
 def _refuse(name: str, online: Tensor, target: Tensor | None, *, smallest_batch: int) -> None:

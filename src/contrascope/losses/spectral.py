@@ -14,9 +14,10 @@ from contrascope.losses.pairs import (
     spread_pairs,
     spread_views,
 )
-from contrascope.losses.registry import Traits, registered, require_positive
+from contrascope.losses.registry import Traits, registered
 from contrascope.losses.similarity import unit
 from contrascope.losses.terms import LossTerms
+from contrascope.settings import require_positive
 
 
 @registered(gathers=True, example={"mu": 2.0}, traits=Traits(scale_free=False, flat_at_collapse=False))
@@ -38,7 +39,7 @@ def spectral(
     require_positive(mu=mu)
     z = _clip(online, mu)
     other = z if target is None else _clip(target, mu)
-    align = reduce_pairs(-2 * pair_products(z, other) / mu, positives)
+    align = reduce_pairs(-2 * pair_products(z, other) / mu, positives, scale=1.0)
     z, other = spread_views(z, positives), spread_views(other, positives)
     across = 2 * over_others(z, other, HALF_SQUARES).mean(1) / (z.shape[1] - 1)  # views views
     return LossTerms(align=align, spread=spread_pairs(flatten_pairs(across[None]), positives).mean() / mu)
@@ -64,7 +65,7 @@ def linear_contrastive(
     """
     z = unit(online)
     other = None if target is None else unit(target)
-    align = reduce_pairs(-pair_products(z, z if other is None else other), positives)
+    align = reduce_pairs(-pair_products(z, z if other is None else other), positives, scale=1.0)
     near = None if other is None else spread_views(other, positives)
     mean = both_branches(spread_views(z, positives), near).mean((0, 1))
     return LossTerms(align=align, spread=centring * mean.square().sum())

@@ -16,11 +16,14 @@ from contrascope.losses.pairs import (
     spread_pairs,
     spread_views,
 )
-from contrascope.losses.registry import Traits, registered, require_positive
+from contrascope.losses.registry import Traits, registered
 from contrascope.losses.terms import LossTerms
+from contrascope.settings import require_positive
 
 
-@registered(gathers=True, example={"temperature": 8.0, "degrees": 5.0}, traits=Traits(scale_free=False))
+@registered(
+    gathers=True, example={"temperature": 8.0, "degrees": 5.0}, traits=Traits(scale_free=False, least=0.0)
+)
 def t_simclr(
     online: Float[Tensor, "views batch dim"],
     target: Float[Tensor, "views batch dim"] | None = None,

@@ -26,3 +26,11 @@ class LossTerms:
     def total(self) -> Scalar:
         """The number to minimise: the mean alignment plus the spread."""
         return self.align.mean() + self.spread
+
+    def at_least(self, least: float) -> "LossTerms":
+        """These terms with so much added to the spread that the total is `least` or more; no gradient changes.
+
+        For a loss that is never below that but for the rounding of two halves that cancel.
+        """
+        short = (least - self.total.detach()).clamp_min(0)
+        return LossTerms(align=self.align, spread=self.spread + short)

@@ -14,9 +14,10 @@ from contrascope.losses.pairs import (
     reduce_pairs,
     spread_views,
 )
-from contrascope.losses.registry import registered, require_positive
+from contrascope.losses.registry import registered
 from contrascope.losses.similarity import unit
 from contrascope.losses.terms import LossTerms
+from contrascope.settings import require_positive
 
 
 @registered(gathers=True)
@@ -44,7 +45,7 @@ def alignment_uniformity(
     align = square if power == 2 else square.clamp_min(torch.finfo(square.dtype).tiny).pow(power / 2)
     near = None if other is None else spread_views(other, positives)
     spread = uniformity * _log_potential(both_branches(spread_views(z, positives), near), sharpness=sharpness)
-    return LossTerms(align=reduce_pairs(align, positives), spread=spread)
+    return LossTerms(align=reduce_pairs(align, positives, scale=1.0), spread=spread)
 
 
 def _log_potential(z: Float[Tensor, "views batch dim"], *, sharpness: float) -> Float[Tensor, ""]:

@@ -14,7 +14,7 @@ from contrascope.losses.pairs import (
 from contrascope.losses.registry import Traits, registered
 from contrascope.losses.terms import LossTerms
 
-TRAITS = Traits(scale_free=False, rotation_free=False, flat_at_collapse=False)
+TRAITS = Traits(scale_free=False, rotation_free=False, flat_at_collapse=False, least=0.0)
 """Variances and covariances are of dimensions, on their own scale."""
 
 

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from contrascope.distributed import gather_batch
 from contrascope.errors import InputError, did_you_mean
+from contrascope.imports import import_typed, is_path
 from contrascope.linalg import at_least_single
 from contrascope.losses.pairs import Positives
 from contrascope.losses.registry import LOSSES
 from contrascope.losses.terms import LossTerms
-from contrascope.methods.allowed import import_allowed, is_path
+from contrascope.settings import require_positive
 
 NOT_TOLD = ("online", "target", "positives")
 """Parameters of our losses that are no settings of theirs."""
@@ -65,13 +66,15 @@ def find_loss(name: str, told: Mapping[str, Any], *, positives: Positives) -> An
     """
     fn: Callable[..., Any]
     if is_path(name):
-        fn, own = import_allowed(name, what="loss"), True
+        fn, own = import_typed(name, what="loss"), True
         if not callable(fn):
             raise InputError(f"the loss {name!r} is {fn!r}; expected a function of z.")
         gathers = bool(getattr(fn, "gathers", True))
     elif name in LOSSES:
         fn, own, gathers = LOSSES[name].fn, False, LOSSES[name].gathers
         LOSSES[name].refuse_positives(positives)
+        if isinstance(temperature := told.get("temperature", 1.0), int | float):
+            require_positive(temperature=temperature)
     else:
         raise InputError(
             f"there is no loss {name!r}. {did_you_mean(name, LOSSES)} One of your own: package.module:function."

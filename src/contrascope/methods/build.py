@@ -9,8 +9,10 @@ from contrascope.errors import InputError
 from contrascope.methods.base import Method
 from contrascope.methods.settings import MethodSettings, discover, info_of
 from contrascope.methods.split_norm import SplitBatchNorm
+from contrascope.precision import single_precision
 
 
+@single_precision()
 def build_method(settings: MethodSettings, encoder: nn.Module) -> Method:
     """The method around `encoder`, which becomes part of it and is changed in place.
 
@@ -32,6 +34,7 @@ def build_method(settings: MethodSettings, encoder: nn.Module) -> Method:
             f"{', '.join(one.settings.__name__ for one in known.values())}. For a method of your own, say where it "
             "is: contrascope.methods.settings.method_settings('package.module:Class')."
         )
+    settings.refuse_temperature()
     module, name = info.build.split(":")
     method = getattr(importlib.import_module(module), name)(encoder, settings)
     if not isinstance(method, Method):

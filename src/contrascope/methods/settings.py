@@ -1,5 +1,6 @@
 """What every method can be told, and the list of methods, which their files make; without torch."""
 
+import functools
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
@@ -8,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.errors import InputError, did_you_mean
-from contrascope.methods.allowed import import_allowed, is_path
+from contrascope.imports import FromFile, import_typed, is_path
 from contrascope.methods.hints import Hint
-from contrascope.settings import Open, kind_of, written_as
+from contrascope.settings import Open, kind_of, require_positive, written_as
 
 if TYPE_CHECKING:
     from contrascope.losses.pairs import Positives
@@ -35,6 +36,13 @@ class MethodSettings(Open):
 
     def check(self) -> None:
         """Refuses what can be known to be wrong before a run's folder is begun; it may import torch."""
+        self.refuse_temperature()
+
+    def refuse_temperature(self) -> None:
+        """Refuses a temperature, where these settings have one, that nothing can be divided by."""
+        temperature = getattr(self, "temperature", None)
+        if isinstance(temperature, int | float):
+            require_positive(temperature=temperature)
 
     @classmethod
     def kind_name(cls) -> str:
@@ -44,9 +52,9 @@ class MethodSettings(Open):
 
     @classmethod
     def named(cls, kind: str) -> type:
-        """The settings of the method of this kind; an import path has to be allowed in this process."""
+        """The settings of the method of this kind, which a file names: an import path has to be allowed."""
         if is_path(kind):
-            return imported(kind).settings
+            return imported(FromFile(kind)).settings
         known = {kind_of(info.settings): info.settings for info in discover().values()}
         if kind not in known:
             raise InputError(f"no method has it. {did_you_mean(kind, known)}")
@@ -69,7 +77,11 @@ class JointSettings(MethodSettings):
     """Parts of the joined batch that batch norm of encoder and projector sees apart; 0: the whole batch."""
 
     def check(self) -> None:
+        super().check()
         self.refuse_positives()
+        from contrascope.losses.pairs import named_positives
+
+        named_positives(self.positives, self.positives_temperature)
 
     @property
     def positives_chosen(self) -> "Positives":
@@ -145,12 +157,17 @@ def discover() -> dict[str, MethodInfo]:
     >>> {"simclr", "moco", "plain"} <= set(discover())
     True
     """
+    _import_rooms()
+    return REGISTERED
+
+
+@functools.cache
+def _import_rooms() -> None:
     for room in ROOMS:
         package = importlib.import_module(f"contrascope.methods.{room}")
         for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             if found.name.endswith(SUFFIX):
                 importlib.import_module(found.name)
-    return REGISTERED
 
 
 def info_of(settings: type[MethodSettings]) -> MethodInfo | None:
@@ -202,11 +219,17 @@ def registered(
 def imported(path: str) -> MethodInfo:
     """The method `package.module:Class`, which says in `settings_type` what it can be told.
 
-    Raises `InputError` unless the path was allowed in this process, for it is code.
+    Raises `NotAllowedError` where a file names it and nobody allowed it, for it is code.
     """
+    found, path = import_typed(path, what="method"), str(path)
     if path in IMPORTED:
         return IMPORTED[path]
-    found = import_allowed(path, what="method")
+    from contrascope.methods.base import Method  # whoever has a method of their own has torch by now
+
+    if not (isinstance(found, type) and issubclass(found, Method)):
+        raise InputError(
+            f"method {path!r} is {found!r}; expected a class derived from contrascope.methods.base.Method."
+        )
     settings = getattr(found, "settings_type", None)
     if not (isinstance(settings, type) and issubclass(settings, MethodSettings)):
         raise InputError(
@@ -225,15 +248,12 @@ def imported(path: str) -> MethodInfo:
 
 
 def method_settings(name: str) -> MethodSettings:
-    """Default settings of the method that a user typed: a name, or `package.module:Class`, which is allowed by it.
+    """Default settings of the method that a user typed: a name, or `package.module:Class`, which is imported.
 
     >>> method_settings("barlow-twins").kind_name()
     'BarlowTwinsSettings'
     """
-    from contrascope.methods.allowed import allow
-
     if is_path(name):
-        allow(name)
         kind = imported(name).settings
     else:
         known = discover()

@@ -19,8 +19,9 @@ from contrascope.records.files import hold as hold
 from contrascope.records.files import new_checkpoint as new_checkpoint
 from contrascope.records.files import read_json as read_json
 from contrascope.records.files import remove_checkpoint as remove_checkpoint
-from contrascope.records.files import write_atomic as write_atomic
 from contrascope.records.files import write_json as write_json
+from contrascope.records.inside import inside as inside
+from contrascope.records.inside import write_atomic as write_atomic
 from contrascope.records.metrics import MetricsLog as MetricsLog
 from contrascope.records.metrics import read_metrics as read_metrics
 from contrascope.records.settings import read_settings as read_settings

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from contrascope.records.entry import Entry, Record, Tree
+from contrascope.records.entry import Count, Entry, Record, Tree
 from contrascope.records.kinds import EstimateEntry
 
 
@@ -11,17 +11,17 @@ from contrascope.records.kinds import EstimateEntry
 class SurveyEntry(Entry):
     """Facts of the images; shares in [0, 1]."""
 
-    images: int | None
+    images: Count | None
     """Images of the set."""
-    sampled: int | None
+    sampled: Count | None
     """Images looked at."""
-    channels: int | None
+    channels: Count | None
     """Channels of an image."""
-    height: int | None
+    height: Count | None
     """Height in px."""
-    width: int | None
+    width: Count | None
     """Width in px."""
-    side: int | None
+    side: Count | None
     """Shorter side in px at which everything is measured."""
     coloured: EstimateEntry | None
     """Share of images with colour."""
@@ -31,9 +31,9 @@ class SurveyEntry(Entry):
     """Share of images told from their mirror image; chance is 0.5."""
     copies: EstimateEntry | None
     """Share of images with a near-duplicate."""
-    classes: int | None
+    classes: Count | None
     """Classes where labels are given, else 0."""
-    hue_groups: int | None
+    hue_groups: Count | None
     """Separate groups of hue found without labels."""
     hue_silhouette: float | None
     """How separate they are."""
@@ -75,7 +75,7 @@ class CandidateEntry(Entry):
 class PlanEntry(Entry):
     """Rounds of short trainings."""
 
-    rounds: tuple[tuple[int, ...], ...]
+    rounds: tuple[tuple[Count, ...], ...]
     """Policies and epochs of each."""
 
 
@@ -83,11 +83,11 @@ class PlanEntry(Entry):
 class RankedEntry(Entry):
     """A policy in its place."""
 
-    place: int | None
+    place: Count | None
     """1: best."""
     name: str
     """The policy."""
-    stage: int | None
+    stage: Count | None
     """The last round that trained it; 0: none."""
     score: EstimateEntry | None
     """What it is ranked by."""

@@ -7,7 +7,7 @@ measurement needs no new field here.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from contrascope.records.entry import Entry, Record, Tree
+from contrascope.records.entry import Count, Entry, Record, Tree
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class VerdictEntry(Entry):
 class FaultsEntry(Entry):
     """Numerical faults."""
 
-    non_finite: int | None
+    non_finite: Count | None
     """Values that are NaN or infinite."""
     dead_units: float | None
     """Share of the encoder's outputs that are constant."""
@@ -86,7 +86,7 @@ class FactorsEntry(Entry):
     """The label column, or the rule that made pseudo-classes."""
     pseudo: bool | None
     """Whether the classes come from the embedding itself."""
-    classes: int | None
+    classes: Count | None
     """Number of classes."""
     bounds: tuple[BoundEntry, ...]
     """Every bound that these features allow."""

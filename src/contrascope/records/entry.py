@@ -6,7 +6,7 @@ import types
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 FORMAT = 1
 """The form of records that this version writes; files without a number are format 0 (version 0.1)."""
@@ -16,12 +16,30 @@ OPEN = ("settings", "protocol", "ops")
 Tree = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Within:
+    """Bounds of a number, both among what it may be."""
+
+    low: int | float
+    high: int | float
+
+
+Count = Annotated[int, Within(0, 2**63 - 1)]
+"""How many; a negative one is of another form."""
+Part = Annotated[float, Within(0.0, 1.0)]
+"""A share."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """A part of a record. Fields without a default are its parts; a file that lacks one is read and says so."""
 
     extra: Tree = field(default_factory=dict)
     """What this version has no field for; written back as it came."""
+
+    def unequal(self) -> tuple[str, ...]:
+        """Fields whose length does not belong to that of the others; reading leaves them out."""
+        return ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +101,7 @@ class _WrongError(Exception):
 @functools.cache
 def _fields(kind: type[Entry]) -> dict[str, tuple[Any, bool]]:
     """Type of every field but `extra`, and whether a file must have it."""
-    hints = typing.get_type_hints(kind)
+    hints = typing.get_type_hints(kind, include_extras=True)
     return {
         one.name: (hints[one.name], one.default is one.default_factory is dataclasses.MISSING)
         for one in dataclasses.fields(kind)
@@ -108,15 +126,26 @@ def entry_of(kind: type[Any], data: Tree, path: str, found: Found) -> Any:
             found.wrong.append(where)
             if required:
                 values[name] = _nothing(hint)
-    return kind(**values, extra={str(key): item for key, item in data.items() if key not in known})
+    record = kind(**values, extra={str(key): item for key, item in data.items() if key not in known})
+    lost = record.unequal()
+    found.wrong.extend(f"{path}.{name}" if path else name for name in lost)
+    return (
+        dataclasses.replace(record, **{name: _nothing(known[name][0]) for name in lost}) if lost else record
+    )
+
+
+def _options(hint: Any) -> tuple[Any, ...]:
+    return typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
 
 
 def _value(hint: Any, data: Any, path: str, found: Found) -> Any:
-    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    options = _options(hint)
     if data is None and types.NoneType in options:
         return None
     for option in options:
         origin, args = typing.get_origin(option), typing.get_args(option)
+        if origin is Annotated:
+            return _bounded(args[0], args[1], data, path, found)
         if option in (float, int, str, bool):
             if (value := _scalar(option, data, len(options) > 2)) is not None:
                 return value
@@ -124,11 +153,18 @@ def _value(hint: Any, data: Any, path: str, found: Found) -> Any:
             return origin(_items(args[0], data, path, found))
         elif origin is dict and isinstance(data, dict):
             return data if args[1] is Any else _mapping(args[1], data, path, found)
-        elif dataclasses.is_dataclass(option) and isinstance(data, dict):
-            return entry_of(typing.cast("type[Any]", option), data, path, found)
-        elif isinstance(option, type) and dataclasses.is_dataclass(option) and isinstance(data, option):
-            return data
+        elif (
+            isinstance(option, type) and dataclasses.is_dataclass(option) and isinstance(data, (dict, option))
+        ):
+            return entry_of(option, data, path, found) if isinstance(data, dict) else data
     raise _WrongError(path)
+
+
+def _bounded(hint: Any, bounds: Within, data: Any, path: str, found: Found) -> Any:
+    value = _value(hint, data, path, found)
+    if not bounds.low <= value <= bounds.high:
+        raise _WrongError(path)
+    return value
 
 
 def _scalar(option: Any, data: Any, several: bool) -> Any:
@@ -139,7 +175,7 @@ def _scalar(option: Any, data: Any, several: bool) -> Any:
         return data if option is str and isinstance(data, str) else None
     if type(data) is option:
         return data
-    if several or not isinstance(data, (int, float)):
+    if several or not isinstance(data, (int, float)) or (option is int and abs(data) >= 2**63):
         return None
     try:
         return float(data) if option is float else int(data) if data == int(data) else None
@@ -149,7 +185,7 @@ def _scalar(option: Any, data: Any, several: bool) -> Any:
 
 def _items(hint: Any, data: Any, path: str, found: Found) -> Iterator[Any]:
     """Every item; one of another type is None where it may be, else left out."""
-    nullable = isinstance(hint, types.UnionType) and types.NoneType in typing.get_args(hint)
+    nullable = types.NoneType in _options(hint)
     for place, item in enumerate(data):
         where = f"{path}[{place}]"
         try:
@@ -172,7 +208,7 @@ def _mapping(hint: Any, data: Tree, path: str, found: Found) -> Tree:
 
 def _nothing(hint: Any) -> Any:
     """What stands for a part that is missing; numbers have none, so that no zero is made up."""
-    if isinstance(hint, types.UnionType) and types.NoneType in typing.get_args(hint):
+    if types.NoneType in _options(hint):
         return None
     origin = typing.get_origin(hint)
     for kind in (str, tuple, list, dict):

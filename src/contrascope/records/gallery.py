@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from contrascope.records.entry import Entry, Record, Tree, without_kinds
+from contrascope.records.entry import Count, Entry, Record, Tree, without_kinds
 
 Column = tuple[int | float | None, ...]
 """One value a point of the map."""
@@ -15,13 +15,13 @@ Share = tuple[float | None, ...]
 class SheetEntry(Entry):
     """A picture of many thumbnails."""
 
-    side: int | None
+    side: Count | None
     """Side of a thumbnail in px."""
-    columns: int | None
+    columns: Count | None
     """Thumbnails in a row."""
-    first: int | None
+    first: Count | None
     """Number of its first thumbnail."""
-    count: int | None
+    count: Count | None
     """Its thumbnails."""
     format: str
     """webp, png or jpeg."""
@@ -33,7 +33,7 @@ class SheetEntry(Entry):
 class ViewEntry(Entry):
     """One view."""
 
-    tile: int | None
+    tile: Count | None
     """Number of its thumbnail."""
     parameters: tuple[str, ...]
     """What made it."""
@@ -43,7 +43,7 @@ class ViewEntry(Entry):
 class NearEntry(Entry):
     """A neighbour."""
 
-    tile: int | None
+    tile: Count | None
     """Number of its thumbnail."""
     name: str
     """The image."""
@@ -57,7 +57,7 @@ class NearEntry(Entry):
 class ImageEntry(Entry):
     """An image with its views, or with its neighbours."""
 
-    tile: int | None
+    tile: Count | None
     """Number of its thumbnail."""
     name: str
     """The image."""
@@ -84,6 +84,9 @@ class BandEntry(Entry):
     high: Share
     """Upper ends."""
 
+    def unequal(self) -> tuple[str, ...]:
+        return tuple(name for name in ("low", "high") if len(getattr(self, name)) != len(self.share))
+
 
 @dataclass(frozen=True, kw_only=True)
 class RobustCurvesEntry(Entry):
@@ -93,6 +96,10 @@ class RobustCurvesEntry(Entry):
     """The grid."""
     layers: dict[str, BandEntry]
     """Layer to its curve."""
+
+    def unequal(self) -> tuple[str, ...]:
+        off = any(len(one.share) != len(self.epsilons) for one in self.layers.values())
+        return ("layers",) if off else ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,10 +118,14 @@ class SigmaCurvesEntry(Entry):
 
     deltas: Share
     """The grid."""
-    images_per_class: int | None
+    images_per_class: Count | None
     """Images of a class."""
     layers: dict[str, ClassCurvesEntry]
     """Layer to its curves."""
+
+    def unequal(self) -> tuple[str, ...]:
+        known = [curve for one in self.layers.values() for curve in (one.mean, one.smallest)]
+        return ("layers",) if any(len(curve) != len(self.deltas) for curve in known) else ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +138,9 @@ class PlaceEntry(Entry):
     """Up."""
     explained: Share = ()
     """Share of the variance along each axis, of PCA."""
+
+    def unequal(self) -> tuple[str, ...]:
+        return ("x", "y") if len(self.x) != len(self.y) else ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +170,13 @@ class MapEntry(Entry):
     names: tuple[str, ...] | None = None
     """Its file."""
 
+    def unequal(self) -> tuple[str, ...]:
+        if self.pca is None:
+            return ()
+        count, columns = len(self.pca.x), ("label", "pseudo", "split", "alignment", "tile", "id", "names")
+        off = [name for name in columns if (held := getattr(self, name)) is not None and len(held) != count]
+        return (*off, "umap") if self.umap is not None and len(self.umap.x) != count else tuple(off)
+
 
 @dataclass(frozen=True, kw_only=True)
 class GalleryRecord(Record):
@@ -163,7 +184,7 @@ class GalleryRecord(Record):
 
     KIND: ClassVar[str] = "gallery"
     FILE: ClassVar[str] = "gallery.json"
-    step: int | None
+    step: Count | None
     """Checkpoint that was measured."""
     data: str
     """The images."""
@@ -212,7 +233,7 @@ class PolicyViewsEntry(Entry):
     """The policy."""
     operations: str
     """Its operations in words."""
-    rows: tuple[tuple[int, ...], ...]
+    rows: tuple[tuple[Count, ...], ...]
     """Thumbnails of the views, a row an image."""
 
 
@@ -222,12 +243,14 @@ class PolicyGalleryRecord(Record):
 
     KIND: ClassVar[str] = "policy_gallery"
     FILE: ClassVar[str] = "gallery.json"
-    images: tuple[int, ...]
+    images: tuple[Count, ...]
     """Thumbnails of the images."""
     policies: tuple[PolicyViewsEntry, ...]
     """Best first."""
     sheets: tuple[SheetEntry, ...]
     """Sheets of thumbnails."""
+    names: tuple[str, ...] = ()
+    """The file of each image; empty where the images have none."""
 
 
 def _layered(curves: Any, grid: tuple[str, ...]) -> Any:

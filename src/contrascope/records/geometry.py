@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from contrascope.records.entry import Entry, Record, Tree
+from contrascope.records.entry import Count, Entry, Record, Tree
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +16,7 @@ class CellEntry(Entry):
     """The most that so many directions could hold."""
     moved: float | None
     """How far an image moves; 1: as far as another image."""
-    directions: int | None
+    directions: Count | None
     """Directions that were taken."""
     carried: float | None
     """Share of the displacements that they hold."""
@@ -30,7 +30,7 @@ class GeneratorEntry(Entry):
     """Share of displacements on held-out images that it explains."""
     explained_fitted: float | None
     """The same on the images that it was fitted to."""
-    rank: int | None
+    rank: Count | None
     """Its rank."""
     seen: float | None
     """How much of it a linear projector sees."""
@@ -82,9 +82,9 @@ class SpectrumEntry(Entry):
 
     singular_values: tuple[float | None, ...]
     """Largest first."""
-    absolute: int | None
+    absolute: Count | None
     """Rank under the absolute threshold."""
-    relative: int | None
+    relative: Count | None
     """Rank under the relative threshold."""
     effective: float | None
     """Effective rank."""
@@ -106,9 +106,9 @@ class NegativesEntry(Entry):
 class FeaturesEntry(Entry):
     """Numbers of one network's features, under the paths of `vocabulary.GEOMETRY`."""
 
-    images: int | None
+    images: Count | None
     """Images measured."""
-    dim: int | None
+    dim: Count | None
     """Width of the encoder."""
     loss: Tree | None
     """InfoNCE, its bound and its terms."""

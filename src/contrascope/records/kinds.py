@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from contrascope.records.entry import Entry, Record, Tree
+from contrascope.records.entry import Count, Entry, Part, Record, Tree
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class ResumedEntry(Entry):
     """When."""
     command: tuple[str, ...]
     """The words of the command line."""
-    step: int | None
+    step: Count | None
     """The step from which it went on."""
     changed: tuple[str, ...]
     """What was different from the first start, as `path: before -> now`."""
@@ -48,9 +48,9 @@ class EnvironmentRecord(Record):
     """Operating system."""
     processor: str
     """Name of the processor."""
-    cores: int | None
+    cores: Count | None
     """Its cores."""
-    threads: int | None
+    threads: Count | None
     """Threads of torch."""
     device: str
     """Where it was trained."""
@@ -58,17 +58,17 @@ class EnvironmentRecord(Record):
     """Package to version; null where it is not installed."""
     commit: str | None
     """Commit of the code, where it came from a checkout."""
-    processes: int | None
+    processes: Count | None
     """Processes that trained together."""
-    images: int | None
+    images: Count | None
     """Training images."""
-    image_shape: tuple[int, ...]
+    image_shape: tuple[Count, ...]
     """Channels, height, width."""
     data_fingerprint: str
     """Hash of the images."""
     classes: dict[str, tuple[str, ...]]
     """Label column to names of its classes."""
-    steps_per_epoch: int | None = None
+    steps_per_epoch: Count | None = None
     """Steps of an epoch; version 0.1 did not say it."""
     resumed: tuple[ResumedEntry, ...] = ()
     """Later starts."""
@@ -82,13 +82,13 @@ class ScoreEntry(Entry):
     """The representation."""
     name: str
     """The probe, a word of the vocabulary."""
-    value: float | None
+    value: Part | None
     """Share of test images that it gets right."""
-    low: float | None
+    low: Part | None
     """Lower end of the interval over test images."""
-    high: float | None
+    high: Part | None
     """Upper end."""
-    n: int | None
+    n: Count | None
     """Test images."""
     protocol: str
     """Hash of the protocol."""
@@ -100,6 +100,10 @@ class ScoreEntry(Entry):
     """Standard deviation over draws of labels."""
     chosen: float | None = None
     """Inverse penalty that was selected."""
+    not_defined: str = ""
+    """Why there is no value: what these labels do not allow."""
+    note: str = ""
+    """What has to be known of the value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +116,7 @@ class EvaluationRecord(Record):
     """One a representation and probe."""
     protocol: Tree
     """The protocol's settings."""
-    step: int | None = None
+    step: Count | None = None
     """The run's step; version 0.1 did not say it."""
 
 
@@ -122,7 +126,7 @@ class BestRecord(Record):
 
     KIND: ClassVar[str] = "best_label_free"
     FILE: ClassVar[str] = "best_label_free.json"
-    step: int | None
+    step: Count | None
     """Its step; null before the first score."""
     score: float | None
     """Its score."""
@@ -144,7 +148,7 @@ class BadImagesRecord(Record):
 
     KIND: ClassVar[str] = "bad_images"
     FILE: ClassVar[str] = "bad_images.json"
-    count: int | None
+    count: Count | None
     """How many."""
     images: tuple[BadImageEntry, ...]
     """Each with its reason."""

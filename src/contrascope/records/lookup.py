@@ -1,7 +1,7 @@
 """How the vocabulary is looked up: a word, a probe, the value at a path, the rows of a table."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from contrascope.records.entry import Entry, Tree
@@ -48,6 +48,33 @@ def probe_order(names: Sequence[str]) -> list[str]:
         )
 
     return sorted(dict.fromkeys(names), key=place)
+
+
+def not_defined(reasons: Mapping[str, str]) -> list[str]:
+    """A sentence for each reason why scores have no value, from the reason of each score (empty: it has one).
+
+    >>> not_defined({"knn": "needs two classes", "linear": "needs two classes", "few_labels_1": ""})
+    ['kNN, linear probe: not defined: needs two classes.']
+    """
+    titles: dict[str, list[str]] = {}
+    for name in probe_order(list(reasons)):
+        if reasons[name]:
+            titles.setdefault(reasons[name], []).append(probe_title(name))
+    return [f"{', '.join(named)}: not defined: {reason}." for reason, named in titles.items()]
+
+
+def remarks(rows: Sequence[Any]) -> list[str]:
+    """What has to stand below a table of scores: what is not defined and why, and what the labels do to the rest.
+
+    `rows` have `of`, `name`, `not_defined` and `note`, as mappings or as parts of a record.
+    """
+    reasons: dict[str, dict[str, str]] = {}
+    for row in rows:
+        reasons.setdefault(str(value_at(row, "of")), {})[str(value_at(row, "name"))] = (
+            value_at(row, "not_defined") or ""
+        )
+    notes = [str(note) for row in rows if (note := value_at(row, "note"))]
+    return list(dict.fromkeys([*(one for each in reasons.values() for one in not_defined(each)), *notes]))
 
 
 def numbers(tree: Any, path: str = "") -> Iterator[str]:

@@ -1,14 +1,18 @@
 """metrics.jsonl: a first line that names the format, then a line a logged step or probe."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from contrascope.errors import InputError
+from contrascope.records.decode import decoded
 from contrascope.records.entry import FORMAT, Tree
-from contrascope.records.files import finite, write_atomic
+from contrascope.records.files import encoded, finite
+from contrascope.records.inside import opened, placed, write_atomic
+from contrascope.records.regular import LARGEST_LOG, read_bytes
 
 KIND = "metrics"
 """Kind of the first line; in format 0 there is none."""
@@ -45,15 +49,20 @@ class MetricsLog:
         kept = [row for row in read_metrics(path) if row["step"] <= after_step] if path.exists() else []
         head = {"format": FORMAT, "kind": KIND}
         write_atomic(path, b"".join(_line(row) for row in (head, *kept)))
-        self._file = path.open("ab")
+        self._path, self._file = path, opened(path, os.O_WRONLY | os.O_APPEND)
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Append one row; it reaches the operating system at once."""
-        self._file.write(_line(row))
-        self._file.flush()
+        line = _line(row)
+        with placed(self._path):
+            while line:
+                line = line[os.write(self._file, line) :]
 
     def close(self) -> None:
-        self._file.close()
+        """Close the file; nothing waits to be written, so no error of a full disk comes here."""
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = -1
 
 
 def read_metrics(path: Path) -> list[Tree]:
@@ -115,7 +124,7 @@ def row_of(tree: Tree) -> MetricsRow | None:
 
 def _lines(path: Path) -> list[bytes]:
     try:
-        return path.read_bytes().split(b"\n")
+        return read_bytes(path, most=LARGEST_LOG).split(b"\n")
     except OSError as error:
         raise InputError(
             f"{path} cannot be read ({error.strerror}). Restore it, or start the run anew."
@@ -124,11 +133,11 @@ def _lines(path: Path) -> list[bytes]:
 
 def _mapping(line: bytes) -> Tree | None:
     try:
-        row = json.loads(line, parse_constant=lambda _: None)
-    except (ValueError, RecursionError):
+        row = decoded(line)
+    except ValueError:
         return None
     return row if isinstance(row, dict) else None
 
 
 def _line(row: Mapping[str, Any]) -> bytes:
-    return (json.dumps(finite(dict(row)), ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return encoded(json.dumps(finite(dict(row)), ensure_ascii=False, allow_nan=False) + "\n")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from contrascope.records.entry import Entry, Record, Tree, without_kinds
+from contrascope.records.entry import Count, Entry, Record, Tree, without_kinds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,15 +51,15 @@ class RequestedRecord(Record):
 class SegmentEntry(Entry):
     """Steps that walk evenly through a part of a schedule."""
 
-    start: int | None
+    start: Count | None
     """First step, counted from 0."""
-    stop: int | None
+    stop: Count | None
     """The step behind the last one, as planned."""
     first: float | None
     """Position in the schedule at `start`, in its own steps."""
     last: float | None
     """Position at `stop`."""
-    steps: int | None
+    steps: Count | None
     """Steps of that schedule."""
     how: str
     """start, restart, stretch or constant."""
@@ -71,7 +71,7 @@ class SegmentsRecord(Record):
 
     KIND: ClassVar[str] = "segments"
     FILE: ClassVar[str] = "segments.json"
-    steps_per_epoch: int | None
+    steps_per_epoch: Count | None
     """Steps of an epoch."""
     peak: float | None
     """Peak rate."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from contrascope.records.entry import Entry, Tree, without_kinds
+from contrascope.records.entry import Count, Entry, Tree, without_kinds
 from contrascope.records.requests import RequestedRecord
 
 
@@ -15,7 +15,7 @@ class MoveEntry(Entry):
     """The representation."""
     copy: str
     """The copy or corruption."""
-    severity: int | None
+    severity: Count | None
     """Of a corruption."""
     probe: str
     """`own`: learnt on the copy; `original`: learnt on the untouched images."""
@@ -39,7 +39,7 @@ class MoveEntry(Entry):
     """L_AR of the pair of copies."""
     l_ar_unit: float | None
     """The same of unit rows."""
-    n: int | None
+    n: Count | None
     """Test images."""
     chosen: float | None
     """Inverse penalty of the probe."""
@@ -65,7 +65,7 @@ class PublishedEntry(Entry):
     """The set."""
     of: str
     """The method."""
-    batch: int | None
+    batch: Count | None
     """Its batch size."""
     accuracy: dict[str, float | None]
     """Copy to accuracy in %."""
@@ -87,7 +87,7 @@ class AugmentedRecord(RequestedRecord):
     """The images."""
     split: str
     """Split that was tested on."""
-    train_images: int | None
+    train_images: Count | None
     """Images that the probes learnt from."""
     settings: Tree
     """The suite's settings."""
@@ -97,6 +97,8 @@ class AugmentedRecord(RequestedRecord):
     """One a representation that is done."""
     published: tuple[PublishedEntry, ...] = ()
     """Other people's numbers."""
+    note: str = ""
+    """Test images that were left out, whose classes training lacks."""
 
     @classmethod
     def upgraded(cls, tree: Tree) -> Tree:
@@ -120,11 +122,11 @@ class TransferEntry(Entry):
     """Lower end of the interval over test images."""
     high: float | None
     """Upper end."""
-    n: int | None
+    n: Count | None
     """Test images."""
-    train: int | None
+    train: Count | None
     """Training images."""
-    classes: int | None
+    classes: Count | None
     """Classes."""
     std: float | None
     """Standard deviation over draws."""
@@ -152,6 +154,8 @@ class SetEntry(Entry):
     """top1 or mean_per_class."""
     split: str = ""
     """Split that was tested on."""
+    note: str = ""
+    """What the labels do to its scores: test images of classes that training lacks, say."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic
+from typing import Generic
 
 from contrascope.errors import InputError
 from contrascope.records.entry import FORMAT, E, Found, R, Record, Tree, as_tree, entry_of, without_kinds
 from contrascope.records.files import read_json, write_json
 
-DEEPEST = 64
-"""Levels of nesting beyond which a file is no record."""
 NAMED = 8
 """Paths that a notice names; of more it says how many."""
 HEAD = ("format", "kind")
@@ -92,13 +90,11 @@ def record_of(kind: type[R], tree: Tree, path: Path) -> Read[R]:
     )
 
 
-def read_tree(path: Path) -> Tree:
-    """The mapping that a file holds; raises `InputError` with its name for anything else."""
-    tree = read_json(path)
+def read_tree(path: Path, *, typed: bool = False) -> Tree:
+    """The mapping that a file holds; raises `InputError` with its name for anything else; `typed`: see `read_json`."""
+    tree = read_json(path, typed=typed)
     if not isinstance(tree, dict):
         raise InputError(f"{path} is damaged (it holds a {type(tree).__name__}; expected names with values).")
-    if _deeper(tree, DEEPEST):
-        raise InputError(f"{path} is damaged (it nests deeper than {DEEPEST} levels).")
     return tree
 
 
@@ -121,21 +117,6 @@ def as_part(kind: type[E], tree: Tree) -> E:
             f"{kind.__name__}: missing {found.missing}, wrong {found.wrong}, unknown {sorted(record.extra)}"
         )
     return record
-
-
-def _deeper(tree: Any, most: int) -> bool:
-    """Whether a tree has more levels than that, found level by level and not by recursion."""
-    level = [tree]
-    for _ in range(most):
-        level = [
-            item
-            for one in level
-            for item in (one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
-            if isinstance(item, (dict, list))
-        ]
-        if not level:
-            return False
-    return True
 
 
 def _listed(paths: Sequence[str]) -> str:

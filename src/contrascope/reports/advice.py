@@ -34,12 +34,13 @@ def pictures(run: RunRecords) -> list[Strips]:
     for policy in shown.policies:
         rows = []
         for place, (tile, views) in enumerate(zip(shown.images, policy.rows, strict=False), start=1):
-            tiles = [tile_of(run, tile, f"image {place}", caption="image")]
+            name = shown.names[place - 1] if place <= len(shown.names) else f"image {place}"
+            tiles = [tile_of(run, tile, name, caption="image")]
             tiles += [
-                tile_of(run, view, f"view {k} of image {place}", caption=f"view {k}")
+                tile_of(run, view, f"view {k} of {name}", caption=f"view {k}")
                 for k, view in enumerate(views, start=1)
             ]
-            rows.append((f"image {place}", tiles))
+            rows.append((name, tiles))
         found.append(
             Strips(
                 title=f"Views under {policy.name}",

@@ -174,11 +174,12 @@ def _without_folders(text: str) -> str:
 
 def _accuracy(run: RunRecords, exported: ExportedEncoder) -> list[str]:
     found, notice = guarded(accuracy, run)
-    if not isinstance(found, Figure):
+    table = found.table if isinstance(found, Figure) else found
+    if not isinstance(table, Table):
         return [escaped(notice or "Not measured: that needs labels.")]
     parts = [
-        markdown_table(found.table),
-        f"{escaped(found.table.note)}. In brackets: 95 % intervals over images.",
+        markdown_table(table),
+        f"{escaped(table.note)}. In brackets: 95 % intervals over images.",
     ]
     if not exported.newest:
         parts.append("These scores are of the run's last checkpoint, not of the one that is exported here.")

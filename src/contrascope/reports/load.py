@@ -114,9 +114,7 @@ class _Folder:
         return False
 
     def _damaged(self, path: Path, error: InputError) -> None:
-        why = (
-            str(error).replace(str(path), path.name).removeprefix(f"{path.name} is damaged (").split(").")[0]
-        )
+        why = str(error).removeprefix(f"{path} ").removeprefix("is damaged (").split(").")[0]
         self.notices.append(f"{path.name} is damaged and was left out ({why}).")
 
 

@@ -6,7 +6,14 @@ from typing import Any
 from contrascope.records.diagnosis import FactorsEntry
 from contrascope.records.entry import Tree
 from contrascope.records.kinds import ScoreEntry
-from contrascope.records.lookup import probe_order, probe_title, shown_measures, value_at, verdict_word
+from contrascope.records.lookup import (
+    probe_order,
+    probe_title,
+    remarks,
+    shown_measures,
+    value_at,
+    verdict_word,
+)
 from contrascope.records.vocabulary import DETAILS, FACTORS, LAYERS, SIGNALS, SLOPES
 from contrascope.records.words import Measure
 from contrascope.reports.blocks import Figure, Judgement, Table, axes, interval, label, percent, short
@@ -41,27 +48,35 @@ def scores(run: RunRecords) -> list[ScoreEntry]:
     return [row for row in run.evaluation.rows if row.of and row.name and row.value is not None]
 
 
-def accuracy(run: RunRecords) -> Figure | None:
-    """Scores of simple classifiers beside the random encoder and raw pixels."""
-    rows = scores(run)
+def accuracy(run: RunRecords) -> Figure | Table | None:
+    """Scores of simple classifiers beside the random encoder and raw pixels; the table alone where none is defined."""
+    rows = [row for row in run.evaluation.rows if row.of and row.name]
+    rows = [row for row in rows if row.value is not None or row.not_defined]
     if not rows:
         return None
     names = probe_order([row.name for row in rows])
     subjects = list(dict.fromkeys(row.of for row in rows))
     cell: Cells = {(row.of, row.name): estimate(row) for row in rows}
+    missing = {(row.of, row.name) for row in rows if row.value is None}
     first = rows[0]
     where = f"{short(first.n)} {first.split} images, protocol {first.protocol or 'unknown'}"
+    told = " ".join([f"{where}.", *remarks(rows)])
     table = Table(
         title="Accuracy",
         head=("representation", *(f"{probe_title(name)} (%)" for name in names)),
-        rows=[(of, *(percent(cell.get((of, name))) for name in names)) for of in subjects],
-        note=where,
+        rows=[
+            (of, *("not defined" if (of, one) in missing else percent(cell.get((of, one))) for one in names))
+            for of in subjects
+        ],
+        note=told.removesuffix("."),
     )
+    if not scores(run):
+        return table
     return Figure(
         title="Accuracy of simple classifiers on frozen features",
         alt=_told(table),
         read="Bars are accuracies on test images; lines are 95 % intervals over them. What training bought is the "
-        f"distance to the random encoder and to raw pixels, not the height. {where}.",
+        f"distance to the random encoder and to raw pixels, not the height. {told}",
         data=[_bars(of, names, cell, place) for place, of in enumerate(subjects)],
         layout=axes("classifier", "accuracy (%)", barmode="group"),
         table=table,

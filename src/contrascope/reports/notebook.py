@@ -4,7 +4,7 @@ from pathlib import Path
 
 from contrascope.notebook import Summary, summary_html
 from contrascope.records.lookup import verdict_word
-from contrascope.reports.blocks import Facts, Figure, Judgement
+from contrascope.reports.blocks import Facts, Figure, Judgement, Table
 from contrascope.reports.load import RunRecords, load
 from contrascope.reports.measured import accuracy, judgement
 from contrascope.reports.sections import guarded
@@ -32,7 +32,7 @@ def run_summary(run: RunRecords, *, step: int | None = None) -> Summary:
     if isinstance(verdict, Judgement):
         word, mark = verdict.word, verdict.mark
         sentences = (*verdict.evidence, *(text for text in (verdict.cause, verdict.next) if text))
-    table = scores.table if isinstance(scores, Figure) else None
+    table = scores.table if isinstance(scores, Figure) else scores if isinstance(scores, Table) else None
     told = [
         f"{name} {value}"
         for name, value in (known.pairs if isinstance(known, Facts) else ())

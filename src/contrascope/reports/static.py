@@ -9,6 +9,7 @@ from typing import Any
 
 from contrascope import records
 from contrascope.errors import InputError, MissingExtraError
+from contrascope.progress import Say, unheard
 from contrascope.reports.static_blocks import Cells, Panel, Panels, Points
 from contrascope.reports.static_panels import panels
 
@@ -38,11 +39,14 @@ STYLE: dict[Any, Any] = {
 """Text stays text in SVG and PDF; names with a dollar sign are not mathematics."""
 
 
-def write_figure(paths: Sequence[Path], name: str, out: Path, *, width: float = 7.0) -> Path:
+def write_figure(
+    paths: Sequence[Path], name: str, out: Path, *, width: float = 7.0, say: Say = unheard
+) -> Path:
     """Draws a figure of these runs, `width` inches wide, and writes it whole or not at all; returns the file.
 
     Curves of one run differ in colour and dash; of several runs the colour is the run's and the dash the curve's.
-    Raises `InputError` for an unknown name, a missing record, or a suffix other than .svg, .pdf and .png.
+    Raises `InputError` for an unknown name, a missing record, or a suffix other than .svg, .pdf and .png; `say` hears
+    what is damaged in the records.
     """
     suffix = out.suffix.lower()
     if suffix not in FORMATS:
@@ -51,7 +55,7 @@ def write_figure(paths: Sequence[Path], name: str, out: Path, *, width: float = 
         )
     if not 2 <= width <= 40:
         raise InputError(f"a figure {width:g} inches wide; expected 2 to 40.")
-    content = _rendered(panels(name, paths), suffix, width)
+    content = _rendered(panels(name, paths, say=say), suffix, width)
     out.parent.mkdir(parents=True, exist_ok=True)
     records.write_atomic(out, content)
     return out
@@ -60,7 +64,7 @@ def write_figure(paths: Sequence[Path], name: str, out: Path, *, width: float = 
 def _rendered(found: Panels, suffix: str, width: float) -> bytes:
     try:
         import matplotlib as mpl
-    except ImportError as error:
+    except (ImportError, OSError, RuntimeError, AttributeError) as error:
         raise MissingExtraError(
             f"figures need matplotlib, which cannot be imported ({error}). Run: pip install 'contrascope[figures]'"
         ) from error

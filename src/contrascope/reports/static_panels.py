@@ -8,6 +8,7 @@ from typing import Any
 
 from contrascope import records
 from contrascope.errors import InputError, did_you_mean
+from contrascope.progress import Say, unheard
 from contrascope.records.entry import Tree
 from contrascope.records.lookup import value_at
 from contrascope.records.metrics import MetricsRow, row_of
@@ -57,8 +58,11 @@ CODES = 12
 """Classes of a map that are told apart; the others share one sign."""
 
 
-def panels(name: str, paths: Sequence[Path]) -> Panels:
-    """The panels of a figure; raises `InputError` for an unknown name and where no record has its numbers."""
+def panels(name: str, paths: Sequence[Path], *, say: Say = unheard) -> Panels:
+    """The panels of a figure; raises `InputError` for an unknown name and where no record has its numbers.
+
+    `say` hears what is damaged in the records, so that no figure lacks a part in silence.
+    """
     if name not in NAMES:
         near = did_you_mean(name, NAMES)
         near = near if near.startswith("Did") else ""
@@ -72,6 +76,10 @@ def panels(name: str, paths: Sequence[Path]) -> Panels:
             f"{', '.join(run.name for run in runs)} {'have' if len(runs) > 1 else 'has'} no record of {name!r}. "
             f"{_missing(name, runs)}"
         )
+    for run in runs:
+        for notice in run.notices:
+            if " is missing. " not in notice:
+                say(f"contrascope: {run.name}: {notice}")
     return found
 
 
@@ -81,7 +89,7 @@ def _runs(path: Path, name: str) -> list[RunRecords]:
         return [load(path)]
     if name != NAMES[0]:
         raise InputError(f"{path} is a file; only {NAMES[0]!r} is drawn from one. Name the folder of a run.")
-    listed = records.read_json(path)
+    listed = records.read_json(path, typed=True)
     trees = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
     rows = [row for tree in trees if (row := row_of({"step": 0, **tree, "kind": "probe"})) is not None]
     found: dict[str, list[MetricsRow]] = {}
@@ -239,6 +247,8 @@ def _map(label: str, run: RunRecords) -> Points | None:
     codes = [-1 if code is None else int(code) for code in columns.get(key) or [0] * data["count"]]
     kept = [i for i in range(data["count"]) if place["x"][i] is not None and place["y"][i] is not None]
     classes = data["classes"] if key == "label" else []
+    if not kept:
+        return None
     present = sorted({codes[i] for i in kept})
     names = {code: classes[code] if 0 <= code < len(classes) else f"{key} {code}" for code in present[:CODES]}
     shares = [number(share) for share in value_at(run.gallery, "map.pca.explained") or ()]

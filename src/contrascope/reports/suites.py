@@ -68,7 +68,7 @@ def _copies(record: AugmentedRecord) -> Table:
         rows=rows,
         read=READ_COPIES,
         note=f"{short(first.n)} {record.split} images, probes learnt on {short(record.train_images)}, protocol "
-        f"{record.protocol}",
+        f"{record.protocol}{_after(record.note)}",
     )
 
 
@@ -161,8 +161,13 @@ def _mode(record: TransferRecord, mode: str, found: ModeEntry) -> Table:
         rows=rows,
         read="What training bought on images it has not seen is the distance to the random encoder. In brackets: 95 % "
         "intervals over test images.",
-        note=f"protocol {record.protocol}",
+        note=f"protocol {record.protocol}{''.join(_after(one.note, one.name) for one in _asked(record))}",
     )
+
+
+def _after(note: str, name: str = "") -> str:
+    """A remark on labels behind what a table says already."""
+    return f"; {name}{': ' if name else ''}{note}" if note else ""
 
 
 def _asked(record: TransferRecord) -> Sequence[SetEntry]:

@@ -1,15 +1,37 @@
 """Networks and method of a run, from its settings alone."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import replace
 
 from contrascope.encoders.build import build_encoder
 from contrascope.encoders.twin import TWIN_SEED, drawn_from
+from contrascope.errors import InputError
 from contrascope.methods.base import Method
 from contrascope.methods.build import build_method
 from contrascope.runs.settings import RunSettings
 
 RANDOM_SEED_OFFSET = TWIN_SEED
 """The random encoder is drawn with the run's seed plus this, so it is not the trained one's start."""
+
+
+@contextlib.contextmanager
+def possible(settings: RunSettings) -> Iterator[None]:
+    """Widths of which no network can be made, too large for any memory say, end in a sentence.
+
+    What a module of the user's own raises stays as it is.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except (RuntimeError, TypeError, ValueError, ArithmeticError, MemoryError) as error:
+        if ":" in settings.encoder.name:
+            raise
+        why = str(error).partition("\n")[0][:200]
+        raise InputError(
+            f"no network can be made of these settings of encoder and method ({why}). Correct their sizes."
+        ) from error
 
 
 def build(settings: RunSettings, shape: tuple[int, int, int], *, seed: int | None = None) -> Method:
@@ -24,7 +46,7 @@ def build(settings: RunSettings, shape: tuple[int, int, int], *, seed: int | Non
     encoder_settings = settings.encoder
     if views is not None and views > side and encoder_settings.resize is None:
         encoder_settings = replace(encoder_settings, resize=views)
-    with drawn_from(settings.training.seed if seed is None else seed):
+    with drawn_from(settings.training.seed if seed is None else seed), possible(settings):
         encoder = build_encoder(encoder_settings, channels=channels, size=side)
         if views is not None:
             encoder.check_size(views)

@@ -5,14 +5,19 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from PIL import Image, UnidentifiedImageError
 
+from contrascope.data.convert import encoded_shape
+from contrascope.data.folders.tree import read_tree
 from contrascope.data.open import open_images
+from contrascope.data.pictures.reading import BadPixelsError, Reading
+from contrascope.data.pictures.regular import read_regular
 from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError
 from contrascope.runs.settings import ImageFacts
 
 LOOK_AT = 200
+LARGEST = Reading(max_pixels=2**62, channels="0")
+"""Sides alone are looked at: no picture is too large for that, and none has too many channels."""
 
 
 def look(data: DataSettings) -> ImageFacts:
@@ -31,13 +36,12 @@ def typical_side(folder: Path) -> int | None:
     """Median shorter side of up to 200 pictures below a folder, evenly spaced; None if there are none."""
     if not folder.is_dir():
         return None
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in Image.registered_extensions())
+    files = [folder / name for name in read_tree(folder).pictures]
     sides = []
     for path in files[:: max(1, len(files) // LOOK_AT)]:
         try:
-            with Image.open(path) as image:
-                sides.append(min(image.size))
-        except (UnidentifiedImageError, OSError):
+            sides.append(min(encoded_shape(read_regular(path), LARGEST)[1:]))
+        except BadPixelsError:
             continue
     if files and not sides:
         raise InputError(f"none of the pictures looked at in {folder} can be read; is it a folder of images?")

@@ -27,8 +27,9 @@ class FeatureStore:
             return embed(module, None, images)
         key = [weights_hash(module), images.fingerprint, list(images.labels)]
         return kept(
-            self.folder / f"{digest(key, length=24)}.safetensors",
-            read=load_features,
+            self.folder.parent,
+            f"{self.folder.name}/{digest(key, length=24)}.safetensors",
+            read=lambda path: load_features(path, sealed=True),
             make=lambda: embed(module, None, images),
             write=save_features,
         )

@@ -9,16 +9,20 @@ import torch
 from contrascope import records
 from contrascope.data.imageset import ImageSet
 from contrascope.errors import InputError
+from contrascope.progress import Say, to_stderr, unheard
 from contrascope.records.entry import as_tree
-from contrascope.records.kinds import BadImagesRecord, EnvironmentRecord, EvaluationRecord, ResumedEntry
+from contrascope.records.kinds import EnvironmentRecord, EvaluationRecord, ResumedEntry
 from contrascope.records.requests import SegmentsRecord
 from contrascope.records.typed import Read, as_record, read_record, write_record
+from contrascope.runs.bad_images import write_bad_images
+from contrascope.runs.claim import WRITTEN
 from contrascope.runs.environment import environment
+from contrascope.runs.load import settings_of
 from contrascope.runs.settings import RunSettings
 from contrascope.runs.store import refuse
 from contrascope.settings import differences, from_json, to_json
-from contrascope.training.checkpoint import STATE
-from contrascope.training.course import Segment, continued, whole
+from contrascope.training.checksums import STATE, newest_whole, set_aside_damaged
+from contrascope.training.course import Segment, continued, in_order, whole
 from contrascope.training.optim import learning_rate
 
 SEGMENTS = SegmentsRecord.FILE
@@ -39,12 +43,14 @@ def check_request(
     Raises `InputError` where it holds a run and `resume` is not set, or one with other settings. `more_epochs`: the
     run may be continued for more.
     """
+    for name in WRITTEN:
+        records.inside(out, name)
     path = out / records.SETTINGS
     if not path.exists():
         return None
     if not resume:
         raise InputError(f"{out} already holds a run. Go on with --resume, or choose another --out.")
-    recorded = from_json(RunSettings, records.read_settings(out))  # a setting that came later has its default
+    recorded = settings_of(out)  # a setting that came later has its default
     changed = differences(to_json(recorded), to_json(settings))
     free = (*MOVED, "training.epochs") if more_epochs and _epochs(settings) > _epochs(recorded) else MOVED
     if all(line.split(":")[0] in free for line in changed):
@@ -64,7 +70,7 @@ def _epochs(settings: RunSettings) -> int:
 def finished(settings: RunSettings, out: Path) -> list[dict[str, Any]] | None:
     """The scores of a run of these settings that is trained to its end and assessed; None where something is left."""
     try:
-        recorded = from_json(RunSettings, records.read_settings(out))
+        recorded = settings_of(out)
         scores = read_record(EvaluationRecord, out / records.EVALUATION)
     except InputError:
         return None
@@ -75,10 +81,15 @@ def finished(settings: RunSettings, out: Path) -> list[dict[str, Any]] | None:
     return [as_tree(row) for row in scores.record.rows] if done else None
 
 
-def newest(out: Path) -> dict[str, Any] | None:
-    """The state of the newest checkpoint, None where there is none."""
-    found = records.checkpoint_folders(out)
-    return records.read_json(found[-1][1] / STATE) if found else None
+def newest(out: Path, *, say: Say = unheard) -> dict[str, Any] | None:
+    """The state of the newest checkpoint that is whole, None where there is none."""
+    found = newest_whole(out, say=say)
+    if found is None:
+        return None
+    lost = [name for name in ("steps", "steps_per_epoch") if name not in found[1]]
+    if lost:
+        raise InputError(f"{found[0] / STATE} lacks {', '.join(lost)}. Restore it, or start the run anew.")
+    return found[1]
 
 
 def begin_run(
@@ -99,10 +110,13 @@ def begin_run(
     """
     recorded = check_request(settings, out, resume=resume, more_epochs=more_epochs)
     facts = _facts(images, device=device, processes=processes, per_epoch=per_epoch)
-    known, state = _known(out), newest(out)
+    known, state = _known(out), newest(out, say=to_stderr)
     _check_images(out, _said(known), state, facts)
+    _say_processes(_said(known), facts)
     segments = planned(settings, out, state, steps=per_epoch * _epochs(settings), per_epoch=per_epoch)
     out.mkdir(parents=True, exist_ok=True)
+    if state is not None:
+        set_aside_damaged(out, state["step"])
     _write_segments(out, segments, settings, per_epoch)
     if recorded is None:
         records.write_settings(out, to_json(settings))
@@ -110,8 +124,7 @@ def begin_run(
         _write_continued(settings, recorded, out, said=len(segments) > 1)
     _write_environment(out, known, facts, state)
     if images.bad_images and not (out / records.BAD_IMAGES).exists():
-        bad = [{"name": image.name, "reason": image.reason} for image in images.bad_images]
-        write_record(out / records.BAD_IMAGES, as_record(BadImagesRecord, {"count": len(bad), "images": bad}))
+        write_bad_images(images, out / records.BAD_IMAGES)
     if state is not None and state["step"] < segments[-1].stop:
         _set_aside_scores(out, state["step"])
 
@@ -120,6 +133,7 @@ def planned(
     settings: RunSettings, out: Path, state: dict[str, Any] | None, *, steps: int, per_epoch: int
 ) -> tuple[Segment, ...]:
     """The segments of a run that is at `state` and is to end at `steps`."""
+    before = segments_of(out, state)
 
     def rate(position: float, length: int) -> float:
         return learning_rate(
@@ -131,19 +145,27 @@ def planned(
         )
 
     step = 0 if state is None else state["step"]
-    return continued(segments_of(out), step=step, steps=steps, how=settings.schedule.continuation, rate=rate)
+    return continued(before, step=step, steps=steps, how=settings.schedule.continuation, rate=rate)
 
 
-def segments_of(out: Path) -> tuple[Segment, ...]:
-    """The recorded segments of a run; of a run in one piece that one; none before the first checkpoint."""
+def segments_of(out: Path, state: dict[str, Any] | None = None) -> tuple[Segment, ...]:
+    """The recorded segments of a run; of a run in one piece that one; none before the first checkpoint.
+
+    `state` is where it stands; unset: at its newest checkpoint.
+    """
     path = out / SEGMENTS
     if path.exists():
         found = read_record(SegmentsRecord, path)
         found.require("segments")
         if found.wrong:  # left out, it would change the training
             raise InputError(f"{' '.join(found.notices)} Restore it, or start the run anew.")
-        return tuple(from_json(Segment, as_tree(one), path=str(path)) for one in found.writable().segments)
-    state = newest(out)
+        segments = tuple(
+            from_json(Segment, as_tree(one), path=str(path)) for one in found.writable().segments
+        )
+        if not in_order(segments):
+            raise InputError(f"{path} is damaged (its segments do not follow one another). Restore the file.")
+        return segments
+    state = newest(out) if state is None else state
     return () if state is None else whole(state["steps"])
 
 
@@ -165,6 +187,9 @@ def _known(out: Path) -> Read[EnvironmentRecord] | None:
         return None
     found = read_record(EnvironmentRecord, path)
     found.writable()
+    unsaid = {*found.wrong, *(found.missing if found.format else ())} & set(SAME)
+    if unsaid:  # what is not known cannot be compared
+        raise InputError(f"{' '.join(found.notices)} Restore {path}, or start the run anew in another --out.")
     return found
 
 
@@ -193,6 +218,15 @@ def _check_images(
         f"{out} was trained on other images",
         "Give those images, or start in another --out.",
     )
+
+
+def _say_processes(known: dict[str, Any], facts: dict[str, Any]) -> None:
+    """Another number of processes goes on with gradients that are equal on average, not with the same bits."""
+    before = known.get("processes", facts["processes"])
+    if before != facts["processes"]:
+        to_stderr(
+            f"contrascope: processes: {before} -> {facts['processes']}; the last bits of numbers may differ."
+        )
 
 
 def _write_segments(out: Path, segments: tuple[Segment, ...], settings: RunSettings, per_epoch: int) -> None:

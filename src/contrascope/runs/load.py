@@ -1,5 +1,6 @@
 """A run read back from its folder: settings, weights, its random twin, its policies."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from contrascope.augment.policy import Policy
 from contrascope.augment.presets import PolicySettings, build_policy
 from contrascope.data.imageset import ImageSet
 from contrascope.errors import InputError
+from contrascope.imports import allow
 from contrascope.methods.base import Method
 from contrascope.records.kinds import EnvironmentRecord
 from contrascope.records.typed import read_record
@@ -19,6 +21,7 @@ from contrascope.runs.build import RANDOM_SEED_OFFSET, build
 from contrascope.runs.settings import RunSettings
 from contrascope.settings import from_json
 from contrascope.training.checkpoint import read_weights
+from contrascope.training.checksums import newest_whole, verified
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,24 +62,40 @@ def image_shape(folder: Path) -> tuple[int, int, int]:
 
 
 def load_run(path: Path, *, step: int | None = None) -> Run:
-    """The settings of a run and its newest weights, or those of the checkpoint at `step`."""
+    """The settings of a run and its newest weights, or those of the checkpoint at `step`.
+
+    A checkpoint that is not as it was written is named and the one before it taken; with `step` it is refused.
+    """
     settings = settings_of(path)
     found = dict(records.checkpoint_folders(path))
     if not found:
         raise InputError(f"{path} has no checkpoint yet. Train on with: contrascope train {path} --resume")
-    chosen = max(found) if step is None else step
-    if chosen not in found:
+    if step is not None and step not in found:
         raise InputError(
             f"{path} has no checkpoint at step {step}; it has {', '.join(map(str, sorted(found)))}."
         )
     shape = image_shape(path)
     method = build(settings, shape)
-    read_weights(found[chosen], method)
+    if step is None:
+        newest = newest_whole(path, moments=False)
+        assert newest is not None  # there are some
+        folder = newest[0]
+    else:
+        folder = found[step]
+        verified(folder, moments=False)
+    read_weights(folder, method)
+    chosen = next(step for step, place in found.items() if place == folder)
     return Run(path=path, settings=settings, method=method.eval(), step=chosen, image_shape=shape)
 
 
-def open_run(folder: Path | str, *, step: int | None = None) -> Run:
-    """A run to look at in a notebook and to take `encoder` from; raises `InputError` where there is no checkpoint."""
+def open_run(folder: Path | str, *, step: int | None = None, allow_import: Sequence[str] = ()) -> Run:
+    """A run to look at in a notebook and to take `encoder` from; raises `InputError` where there is no checkpoint.
+
+    `allow_import`: paths `package.module:Object` that may be imported though the run's settings name them, such as an
+    encoder of your own; as `contrascope.imports.allow` does, for the rest of the process.
+    """
+    for path in allow_import:
+        allow(path)
     return load_run(Path(folder).expanduser(), step=step)
 
 

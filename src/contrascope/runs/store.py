@@ -74,9 +74,18 @@ def refuse(changed: Sequence[str], what: str, remedy: str) -> None:
 
 
 def kept(
-    path: Path, *, read: Callable[[Path], T], make: Callable[[], T], write: Callable[[T, Path], Any]
+    folder: Path,
+    name: str,
+    *,
+    read: Callable[[Path], T],
+    make: Callable[[], T],
+    write: Callable[[T, Path], Any],
 ) -> T:
-    """The part in a file: read if it is there, else made and written; a damaged file is made anew."""
+    """The part in a file of a folder: read if it is there, else made and written; a damaged file is made anew.
+
+    Raises `InputError` where a link leads to the file.
+    """
+    path = records.inside(folder, name)
     if path.is_file():
         try:
             return read(path)
@@ -104,7 +113,7 @@ class Store:
         def write(value: T, path: Path) -> None:
             records.write_json(path, to_json(value))
 
-        return kept(self.folder / f"{name}.json", read=read, make=make, write=write)
+        return kept(self.folder, f"{name}.json", read=read, make=make, write=write)
 
 
 @contextlib.contextmanager
@@ -182,7 +191,10 @@ def _goes_on(path: Path, request: Request, fresh: K, older: Callable[[K], Reques
     """The record that is there, with its request, or else that of this call."""
     if not path.exists():
         return None
-    found = read_record(type(fresh), path).writable()
+    read = read_record(type(fresh), path)
+    found = read.writable()
+    if read.wrong:  # left out and then written over, it would be lost
+        raise InputError(f"{' '.join(read.notices)} Restore {path}, or choose another --out.")
     request.check(found.request or older(found), path)
     return found if found.request else replace(found, request=request.entry)
 

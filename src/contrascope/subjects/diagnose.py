@@ -21,9 +21,11 @@ from contrascope.diagnosis.networks import (
     signals_on,
 )
 from contrascope.diagnosis.settings import DiagnosisSettings
-from contrascope.progress import Passes, Progress, silent
+from contrascope.precision import single_precision
+from contrascope.progress import Passes, Progress, Say, silent, unheard
 from contrascope.records.diagnosis import DiagnosisRecord
 from contrascope.records.typed import as_record
+from contrascope.runs.bad_images import tell_images
 from contrascope.settings import to_json
 from contrascope.subjects.open import open_subject
 from contrascope.subjects.subject import Subject
@@ -51,17 +53,23 @@ def diagnose_anything(
     settings: DiagnosisSettings,
     device: torch.device | str | None = None,
     progress: Progress = silent,
+    say: Say = unheard,
+    beside: Path | None = None,
 ) -> Diagnosed:
     """A run is diagnosed on its own images under its own policy, unless others are named.
 
-    `device` unset: the first GPU, or the CPU; `progress` counts embedded views.
+    `device` unset: the first GPU, or the CPU; `progress` counts embedded views. `say` is told how images were read, and
+    those that were skipped are listed `beside` a file where one is named.
 
     Raises `InputError` for an encoder without images, and for a file with images or a policy.
     """
     subject = open_subject(thing, data=data, policy=policy, labels=labels, step=step)
+    if subject.networks is not None:
+        tell_images(subject.images, say, beside=beside)
     return diagnose_subject(subject, settings=settings, device=device, progress=progress)
 
 
+@single_precision()
 def diagnose_subject(
     subject: Subject,
     *,

@@ -18,6 +18,7 @@ from contrascope.errors import InputError
 from contrascope.progress import Say, to_stderr
 from contrascope.records.geometry import GeometryRecord
 from contrascope.records.typed import as_record
+from contrascope.runs.bad_images import tell_images
 from contrascope.settings import to_json
 from contrascope.subjects.open import is_file, open_subject
 from contrascope.subjects.subject import Subject
@@ -57,6 +58,7 @@ def measure_anything(
         )
     subject = open_subject(thing, data=data, policy=policy, labels=labels, step=step)
     networks, where = subject.trained, subject.device(device)
+    tell_images(subject.images, say)
     some = some_images(subject.images, settings.images, seed=settings.seed)
     views = fixed_views(some, subject.policies, num_views=2, seed=settings.seed, device=where)
     say("geometry of the trained networks")

@@ -21,6 +21,7 @@ from contrascope.features.features import Features
 from contrascope.features.files import READABLE, load_arrays
 from contrascope.features.rows import views_of
 from contrascope.methods.base import Method
+from contrascope.precision import single_precision
 from contrascope.runs.load import Run, load_run, random_twin_of
 from contrascope.subjects.subject import Kind, Origin, Subject
 
@@ -28,6 +29,7 @@ SIDE, CHANNELS = 224, 3
 """Of the images for an encoder that is opened without any."""
 
 
+@single_precision()
 def open_subject(
     thing: Any,
     *,
@@ -72,7 +74,7 @@ def open_subject(
     images = source if source is None or isinstance(source, ImageSet) else images_from(source)
     shape = (CHANNELS, size or SIDE, size or SIDE) if images is None else images.shape
     if kind == "encoder":
-        opened = _named(str(thing), (channels or shape[0], *shape[1:]))
+        opened = _named(thing if isinstance(thing, str) else str(thing), (channels or shape[0], *shape[1:]))
     else:
         opened = _model(thing, None if images is None and size is None else shape)
     return replace(opened, source=source, opened=images, policy=policy or PolicySettings())
@@ -210,13 +212,16 @@ def _file(path: Path, labels: Labels) -> Subject:
     held = load_arrays(path)
     columns = _columns(held.y, labels, count=held.h.shape[1], name=str(path))
     z = None if held.z is None else held.z.float()
-    return Subject(name=str(path), origin=Origin(kind="file"), h=held.h.float(), z=z, columns=columns)
+    return Subject(
+        name=str(path), origin=Origin(kind="file"), h=held.h.float(), z=z, columns=columns, rows=held.names
+    )
 
 
 def _arrays(thing: Any, z: Any, labels: Labels) -> Subject:
     own: Mapping[str, Tensor] = {}
+    names: tuple[str, ...] = ()
     if isinstance(thing, Features):
-        thing, z, own = thing.h, thing.z if z is None else z, thing.y
+        thing, z, own, names = thing.h, thing.z if z is None else z, thing.y, thing.names
     h = views_of("h", thing)
     rows = None if z is None else views_of("z", z)
     if rows is not None and rows.shape[:2] != h.shape[:2]:
@@ -226,7 +231,7 @@ def _arrays(thing: Any, z: Any, labels: Labels) -> Subject:
         )
     name = "arrays in memory"
     columns = _columns(own, labels, count=h.shape[1], name=name)
-    return Subject(name=name, origin=Origin(kind="arrays"), h=h, z=rows, columns=columns)
+    return Subject(name=name, origin=Origin(kind="arrays"), h=h, z=rows, columns=columns, rows=names)
 
 
 def _columns(own: Mapping[str, Tensor], labels: Labels, *, count: int, name: str) -> dict[str, Tensor]:

@@ -62,6 +62,8 @@ class Subject:
     """Projector outputs [views n out], where they are arrays already."""
     columns: dict[str, Tensor] = field(default_factory=dict)
     """Label columns of arrays, by name."""
+    rows: tuple[str, ...] = ()
+    """What the rows of arrays are called, where that is known."""
     source: DataSettings | ImageSet | None = None
     """The images, or what opens them; None where there are none."""
     opened: ImageSet | None = None
@@ -105,7 +107,7 @@ class Subject:
     def names(self) -> tuple[str, ...]:
         """The name of every row: the file that it came from, or its number."""
         if self.networks is None:
-            return tuple(map(str, range(0 if self.h is None else self.h.shape[1])))
+            return self.rows or tuple(map(str, range(0 if self.h is None else self.h.shape[1])))
         return self.images.names()
 
     @property
@@ -128,7 +130,9 @@ class Subject:
         if self.h is None:
             raise InputError(f"{self.name} is no array: embed images by it first.")
         try:
-            return Features(h=self.h, z=self.z, y=self.columns, ids=torch.arange(self.h.shape[1]))
+            return Features(
+                h=self.h, z=self.z, y=self.columns, ids=torch.arange(self.h.shape[1]), names=self.rows
+            )
         except InputError as error:
             raise InputError(f"{self.name}: {error}") from error
 

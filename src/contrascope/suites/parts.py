@@ -1,21 +1,20 @@
 """What the robustness suite has finished of one representation: rows in the record, probes in files beside it."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
-
 from contrascope import records
-from contrascope.errors import InputError
 from contrascope.evaluation.augmented import Fit, Move
+from contrascope.features.sealed import read_sealed, save_sealed
+from contrascope.records.inside import removed, whole_file
+from contrascope.records.regular import parsed
 from contrascope.records.suites import AugmentedRecord, MoveEntry, RobustEntry
 from contrascope.records.typed import as_part
 from contrascope.runs.store import OpenRecord, kept
 
-TENSORS = ("weight", "bias", "h", "y")
+TENSORS, NUMBERS = ("weight", "bias", "h", "y"), ("norm", "chosen")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +33,12 @@ class Parts:
 
     def fit(self, copy: str, make: Callable[[], Fit]) -> Fit:
         """The probe of a copy and the copy's test features: read, or made and written; a damaged file is made anew."""
-        if self._folder is None:
+        if self.record.path is None:
             return make()
-        path = self._folder / f"{copy}.safetensors"
-        return kept(path, read=lambda file: _read(file, copy), make=make, write=_write)
+        name = f"{self._folder}/{copy}.safetensors"
+        return kept(
+            self.record.path.parent, name, read=lambda file: _read(file, copy), make=make, write=_write
+        )
 
     def row(self, copy: str, severity: int | None, probe: str, make: Callable[[], Move]) -> None:
         """Adds a row to the record unless it is there."""
@@ -52,34 +53,33 @@ class Parts:
         """Adds what holds for all copies together, and removes the files of the probes."""
         self.record.content.robustness.append(as_part(RobustEntry, {"of": self.of, **robust}))
         self.record.keep()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        if self.record.path is not None:
+            removed(records.inside(self.record.path.parent, self._folder))
 
     @property
-    def _folder(self) -> Path | None:
-        if self.record.path is None:
-            return None
-        marks = f"{self.record.content.protocol}-{self.record.content.encoder}"
-        return self.record.path.with_suffix(".parts") / marks / self.of.replace(" ", "-")
+    def _folder(self) -> str:
+        """Where the files lie, in the folder of the record."""
+        content, record = self.record.content, self.record.path
+        assert record is not None
+        return f"{record.stem}.parts/{content.protocol}-{content.encoder}/{self.of.replace(' ', '-')}"
 
 
 def forget_parts(out: Path | None) -> None:
     """Removes the probes of a record that is begun anew or done."""
     if out is not None:
-        shutil.rmtree(out.with_suffix(".parts"), ignore_errors=True)
+        removed(records.inside(out.parent, f"{out.stem}.parts"))
 
 
 def _write(fit: Fit, path: Path) -> None:
     tensors = {name: getattr(fit, name).contiguous() for name in TENSORS}
-    numbers = {"norm": repr(fit.norm), "chosen": repr(fit.chosen)}
-    records.write_atomic(path, safetensors.torch.save(tensors, metadata=numbers))
+    numbers = {name: repr(getattr(fit, name)) for name in NUMBERS}
+    with whole_file(path) as partial:
+        save_sealed(tensors, partial, numbers)
 
 
 def _read(path: Path, copy: str) -> Fit:
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            held: dict[str, Any] = {name: file.get_tensor(name) for name in TENSORS}
-            held |= {name: float(value) for name, value in file.metadata().items()}
-    except (OSError, ValueError, AttributeError, safetensors.SafetensorError) as error:
-        raise InputError(f"{path} is damaged: {error}") from error
-    return Fit(name=copy, **held)
+    with parsed(path, "part of the suite", "Remove it."):
+        tensors, told = read_sealed(path, needed=True)
+        held: dict[str, Any] = {name: tensors[name] for name in TENSORS}
+        held |= {name: float(told[name]) for name in NUMBERS}
+        return Fit(name=copy, **held)

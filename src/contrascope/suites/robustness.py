@@ -22,7 +22,7 @@ from contrascope.evaluation.published import AUGMENTED_COPIES, PUBLISHED_AUGMENT
 from contrascope.evaluation.suites import AugmentedSettings
 from contrascope.features.embed import embed
 from contrascope.features.features import Features
-from contrascope.jobs.assess import evaluation_sets
+from contrascope.jobs.assess import evaluation_sets, facts_of, tell_sets
 from contrascope.progress import Say
 from contrascope.records.requests import RequestEntry
 from contrascope.records.suites import AugmentedRecord
@@ -61,14 +61,19 @@ def augmented_suite(
     images = subject.images if images is None else images  # the former says what is missing
     networks = networks_for_any_images(subject, references=settings.references, device=device)
     train, test, split = evaluation_sets(images, protocol)
+    tell_sets(train, test, split, say)
     source = images.source if isinstance(images, DataSettings) else images.name
     if train.y is None:
         raise InputError(f"{source!r} has no labels; a probe needs some. Set data.labels.")
     if settings.train_images is not None:
         train = some_images(train, settings.train_images, seed=settings.seed)
+    test, note = _of_known_classes(train, test, protocol)
+    if note:
+        say(note)
     prints, encoder = (train.fingerprint, test.fingerprint), weights_hash(networks[TRAINED])
     marks = {"protocol": settings.hash(protocol), "encoder": encoder, "data": prints}
     facts = {"source": source, "split": split, "train_images": len(train), "settings": to_json(settings)}
+    facts |= {"note": note}
     fresh = as_record(AugmentedRecord, {**marks, **facts, "published": _published()})
     with begin_record(out, _request(fresh, protocol), fresh, older=_older) as record:
         if not record.content.rows:
@@ -79,6 +84,23 @@ def augmented_suite(
                 measure(network, (train, test), settings, protocol=protocol, parts=parts, say=say)
         forget_parts(out)
     return record.content
+
+
+def _of_known_classes(train: ImageSet, test: ImageSet, protocol: Protocol) -> tuple[ImageSet, str]:
+    """The test images whose class a probe has learnt, for the cross-entropy of others is infinite, and a word on these.
+
+    Raises `InputError` where the labels allow no probe, before anything is embedded.
+    """
+    facts = facts_of(train, test)
+    why = facts.why_not("linear", held_out=protocol.probe_held_out if len(protocol.probe_grid) > 1 else None)
+    if why:
+        raise InputError(f"robustness is not defined with these labels: {why}.")
+    if not facts.unknown:
+        return test, facts.note
+    left, y = torch.tensor(sorted(facts.unknown)), test.labels[train.label_column or ""].cpu()
+    kept = (~torch.isin(y, left)).nonzero()[:, 0]
+    gone = f"{len(y) - len(kept)} of {len(y)} test images are left out: training lacks {facts.listed(facts.unknown)}."
+    return test.select(kept), " ".join([gone, *facts.twins()])
 
 
 def _request(record: AugmentedRecord, protocol: Protocol) -> Request:

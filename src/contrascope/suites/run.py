@@ -13,6 +13,7 @@ from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError
 from contrascope.evaluation.protocol import Protocol
 from contrascope.evaluation.suites import AugmentedSettings, TransferProtocol
+from contrascope.precision import single_precision
 from contrascope.progress import Say
 from contrascope.records.suites import AugmentedRecord, TransferRecord
 from contrascope.runs.feature_store import FeatureStore
@@ -28,6 +29,7 @@ STORE = "features"
 """Folder of the embedded features beside a suite's record; it may be deleted at any time."""
 
 
+@single_precision()
 def evaluate_suite(
     suite: Literal["augmented", "transfer"],
     thing: Any,

@@ -10,6 +10,7 @@ from torch import nn
 
 from contrascope.data.settings import DataSettings
 from contrascope.data.transfer_sets import (
+    HELD_OUT,
     TRANSFER_SETS,
     TransferSet,
     find_transfer_set,
@@ -24,12 +25,13 @@ from contrascope.progress import Say
 from contrascope.records.requests import RequestEntry
 from contrascope.records.suites import MeanEntry, ModeEntry, SetEntry, TransferRecord
 from contrascope.records.typed import as_record
+from contrascope.runs.bad_images import tell_images
 from contrascope.runs.feature_store import FeatureStore
 from contrascope.runs.store import OpenRecord, Request, begin_record, refuse
 from contrascope.settings import differences, to_json
 from contrascope.subjects.encoder import TRAINED, networks_for_any_images
 from contrascope.subjects.open import open_subject
-from contrascope.suites.transfer_set import REASON, Job, reason, some_of
+from contrascope.suites.transfer_set import REASON, Job, facts_of, reason, some_of
 
 RECORD = TransferRecord.FILE
 UNREACHED = "the suite has not come to it yet"
@@ -145,12 +147,16 @@ class Measuring:
         changed: list[str] = []
         try:
             opened = open_transfer_set(one, data if data.size else replace(data, size=self.side))
+            tell_images(opened.train, self.say)
+            if opened.split != HELD_OUT:
+                tell_images(opened.test, self.say)
             opened = some_of(opened, self.protocol)
             prints = (opened.train.fingerprint, opened.test.fingerprint)
             measured = entry.data if entry.data and (entry.rows or entry.points) else prints
             changed = differences({"data": list(measured)}, {"data": list(prints)}, path=text)
             if not changed:
-                entry = replace(entry, data=prints, metric=one.metric, split=opened.split)
+                facts = {"metric": one.metric, "split": opened.split, "note": facts_of(opened).note}
+                entry = replace(entry, data=prints, **facts)
                 self.record.content.sets[text] = entry
                 Job(
                     wanted=one,

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from contrascope.data.imageset import ImageSet
 from contrascope.data.sampling import some_images
 from contrascope.data.transfer_sets import OpenedSet, TransferSet
+from contrascope.errors import InputError
 from contrascope.evaluation.finetune import Joined, LabelledImages, finetune_grid
+from contrascope.evaluation.labels import LabelFacts, label_facts
 from contrascope.evaluation.suites import TransferProtocol
 from contrascope.evaluation.transfer import TransferScore, few_labels, linear, scored, validation_mask
 from contrascope.features.embed import device_of
@@ -66,6 +68,7 @@ class Job:
                     continue
                 self.say(f"set {self.wanted.name}: {of}, {mode}")
                 try:
+                    self._refuse_undefined(mode)
                     score = work()
                 except ValueError as error:  # too few labels for this mode, say: the others may have enough
                     self.entry.not_available[f"{of}, {mode}"] = reason(error)
@@ -73,6 +76,13 @@ class Job:
                 else:
                     self.entry.rows.append(as_part(TransferEntry, {"of": of, **asdict(score)}))
                 self.keep()
+
+    def _refuse_undefined(self, mode: str) -> None:
+        """Raises `InputError` where the labels do not allow the mode, before anything is embedded."""
+        held_out = self.protocol.held_out if self.opened.validation is None else None
+        why = facts_of(self.opened).why_not(mode, held_out=held_out)
+        if why:
+            raise InputError(f"not defined: {why}")
 
     def _works(self, of: str, network: nn.Module) -> dict[str, Callable[[], TransferScore]]:
         """What is to be measured, by mode; nothing is embedded before it is asked for."""
@@ -125,6 +135,14 @@ class Job:
             chosen=f"rate {found.rate:g}, decay {found.decay:g}",
             protocol=self.protocol,
         )
+
+
+def facts_of(opened: OpenedSet) -> LabelFacts:
+    """What the labels of a set's parts allow; those of the validation part are learnt from too."""
+    column = opened.train.label_column or ""
+    seen = [_labels(opened.train), *([] if opened.validation is None else [_labels(opened.validation)])]
+    names = (images.class_names.get(column, ()) for images in (opened.train, opened.test))
+    return label_facts(torch.cat(seen), opened.test.labels.get(column), max(names, key=len))
 
 
 def labelled_parts(

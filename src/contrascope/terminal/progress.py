@@ -41,7 +41,8 @@ class CommandProgress:
             try:
                 yield progress
             finally:
-                progress._bar.stop()
+                with contextlib.suppress(OSError):  # what ended the command is told, not that nobody reads
+                    progress._bar.stop()
 
     def say(self, text: str) -> None:
         """A sentence, with the clock."""

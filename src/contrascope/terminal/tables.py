@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from contrascope.records.lookup import probe_order, probe_title
+from contrascope.records.lookup import probe_order, probe_title, remarks
 from contrascope.reports.blocks import Table as Block
 from contrascope.runs.settings import RunSettings
 from contrascope.settings import KIND, to_json
@@ -42,9 +42,9 @@ def show_table(rows: Rows) -> str:
         mine = {row["name"]: row for row in rows if row["of"] == of}
         table.add_row(of, *[_cell(mine.get(name)) for name in probes])
     first = rows[0]
-    return (
-        f"{table_text(table, width=110)}{first['n']} {first['split']} images, protocol {first['protocol']}\n"
-    )
+    told = "".join(f"{text}\n" for text in remarks(rows))
+    where = f"{first['n']} {first['split']} images, protocol {first['protocol']}\n"
+    return f"{table_text(table, width=110)}{where}{told}"
 
 
 def shown_block(block: Block) -> Table:
@@ -77,7 +77,7 @@ def show_run(rows: Rows, out: Path) -> str:
 
 def few_label_sentence(rows: Rows) -> str:
     """What pretraining bought: points above raw pixels with one and five labels a class."""
-    value = {(row["of"], row["name"]): 100 * row["value"] for row in rows}
+    value = {(row["of"], row["name"]): 100 * row["value"] for row in rows if row["value"] is not None}
     parts = []
     for shots, words in ((1, "one label"), (5, "five labels")):
         ours = value.get(("trained encoder", f"few_labels_{shots}"))
@@ -94,6 +94,8 @@ def few_label_sentence(rows: Rows) -> str:
 def _cell(row: dict[str, Any] | None) -> str:
     if row is None:
         return "-"
+    if row["value"] is None:
+        return "not defined"
     return f"{100 * row['value']:.1f}\n{100 * row['low']:.1f} to {100 * row['high']:.1f}"
 
 

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from contrascope import records
 from contrascope.errors import InputError
+from contrascope.records.inside import inside
+from contrascope.training.checksums import METHOD, OPTIMIZER, STATE, summed, verified
 
 Optimizers = torch.optim.Optimizer | Mapping[str, torch.optim.Optimizer]
 """The method's optimiser, or its optimisers by name."""
-
-METHOD, OPTIMIZER, STATE = "method.safetensors", "optimizer.safetensors", "state.json"
 
 
 def save_checkpoint(
@@ -29,7 +29,8 @@ def save_checkpoint(
             save_file(_unshared(tensors), folder / METHOD)
             moments, scalars = _flatten(optimizer)
             save_file(moments, folder / OPTIMIZER)
-            records.write_json(folder / STATE, {**state, "step": step, "optimizer": scalars})
+            told = {**state, "step": step, "optimizer": scalars}
+            records.write_json(folder / STATE, summed(told, folder))
     except (OSError, SafetensorError) as error:
         raise InputError(_disk_message(run, step, error)) from error
     return run / records.CHECKPOINTS / f"step-{step:08d}"
@@ -38,20 +39,33 @@ def save_checkpoint(
 def load_checkpoint(
     folder: Path, *, method: nn.Module, optimizer: Optimizers | None = None
 ) -> dict[str, Any]:
-    """Put a checkpoint's tensors into the method and optimiser in place; return its JSON state."""
-    state = records.read_json(folder / STATE)
+    """Put a checkpoint's tensors into the method and optimiser in place; return its JSON state.
+
+    Raises `DamagedError` where a file is not as it was written.
+    """
+    return put_back(folder, verified(folder), method=method, optimizer=optimizer)
+
+
+def put_back(
+    folder: Path, state: dict[str, Any], *, method: nn.Module, optimizer: Optimizers | None = None
+) -> dict[str, Any]:
+    """The same for a checkpoint that is verified already; `state` is what that gave."""
     read_weights(folder, method)
     if optimizer is not None:
-        _unflatten(optimizer, load_file(folder / OPTIMIZER), state["optimizer"])
+        _unflatten(optimizer, _tensors(folder / OPTIMIZER), state["optimizer"])
     return state
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(inside(path.parent, path.name))
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path} cannot be read ({error}). Use another checkpoint.") from error
 
 
 def read_weights(folder: Path, method: nn.Module) -> None:
     """Put the networks' tensors of a checkpoint into the method; names and shapes must agree."""
-    try:
-        tensors = load_file(folder / METHOD)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{folder / METHOD} cannot be read ({error}). Use another checkpoint.") from error
+    tensors = _tensors(folder / METHOD)
     try:
         method.load_state_dict(tensors)
     except RuntimeError as error:
@@ -126,7 +140,11 @@ def _unflatten_one(optimizer: torch.optim.Optimizer, entries: dict[str, Any]) ->
 
 def _disk_message(run: Path, step: int, error: Exception) -> str:
     kept = records.checkpoint_folders(run)
-    last = f"The last good checkpoint is {kept[-1][1]}" if kept else "There is no earlier checkpoint"
+    last = (
+        f"The last good checkpoint is {kept[-1][1]}. Free some space and go on with --resume."
+        if kept
+        else "There is no earlier checkpoint. Free some space and start again."
+    )
     full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
     cause = "the disk is full" if full else f"writing failed ({error})"
-    return f"step {step} could not be saved: {cause}. {last}. Free some space and go on with --resume."
+    return f"step {step} could not be saved: {cause}. {last}"

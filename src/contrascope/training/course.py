@@ -38,6 +38,14 @@ class Segment:
     how: Literal["start", "restart", "stretch", "constant"]
     """start, restart, stretch or constant."""
 
+    def __post_init__(self) -> None:
+        whole_ones = 0 <= self.start < self.stop and self.steps > 0
+        if not (whole_ones and 0 <= self.first <= self.last <= self.steps):
+            raise InputError(
+                f"a segment of a schedule goes from step {self.start} to {self.stop} and from {self.first:g} to "
+                f"{self.last:g} of {self.steps}; expected steps that go on, within the schedule."
+            )
+
     def position(self, step: int) -> float:
         """Where in the schedule a step is.
 
@@ -61,6 +69,16 @@ def segment_at(segments: Sequence[Segment], step: int) -> Segment:
     10
     """
     return next(one for one in reversed(segments) if one.start <= step)
+
+
+def in_order(segments: Sequence[Segment]) -> bool:
+    """Whether segments that were read can be those of one run.
+
+    >>> in_order(whole(4)), in_order(())
+    (True, False)
+    """
+    starts = [one.start for one in segments]
+    return bool(starts) and starts[0] == 0 and starts == sorted(set(starts))
 
 
 def ends(segments: Sequence[Segment]) -> tuple[int, ...]:

@@ -41,18 +41,43 @@ def find_device(name: str | None) -> torch.device | None:
 def accelerator_on(device: torch.device | str | None) -> Accelerator:
     """Accelerate in float32 on the device; None: on what accelerate finds.
 
-    Raises `InputError` where this process already trains elsewhere, or is one of several.
+    Of several processes each has a GPU of its own, or all share the CPU. Raises `InputError` where this process already
+    trains elsewhere, or where the processes cannot find each other.
     """
-    if device is None:
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    wanted = None if device is None else torch.device(device)
+    if processes > 1:
+        return _one_of_several(processes, wanted)
+    if wanted is None:
         return Accelerator(mixed_precision="no")
-    wanted = torch.device(device)
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise InputError(f"the device is {wanted}, but each of several processes has its own. Leave it out.")
     with _named(wanted):
         accelerator = Accelerator(mixed_precision="no", cpu=wanted.type == "cpu")
     if accelerator.device.type != wanted.type or (wanted.index or 0) != (accelerator.device.index or 0):
         raise InputError(
             f"the device is {wanted}, but this process already trains on {accelerator.device}. Start another one."
+        )
+    return accelerator
+
+
+def _one_of_several(processes: int, wanted: torch.device | None) -> Accelerator:
+    """Accelerate in one of several processes: without a GPU it has to be told to join them on the CPU."""
+    if wanted is not None and wanted.type != "cpu":
+        raise InputError(
+            f"the device is {wanted}, but each of several processes has its own. Leave it out, or take the cpu for all."
+        )
+    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    on_cpu = wanted is not None or found is None or found.type == "mps"
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if not on_cpu and here > torch.accelerator.device_count():
+        raise InputError(
+            f"{here} processes were started on a machine with {torch.accelerator.device_count()} GPUs; expected no "
+            "more than there are. Start fewer, or all on the CPU: --device cpu."
+        )
+    accelerator = Accelerator(mixed_precision="no", cpu=on_cpu)
+    if accelerator.num_processes != processes:
+        raise InputError(
+            f"{processes} processes were started, but accelerate joined {accelerator.num_processes} of them on "
+            f"{accelerator.device}. Start them by torchrun or accelerate launch, before anything else trains in them."
         )
     return accelerator
 

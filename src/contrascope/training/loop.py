@@ -12,10 +12,13 @@ from torch import Tensor
 
 from contrascope import records
 from contrascope.methods.base import Method
+from contrascope.precision import single_precision
+from contrascope.progress import to_stderr, unheard
 from contrascope.settings import to_json
 from contrascope.training.arithmetic import check_accumulation
 from contrascope.training.best import Best
-from contrascope.training.checkpoint import load_checkpoint, prune_checkpoints, save_checkpoint
+from contrascope.training.checkpoint import prune_checkpoints, put_back, save_checkpoint
+from contrascope.training.checksums import newest_whole, set_aside_damaged
 from contrascope.training.course import Segment, ends, segment_at, whole
 from contrascope.training.interrupt import Interrupted, StoppedError, StopRequest, stop_requests
 from contrascope.training.optim import learning_rate
@@ -29,6 +32,7 @@ from contrascope.training.views import Items, ViewMaker
 from contrascope.training.watch import LossWatch
 
 
+@single_precision()
 def fit(
     method: Method,
     items: Items,
@@ -214,14 +218,19 @@ class Loop:
         self.accelerator.wait_for_everyone()
 
     def _restore(self) -> int:
-        found = records.checkpoint_folders(self.run)
-        if not found:
+        """Go on from the newest whole checkpoint; returns its step."""
+        main = self.accelerator.is_main_process
+        found = newest_whole(self.run, say=to_stderr if main else unheard)
+        if found is None:
             return 0
-        state = load_checkpoint(found[-1][1], method=self.method, optimizer=self.take_step.optimisers.by_name)
-        return int(state["step"])
+        step = int(found[1]["step"])
+        put_back(*found, method=self.method, optimizer=self.take_step.optimisers.by_name)
+        if main:
+            set_aside_damaged(self.run, step)
+        return step
 
     def _anyone(self, requested: bool) -> bool:
         if self.accelerator.num_processes == 1:
             return requested
-        flag = torch.tensor(float(requested), device=self.accelerator.device)
+        flag = torch.tensor(float(requested), dtype=torch.float32, device=self.accelerator.device)
         return bool(self.accelerator.reduce(flag, reduction="sum").item())  # pyright: ignore

@@ -1,5 +1,6 @@
 """A line on stderr: images per second, time left, and the two halves of the loss."""
 
+import contextlib
 import sys
 import time
 from types import TracebackType
@@ -39,7 +40,8 @@ class TrainingProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        with contextlib.suppress(OSError):  # what ended the training is told, not that nobody reads
+            self._bar.stop()
 
     def advance(self) -> None:
         """One more step is done."""

@@ -6,6 +6,8 @@ from typing import Literal
 from contrascope.errors import InputError, did_you_mean
 from contrascope.settings import written_as
 
+MOST_VIEWS = 1000
+"""Views of an image a step."""
 TRACKERS = ("tensorboard", "wandb", "mlflow", "trackio")
 
 
@@ -62,6 +64,8 @@ class TrainingSettings:
             )
         if self.num_views < 2:
             raise InputError(f"training.num_views is {self.num_views}; a positive pair needs 2 or more.")
+        if self.num_views > MOST_VIEWS:
+            raise InputError(f"training.num_views is {self.num_views}; expected {MOST_VIEWS} or fewer.")
         for name in self.trackers:
             if name not in TRACKERS and ":" not in name:
                 raise InputError(f"training.trackers has {name!r}. {did_you_mean(name, TRACKERS)}")

@@ -6,14 +6,13 @@ killed one: TensorBoard hides those rows and gets the new ones, the others keep 
 """
 
 import contextlib
-import importlib
 import json
 import math
 import os
 import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,9 @@ from accelerate.tracking import LOGGER_TYPE_TO_CLASS, GeneralTracker, get_availa
 
 from contrascope import records
 from contrascope.errors import InputError, MissingExtraError
+from contrascope.imports import import_typed, is_path
+from contrascope.records.inside import inside
+from contrascope.settings import from_json
 
 FOLDER, STATE, PROJECT = "trackers", "state.json", "contrascope"
 """Folder inside the run's, file in it, and the name under which services group the runs."""
@@ -35,7 +37,7 @@ def check_trackers(names: Sequence[str]) -> None:
 
 def tracker_class(name: str) -> type[GeneralTracker]:
     """Accelerate's class for a tracker's name, or the class at `package.module:Class`."""
-    if ":" in name:
+    if is_path(name):
         return _imported(name)
     if name not in map(str, get_available_trackers()):
         raise MissingExtraError(
@@ -57,6 +59,8 @@ class Trackers:
         self._closing = contextlib.ExitStack()
         if not names:
             return
+        for name in ("", *names):
+            inside(run, FOLDER, name)
         state = _state(run)
         for name in dict.fromkeys(names):
             self._attempt(name, self._start, name, state, dict(config), after_step)
@@ -113,6 +117,18 @@ class Trackers:
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrackerState:
+    """What a tracker's `state.json` holds."""
+
+    key: str
+    """Stands in the names that services know the run by."""
+    started: dict[str, str | None]
+    """Every tracker that was started, with the service's own name of the run."""
+    logged: dict[str, int]
+    """By kind of row, the last step that was handed on."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Session:
     name: str
@@ -135,10 +151,10 @@ def flat(value: Any, name: str = "") -> dict[str, Any]:
 
 def _state(run: Path) -> dict[str, Any]:
     """What earlier sessions started and logged: to be asked before metrics.jsonl forgets its last rows."""
-    path, metrics = run / FOLDER / STATE, run / records.METRICS
-    state = {"key": uuid.uuid4().hex[:8], "started": {}, "logged": {}}
+    path, metrics = inside(run, FOLDER, STATE), run / records.METRICS
+    state: dict[str, Any] = {"key": uuid.uuid4().hex[:8], "started": {}, "logged": {}}
     if path.exists():
-        state = records.read_json(path)
+        state = asdict(from_json(TrackerState, records.read_json(path), path=str(path)))
     for row in records.read_metrics(metrics) if metrics.exists() else []:
         state["logged"][row["kind"]] = max(row["step"], state["logged"].get(row["kind"], 0))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -177,16 +193,9 @@ def _presentable(value: Any) -> bool:
 
 
 def _imported(name: str) -> type[GeneralTracker]:
-    module, _, attribute = name.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(
-            f"training.trackers has {name!r}, which cannot be imported: {error}. "
-            "Expected package.module:Class; install it, or put its folder on PYTHONPATH."
-        ) from error
+    found = import_typed(name, what="tracker")
     if not (isinstance(found, type) and issubclass(found, GeneralTracker)):
         raise InputError(
-            f"training.trackers has {name!r}, which is no class derived from accelerate.tracking.GeneralTracker."
+            f"tracker {name!r} is {found!r}; expected a class derived from accelerate.tracking.GeneralTracker."
         )
     return found

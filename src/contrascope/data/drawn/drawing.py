@@ -73,7 +73,7 @@ def in_chunks(
 
 def object_coordinates(factors: Mapping[str, Tensor], size: int) -> Float[Tensor, "n 2 size size"]:
     """Pixel centres in the frame of the object: (right, down), -1 to 1 across its side, before its tilt."""
-    centres = (torch.arange(size) + 0.5) / size
+    centres = (torch.arange(size, dtype=torch.float32) + 0.5) / size
     right = centres[None, None, :] - factors["x"][:, None, None]
     down = centres[None, :, None] - factors["y"][:, None, None]
     half = (factors["size"] / 2)[:, None, None]
@@ -89,7 +89,7 @@ def _rotated(right: Tensor, down: Tensor, degrees: Tensor) -> Tensor:
 
 def backdrop(factors: Mapping[str, Tensor], size: int) -> Float[Tensor, "n 3 size size"]:
     """Two colours mixed by a pattern: gradient, stripes, checks or rings about the middle."""
-    centres = (torch.arange(size) + 0.5) / size - 0.5
+    centres = (torch.arange(size, dtype=torch.float32) + 0.5) / size - 0.5
     across, along = _rotated(
         centres[None, None, :], centres[None, :, None], factors["background_tilt"]
     ).unbind(1)

@@ -5,8 +5,8 @@ from functools import cached_property
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from contrascope.imports import is_path
 from contrascope.losses.terms import LossTerms
-from contrascope.methods.allowed import is_path
 from contrascope.methods.any_loss import AnyLoss, find_loss
 from contrascope.methods.embedding import JointEmbedding
 from contrascope.methods.joint.plain_settings import PlainSettings

@@ -51,8 +51,7 @@ class MoCo(JointEmbedding):
     ) -> LossTerms:
         keys = z.detach() if target is None else target
         if self.training:
-            joined = gather_rows(keys.transpose(0, 1)).transpose(0, 1)
-            self._waiting.append(queued_views(joined, self.positives))
+            self._waiting.append(queued_views(keys, self.positives))
         return info_nce_queue(
             z,
             keys,
@@ -66,9 +65,13 @@ class MoCo(JointEmbedding):
         super().after_step(progress)
         follow(self.target_encoder, self.encoder, ema_decay=self.settings.ema_decay)
         follow(self.target_projector, self.projector, ema_decay=self.settings.ema_decay)
-        for keys in self._waiting:
+        if (
+            self._waiting
+        ):  # parts of a batch enter as the whole batch does: the queue may cut or wrap anywhere
+            mine = torch.cat(self._waiting, dim=1)
+            keys = gather_rows(mine.transpose(0, 1)).transpose(0, 1)
             self._enqueue(unit(keys.to(self.queue.dtype)).flatten(0, 1))
-        self._waiting.clear()
+            self._waiting.clear()
         self.steps += 1
 
     def _enqueue(self, keys: Float[Tensor, "n dim"]) -> None:

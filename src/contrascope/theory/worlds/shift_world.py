@@ -43,7 +43,7 @@ def shift_views(
     views = [images.flatten(1)]
     for number in range(1, num_views):
         source = generator(seed, "shift_views", number)
-        shift = (2 * torch.rand(*images.shape[:2], 1, generator=source) - 1) * reach
+        shift = (2 * torch.rand(*images.shape[:2], 1, generator=source, dtype=torch.float32) - 1) * reach
         views.append((images + shift.to(images)).flatten(1))
     return torch.stack(views)
 

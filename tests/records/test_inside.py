@@ -1,7 +1,7 @@
 import pytest
 
 from contrascope.errors import InputError
-from contrascope.exports.whole import whole_file, whole_folder
+from contrascope.records.inside import whole_file, whole_folder
 
 
 def broken_write(path):

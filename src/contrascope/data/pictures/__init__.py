@@ -1,0 +1,1 @@
+"""One stored picture: which formats are read, within which limits, and how its numbers become bytes."""

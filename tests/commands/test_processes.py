@@ -1,0 +1,94 @@
+"""Several processes of `contrascope train` on a CPU: one run, one refusal for all, and a word where one is gone."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from command_cases import TINY, newest
+
+import contrascope
+from contrascope import records
+from contrascope.errors import InputError
+from contrascope.records.metrics import read_metrics
+from contrascope.training.device import accelerator_on
+
+SOURCE = str(Path(contrascope.__file__).parents[1])
+TRAIN = ["-m", "contrascope", "train", "digits-simclr", *TINY, "--monitor.times", "0"]
+
+
+def environment(**more):
+    path = os.pathsep.join([SOURCE, os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", **more}
+
+
+def torchrun(*words):
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    return subprocess.run(
+        [*launch, *TRAIN, *words], env=environment(), timeout=400, check=False, capture_output=True, text=True
+    )
+
+
+def by_hand(*words, prints):
+    """Two processes that nothing watches over; their output in files."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    started = []
+    for rank in ("0", "1"):
+        told = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+        with (prints / rank).open("w") as file:
+            started.append(
+                subprocess.Popen(
+                    [sys.executable, *TRAIN, *words],
+                    env=environment(MASTER_ADDR="127.0.0.1", MASTER_PORT=port, **told),
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                )
+            )
+    return started
+
+
+def test_torchrun_trains_one_run_and_a_second_one_is_refused_by_all(tmp_path):
+    out = tmp_path / "run"
+    done = torchrun("--training.epochs", "1", "--out", str(out))
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert records.read_json(out / records.ENVIRONMENT)["processes"] == 2
+    rows = read_metrics(out / records.METRICS)
+    assert [row["step"] for row in rows] == list(range(1, 21))  # 20 steps of 64 images: not two runs of 20
+    assert done.stdout.count("The run is in") == 1
+    again = torchrun("--training.epochs", "1", "--out", str(out))
+    assert again.returncode != 0
+    assert "already holds a run" in again.stderr
+    assert "process 0 could not begin, so none does" in again.stderr
+    assert f'File "{SOURCE}' not in again.stderr  # torchrun's own traceback has none of our lines
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_where_one_process_is_killed_the_other_says_so_and_ends(victim, tmp_path):
+    out = tmp_path / "run"
+    both = by_hand("--training.epochs", "9999", "--out", str(out), prints=tmp_path)
+    try:
+        deadline = time.monotonic() + 200
+        while newest(out) < 3 and time.monotonic() < deadline and both[victim].poll() is None:
+            time.sleep(0.05)
+        assert newest(out) >= 3, (tmp_path / "0").read_text()[-2000:]
+        both[victim].send_signal(signal.SIGKILL)
+        assert both[1 - victim].wait(timeout=100) == 4
+    finally:
+        for process in both:
+            process.kill()
+    said = (tmp_path / str(1 - victim)).read_text()
+    assert f"contrascope: process {1 - victim} of 2 lost another one" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:1", "mps"])
+def test_one_device_for_all_processes_is_refused_but_the_cpu(device, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match="each of several processes has its own"):
+        accelerator_on(device)
