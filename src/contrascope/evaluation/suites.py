@@ -113,6 +113,8 @@ class TransferProtocol:
     draws: int = 20
     """Draws of these labels."""
     finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
+    bootstrap: int = 1000
+    """Without effect, since intervals of shares are in closed form; kept so that suites of version 0.1 go on."""
     level: float = 0.95
     """Level of the intervals."""
     seed: int = 0

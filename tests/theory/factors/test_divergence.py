@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contrascope.errors import InputError
-from contrascope.intervals import largest_interval, reflected_interval, resample_counts
+from contrascope.intervals import resample_counts
 from contrascope.theory.factors import divergence as module
 from contrascope.theory.factors.alignment import unit_views
 from contrascope.theory.factors.divergence import (
@@ -17,6 +17,7 @@ from contrascope.theory.factors.divergence import (
     divergence,
     mean_view,
 )
+from contrascope.theory.factors.resampled import largest_interval, reflected_interval
 
 
 def world(seed=0, num_views=3, n=40, dim=5, classes=4, apart=1.0, dtype=torch.float64):

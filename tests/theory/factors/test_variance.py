@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contrascope.errors import InputError
-from contrascope.intervals import positive_interval, resample_counts
+from contrascope.intervals import resample_counts
 from contrascope.theory.factors.divergence import class_centres
+from contrascope.theory.factors.resampled import positive_interval
 from contrascope.theory.factors.variance import class_variance, few_shot_bound
 
 

@@ -9,9 +9,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from contrascope.errors import InputError
-from contrascope.intervals import Estimate, largest_interval, reflected_interval, resample_counts
+from contrascope.intervals import Estimate, resample_counts
 from contrascope.linalg import unit_rows
 from contrascope.theory.factors.alignment import check_views
+from contrascope.theory.factors.resampled import largest_interval, reflected_interval
 
 BLOCK_ROWS = 2048
 """Images whose views are held in float64 at once."""

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from contrascope.errors import InputError
-from contrascope.intervals import Estimate, positive_interval
+from contrascope.intervals import Estimate
 from contrascope.theory.factors.alignment import check_views
 from contrascope.theory.factors.divergence import (
     SAME_POINT,
@@ -17,6 +17,7 @@ from contrascope.theory.factors.divergence import (
     class_draws,
     mean_view,
 )
+from contrascope.theory.factors.resampled import positive_interval
 
 BLOCK_ROWS = 2048
 """Images whose views are held in float64 at once."""
