@@ -81,6 +81,7 @@ EXPERIMENTS = {
     "train": "jobs.train jobs.assess runs.load runs.build",
 }
 OTHERS = {
+    "theory.divergence": "theory.factors.divergence theory.factors.centre_error",
     "data.digits": "data.drawn.digits",
     "data.scenes": "data.drawn.scenes",
     "data.shapes": "data.drawn.shapes",

@@ -12,7 +12,7 @@ from contrascope.evaluation.knn import KNNClassifier
 from contrascope.evaluation.probe import LinearProbe
 from contrascope.evaluation.protocol import Protocol
 from contrascope.features.features import Features
-from contrascope.intervals import bootstrap_interval
+from contrascope.intervals import share_interval
 from contrascope.linalg import unit_rows
 
 PROTOCOL = Protocol(k=5, probe_grid=(0.1, 1.0), shots=(1, 3), draws=20, bootstrap=200)
@@ -40,7 +40,7 @@ def test_scores_are_those_of_the_probes():
     hits = few_label_hits(unit_rows(h), y, unit_rows(t), u, shots=3, draws=20).double()
     assert scores["few_labels_3"].value == pytest.approx(hits.mean().item())
     assert scores["few_labels_3"].std == pytest.approx(np.std(hits.mean(dim=1).numpy(), ddof=1))
-    interval = bootstrap_interval(hits.mean(dim=0), draws=200, key="few_labels_3")
+    interval = share_interval(hits.mean(dim=0))
     assert (scores["few_labels_3"].low, scores["few_labels_3"].high) == pytest.approx(interval)
 
 
@@ -114,9 +114,7 @@ def test_few_label_hits_are_averaged_over_the_views_of_each_test_image():
     ]
     by_image = torch.stack(views).double().mean(dim=(0, 1))
     assert score.value == pytest.approx(by_image.mean().item())
-    assert (score.low, score.high) == pytest.approx(
-        bootstrap_interval(by_image, draws=200, key="few_labels_2")
-    )
+    assert (score.low, score.high) == pytest.approx(share_interval(by_image))
 
 
 def test_the_linear_probe_holds_out_all_views_of_an_image(monkeypatch):

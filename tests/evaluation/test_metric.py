@@ -6,9 +6,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from contrascope.errors import InputError
 from contrascope.evaluation.metric import estimate, in_metric
-from contrascope.intervals import bootstrap_interval, resample_counts
-
-DRAWS = {"draws": 200, "level": 0.9, "seed": 3, "key": "k"}
+from contrascope.intervals import share_interval
 
 
 def drawn(seed, count=40, classes=4):
@@ -44,25 +42,41 @@ def test_equally_large_classes_make_both_metrics_one():
     assert in_metric(hits, y, "top1") == in_metric(hits, y, "mean_per_class") == 0.75
 
 
-def test_the_interval_of_top1_is_the_bootstrap_of_the_mean():
+def test_the_interval_of_top1_is_that_of_a_share():
     guess, y = drawn(0)
     hits = (guess == y).double()
-    found = estimate(hits, y, "top1", **DRAWS)
-    assert (found.low, found.high) == pytest.approx(bootstrap_interval(hits, **DRAWS))
+    found = estimate(hits, y, "top1", level=0.9)
+    assert (found.low, found.high) == pytest.approx(share_interval(hits, level=0.9))
 
 
-def test_the_interval_of_the_mean_per_class_is_that_of_slow_resampling():
-    guess, y = drawn(1, count=15)
-    hits = (guess == y).double()
-    slow = []
-    for block in resample_counts(15, draws=200, seed=3, key="k"):
-        for counts in block:
-            rows = torch.cat([torch.full((int(c),), i) for i, c in enumerate(counts)]).long()
-            classes = y[rows].unique()
-            slow.append(sum(hits[rows][y[rows] == c].mean() for c in classes) / len(classes))
-    ends = torch.quantile(torch.stack(slow), torch.tensor([0.05, 0.95], dtype=torch.float64)).tolist()
-    found = estimate(hits, y, "mean_per_class", **DRAWS)
-    assert [found.low, found.high] == pytest.approx(ends, abs=1e-10)
+def test_equally_large_classes_give_the_stratified_interval():
+    """Classes of 50 with 40, 25 and 10 right: variances of the three shares, added, over nine."""
+    y = torch.arange(3).repeat_interleave(50)
+    hits = (torch.arange(150) % 50 < torch.tensor([40, 25, 10])[y]).double()
+    variance = sum((p * (1 - p) * 50 + 2 * 0.25) / 51 / 50 for p in (0.8, 0.5, 0.2)) / 9
+    found = estimate(hits, y, "mean_per_class", level=0.95)
+    assert (found.low, found.high) == share_interval(torch.full((150,), 0.5), images=0.25 / variance)
+    assert found.high - found.low == pytest.approx(2 * 1.96 * variance**0.5, rel=0.02)
+
+
+@pytest.mark.parametrize("sizes", [(400, 8), (200, 30, 9), (60, 60)])
+def test_the_interval_of_the_mean_per_class_covers(sizes):
+    source = torch.Generator().manual_seed(sum(sizes))
+    rate = torch.linspace(0.9, 0.5, len(sizes), dtype=torch.float64)
+    y = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
+    hit = 0
+    for _ in range(400):
+        hits = (torch.rand(len(y), generator=source) < rate[y]).double()
+        found = estimate(hits, y, "mean_per_class", level=0.95)
+        hit += found.low <= rate.mean() <= found.high
+    assert 0.92 < hit / 400 < 0.99
+
+
+def test_one_image_a_class_and_no_wrong_one_have_an_interval():
+    y = torch.arange(20)
+    assert estimate(torch.ones(20), y, "mean_per_class", level=0.95).low < 0.9
+    half = estimate((y % 2).double(), y, "mean_per_class", level=0.95)
+    assert (half.low, half.high) == pytest.approx(share_interval((y % 2).double()), abs=0.02)
 
 
 def test_no_image_and_an_unknown_metric_are_refused():

@@ -12,9 +12,7 @@ from contrascope.evaluation.suites import TransferProtocol
 from contrascope.evaluation.transfer import few_labels, linear, mean_of, mean_ranks, validation_mask
 from contrascope.features.features import Features
 
-PROTOCOL = TransferProtocol(
-    penalties=6, powers=(-3.0, 3.0), bootstrap=50, tolerance=1e-8, shots=(1, 3), draws=7
-)
+PROTOCOL = TransferProtocol(penalties=6, powers=(-3.0, 3.0), tolerance=1e-8, shots=(1, 3), draws=7)
 
 
 def features(count, seed, classes=4, dim=6):
@@ -75,7 +73,8 @@ def test_few_labels_of_classes_far_apart_are_enough():
     far = Features(h=train.h * 0 + 50 * torch.eye(6)[train.labels()][None], y=train.y, ids=train.ids)
     sure = Features(h=50 * torch.eye(6)[test.labels()][None], y=test.y, ids=test.ids)
     perfect = few_labels(far, sure, validation=None, metric="top1", shots=1, protocol=PROTOCOL)
-    assert (perfect.value, perfect.low, perfect.high, perfect.std) == (1.0, 1.0, 1.0, 0.0)
+    assert (perfect.value, perfect.high, perfect.std) == (1.0, 1.0, 0.0)
+    assert 0.85 < perfect.low < 0.9
     assert 0.25 < found.value < 1.0
     assert found.std > 0
 

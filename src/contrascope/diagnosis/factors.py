@@ -11,8 +11,9 @@ from contrascope.theory.bounds.bound import Bound
 from contrascope.theory.bounds.divergence_bounds import correlation_divergence, usable_inequality
 from contrascope.theory.bounds.embedding_bound import embedding_error_bounds
 from contrascope.theory.factors.alignment import image_alignment, unit_views
+from contrascope.theory.factors.centre_error import nearest_centre_error
 from contrascope.theory.factors.decompose import info_nce_split
-from contrascope.theory.factors.divergence import class_centres, divergence, nearest_centre_error
+from contrascope.theory.factors.divergence import class_centres, divergence
 from contrascope.theory.factors.variance import class_variance, few_shot_bound
 
 SHOTS = (1, 5, None)
@@ -73,7 +74,7 @@ def factors(
         mean_cosine=apart.mean_cosine,
         delta_mu=apart.delta_mu,
         simplex_distance=apart.simplex_distance,
-        error=nearest_centre_error(unit, y, draws=draws, seed=seed).error,
+        error=nearest_centre_error(unit, y, draws=draws).error,
         cdnv=within.mean_cdnv,
         directional_cdnv=within.mean_directional,
         bounds=(*_error_bounds(unit, y, seed=seed), *_divergence_bounds(unit, y)),

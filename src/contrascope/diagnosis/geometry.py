@@ -230,9 +230,8 @@ def _negatives(
         held = tangent(layers[0].weight.T.to(shift.device), shift, directions=settings.directions)
     spaces = [frame.space for frame in frames]
     local = outside(spaces, shift[: len(spaces)].cpu()) if spaces else None
-    draws, seed = settings.draws, settings.seed
     return NegativeFacts(
-        sharing={name: label_sharing(negatives, y, draws=draws, seed=seed) for name, y in labels.items()},
+        sharing={name: label_sharing(negatives, y, draws=settings.draws) for name, y in labels.items()},
         chance={name: chance_sharing(y) for name, y in labels.items()},
         distance_unit=quantiles(unit),
         distance_spread=quantiles(spread),

@@ -73,7 +73,7 @@ def layer_details(rows: Float[Tensor, "views n dim"], *, draws: int = 200, seed:
     0.0
     """
     unit = unit_views(rows)
-    curve = r_epsilon_curve(unit, draws=draws, seed=seed)
+    curve = r_epsilon_curve(unit, draws=draws)
     parts = (curve.epsilons, curve.share, curve.low, curve.high)
     x, y, low, high = (tuple(part.tolist()) for part in parts)
     return LayerDetails(

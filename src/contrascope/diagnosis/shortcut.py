@@ -1,5 +1,6 @@
 """How much of an embedding is explained by trivial statistics of the image: regression and retrieval."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -8,9 +9,18 @@ from torch import Tensor
 
 from contrascope.diagnosis.statistics import polynomial
 from contrascope.errors import InputError
-from contrascope.intervals import Estimate, bootstrap_interval, generator
+from contrascope.intervals import (
+    NORMAL_95,
+    Estimate,
+    generator,
+    grouped_estimate,
+    halves_error,
+    random_halves,
+)
 from contrascope.linalg import nearest, unit_rows
 
+CANDIDATES = 16
+"""Nearest images among which the nearest one of the same half is looked for."""
 RIDGE = 1e-3
 """Share of the mean diagonal of the normal equations that is added to it."""
 
@@ -36,67 +46,71 @@ def shortcut(
     """Regression and retrieval of unit rows of `h` against image statistics, one row an image.
 
     The explained share is 1 - SSE / SST over images that the regression did not see, in `folds` folds; it
-    may be negative where nothing is explained, and it is 0 for a constant embedding. The interval is over
-    images, with the regression held fixed.
+    may be negative where nothing is explained, and it is 0 for a constant embedding. The intervals are over
+    images: the regression is repeated, and an image counts as a neighbour too.
     """
     if len(h) != len(statistics) or len(h) < 4 * folds:
         raise InputError(
             f"got {len(h)} embeddings and {len(statistics)} rows of statistics; expected as many of each, "
             f"and at least {4 * folds}. Give one row an image."
         )
-    rows = unit_rows(h).double()
-    error, total = _held_out_errors(rows, polynomial(statistics), folds=folds, seed=seed)
-    rank = _neighbour_rank(h, statistics)
-    low, high = bootstrap_interval(rank, draws=draws, seed=seed) if draws else (float(rank.mean()),) * 2
+    rows, terms = unit_rows(h).double(), polynomial(statistics)
+    order = torch.randperm(len(rows), generator=generator(seed, "shortcut folds"))
+
+    def explained(kept: Tensor) -> float:
+        """Of these images, each in its fold."""
+        inside = torch.zeros(len(rows), dtype=torch.bool).index_fill_(0, kept, True)
+        return _explained(
+            rows, terms, [fold[inside[fold]] for fold in (order[k::folds] for k in range(folds))]
+        )
+
+    half = random_halves(len(h))
+    rank, halved = _neighbour_rank(h, statistics, half)
+    value, reach = float(rank.mean()), NORMAL_95 * halves_error(halved, half) if draws else 0.0
     return Shortcut(
-        explained=_ratio(error, total, draws=draws, seed=seed),
-        retrieval=Estimate(value=float(rank.mean()), low=low, high=high),
+        explained=grouped_estimate(explained, len(rows), draws=draws, within=(-math.inf, 1.0)),
+        retrieval=Estimate(value=value, low=max(0.0, value - reach), high=min(1.0, value + reach)),
     )
 
 
-def _held_out_errors(rows: Tensor, terms: Tensor, *, folds: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Squared error of the prediction and squared distance from the mean, per image."""
-    order = torch.randperm(len(rows), generator=generator(seed, "shortcut folds"))
-    error, total = rows.new_zeros(len(rows)), (rows - rows.mean(dim=0)).square().sum(dim=1)
-    for fold in range(folds):
-        kept = order[fold::folds]
-        learn = torch.cat([order[other::folds] for other in range(folds) if other != fold])
+def _explained(rows: Tensor, terms: Tensor, folds: list[Tensor]) -> float:
+    """1 - SSE / SST of rows that the regression on the other folds did not see; 0 for constant rows."""
+    every = torch.cat(folds)
+    total = (rows[every] - rows[every].mean(dim=0)).square().sum()
+    if total <= 1e-12 * len(every):
+        return 0.0
+    error = torch.zeros((), dtype=rows.dtype)
+    for place, kept in enumerate(folds):
+        learn = torch.cat(folds[:place] + folds[place + 1 :])
         x_mean, y_mean = terms[learn].mean(dim=0), rows[learn].mean(dim=0)
         x, y = terms[learn] - x_mean, rows[learn] - y_mean
         normal = x.T @ x
         normal.diagonal().add_(RIDGE * normal.diagonal().mean() + torch.finfo(x.dtype).tiny)
         weights = torch.linalg.solve(normal, x.T @ y)
-        error[kept] = ((terms[kept] - x_mean) @ weights + y_mean - rows[kept]).square().sum(dim=1)
-    return error, total
+        error += ((terms[kept] - x_mean) @ weights + y_mean - rows[kept]).square().sum()
+    return float(1 - error / total)
 
 
-def _ratio(error: Tensor, total: Tensor, *, draws: int, seed: int) -> Estimate:
-    def share(bad: Tensor, all_: Tensor) -> Tensor:
-        return torch.where(all_ > 1e-12 * len(total), 1 - bad / all_, 0.0)
-
-    value = float(share(error.sum(), total.sum()))
-    if not draws:
-        return Estimate(value=value, low=value, high=value)
-    source = generator(seed, "shortcut bootstrap")
-    index = torch.randint(len(error), (draws, len(error)), generator=source)
-    shares = share(error[index].sum(dim=1), total[index].sum(dim=1))
-    low, high = torch.quantile(shares, torch.tensor([0.025, 0.975], dtype=shares.dtype)).tolist()
-    return Estimate(value=value, low=low, high=high)
-
-
-def _neighbour_rank(h: Tensor, statistics: Tensor) -> Tensor:
+def _neighbour_rank(h: Tensor, statistics: Tensor, half: Tensor) -> tuple[Tensor, Tensor]:
     """For each image: which share of the others is closer in statistics than its neighbour in the embedding.
 
+    Of the neighbour among all images [n], and of the one in its own half [splits n], among its `CANDIDATES` nearest.
     Ties count half, so that a constant embedding or constant statistics stand at chance or below certainty.
     """
     unit = polynomial(statistics)[:, : statistics.shape[1]].float()
-    neighbour = nearest(h.float(), h.float(), 1, metric="cosine", exclude_self=True).index[:, 0]
-    ranks = torch.empty(len(h), dtype=torch.float64)
+    near = nearest(
+        h.float(), h.float(), min(CANDIDATES, len(h) - 1), metric="cosine", exclude_self=True
+    ).index
+    ranks = torch.empty(near.shape, dtype=torch.float64)
     for start in range(0, len(h), 1024):
         here = torch.arange(start, min(start + 1024, len(h)))
         distance = torch.cdist(unit[here], unit, compute_mode="donot_use_mm_for_euclid_dist")
-        mine = distance.gather(1, neighbour[here, None])
-        closer = (distance < mine).sum(dim=1) - (mine[:, 0] > 0).long()  # the image itself, at distance 0
-        equal = (distance == mine).sum(dim=1) - 1 - (mine[:, 0] == 0).long()
-        ranks[here] = (closer.double() + equal.double() / 2) / max(1, len(h) - 2)
-    return ranks
+        for place in range(near.shape[1]):
+            mine = distance.gather(1, near[here, place, None])
+            closer = (distance < mine).sum(dim=1) - (mine[:, 0] > 0).long()  # the image itself, at distance 0
+            equal = (distance == mine).sum(dim=1) - 1 - (mine[:, 0] == 0).long()
+            ranks[here, place] = (closer.double() + equal.double() / 2) / max(1, len(h) - 2)
+    same = half[:, near] == half[:, :, None]
+    return ranks[:, 0], ranks.expand(len(half), -1, -1).gather(2, same.int().argmax(dim=2)[:, :, None])[
+        :, :, 0
+    ]

@@ -11,7 +11,7 @@ from contrascope.errors import InputError
 from contrascope.evaluation.probe import LinearProbe
 from contrascope.evaluation.protocol import Protocol
 from contrascope.features.features import Features
-from contrascope.intervals import bootstrap_interval
+from contrascope.intervals import mean_interval, share_interval
 from contrascope.linalg import singular_values
 from contrascope.theory.bounds.error_bounds import risk_gap_bound
 from contrascope.theory.factors.alignment import augmentation_robust, unit_views
@@ -172,10 +172,14 @@ def _move(
 ) -> Move:
     pair = torch.stack([original.h, copy.h])
     l_ar = augmentation_robust(pair).value
-    key = f"{copy.name} {severity} {probe}"
-    interval = {"draws": protocol.bootstrap, "level": protocol.level, "seed": protocol.seed, "key": key}
-    low, high = bootstrap_interval(right.double(), **interval)
-    gap_low, gap_high = bootstrap_interval(gap, **interval)
+    low, high = share_interval(right.double(), level=protocol.level)
+    gap_low, gap_high = mean_interval(
+        gap,
+        draws=protocol.bootstrap,
+        level=protocol.level,
+        seed=protocol.seed,
+        key=f"{copy.name} {severity} {probe}",
+    )
     bound = risk_gap_bound(l_ar, loss_lipschitz=LIPSCHITZ, norm_one=norms[0], norm_two=norms[1])
     return Move(
         copy=copy.name,

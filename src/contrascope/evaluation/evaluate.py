@@ -16,7 +16,7 @@ from contrascope.evaluation.probe import LinearProbe
 from contrascope.evaluation.protocol import Protocol
 from contrascope.evaluation.scores import Score, table
 from contrascope.features.features import Features
-from contrascope.intervals import bootstrap_interval
+from contrascope.intervals import share_interval
 from contrascope.linalg import unit_rows
 from contrascope.progress import Passes, Progress, silent
 
@@ -167,9 +167,7 @@ def _undefined(name: str, protocol: Protocol, why: str, *, images: int) -> Score
 def _score(
     name: str, hits: Tensor, protocol: Protocol, *, std: float | None = None, chosen: float | None = None
 ) -> Score:
-    low, high = bootstrap_interval(
-        hits, draws=protocol.bootstrap, level=protocol.level, seed=protocol.seed, key=name
-    )
+    low, high = share_interval(hits, level=protocol.level)
     return Score(
         name=name,
         value=hits.mean().item(),

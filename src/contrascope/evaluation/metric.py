@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from contrascope.errors import InputError, did_you_mean
-from contrascope.intervals import Estimate, percentile_interval, resample_counts
+from contrascope.intervals import Estimate, share_interval
 from contrascope.types import Scalar
 
 METRICS = ("top1", "mean_per_class")
@@ -29,31 +29,31 @@ def in_metric(hits: Float[Tensor, " n"], y: Int[Tensor, " n"], metric: str) -> S
     return (right.scatter_add_(0, codes, hits.double()) / counts).mean()
 
 
-def estimate(
-    hits: Float[Tensor, " n"],
-    y: Int[Tensor, " n"],
-    metric: str,
-    *,
-    draws: int,
-    level: float,
-    seed: int,
-    key: str,
-) -> Estimate:
-    """The metric and its percentile bootstrap interval over test images; of a class not drawn, the rest counts.
+def estimate(hits: Float[Tensor, " n"], y: Int[Tensor, " n"], metric: str, *, level: float) -> Estimate:
+    """The metric of hits in [0, 1], and its interval over test images (`share_interval`).
 
-    >>> estimate(torch.ones(9), torch.arange(9) % 3, "mean_per_class", draws=9, level=0.9, seed=0, key="").low
+    >>> estimate(torch.ones(9), torch.arange(9) % 3, "mean_per_class", level=0.9).high
     1.0
     """
     value = in_metric(hits, y, metric).item()
-    hits, y = hits.detach().double().cpu(), y.cpu()
-    _, codes = y.unique(return_inverse=True)
-    if metric == "top1":
-        codes = torch.zeros_like(codes)
-    members = torch.nn.functional.one_hot(codes).double()
-    drawn = []
-    for counts in resample_counts(len(hits), draws=draws, seed=seed, key=key):
-        size, right = counts @ members, (counts * hits) @ members
-        share = torch.where(size > 0, right / size.clamp_min(1), 0.0)
-        drawn.append(share.sum(dim=1) / (size > 0).sum(dim=1))
-    low, high = percentile_interval(torch.cat(drawn), level=level)
+    hits = hits.detach().double().cpu()
+    low, high = share_interval(
+        hits if metric == "top1" else torch.full_like(hits, value),
+        level=level,
+        images=None if metric == "top1" else _images_worth(hits, y.cpu(), value),
+    )
     return Estimate(value=value, low=low, high=high)
+
+
+def _images_worth(hits: Tensor, y: Tensor, value: float) -> float | None:
+    """Of a mean over classes: the variances of the classes' shares add up; None where all or none are right.
+
+    Each class's variance counts two further images of the whole set's, so that a class of few images that happen to
+    agree is not taken for certain.
+    """
+    _, codes, counts = y.unique(return_inverse=True, return_counts=True)
+    share = torch.zeros(len(counts), dtype=torch.float64).scatter_add_(0, codes, hits) / counts
+    off = torch.zeros_like(share).scatter_add_(0, codes, (hits - share[codes]).square())
+    off = (off + 2 * value * (1 - value)) / (counts + 1)
+    variance = (off / counts).sum().item() / len(counts) ** 2
+    return value * (1 - value) / variance if variance > 0 and 0 < value < 1 else None

@@ -43,7 +43,7 @@ class Protocol:
     draws: int = 200
     """Draws of these labels."""
     bootstrap: int = 1000
-    """Bootstrap draws over test images."""
+    """Bootstrap draws of the intervals of differences (the robustness suite); those of shares need none."""
     level: float = 0.95
     """Level of the intervals."""
     seed: int = 0

@@ -18,7 +18,7 @@ class Score:
     value: float | None
     """Accuracy; over views and draws, the mean. None: it is not defined with these labels."""
     low: float | None
-    """Lower end of the bootstrap interval over test images."""
+    """Lower end of the interval over test images."""
     high: float | None
     """Upper end."""
     n: int

@@ -114,11 +114,11 @@ class TransferProtocol:
     """Draws of these labels."""
     finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
     bootstrap: int = 1000
-    """Bootstrap draws over test images."""
+    """Without effect, since intervals of shares are in closed form; kept so that suites of version 0.1 go on."""
     level: float = 0.95
     """Level of the intervals."""
     seed: int = 0
-    """Seed of the validation share, the few labels and the bootstrap."""
+    """Seed of the validation share, and the few labels."""
 
     def __post_init__(self) -> None:
         for mode in self.modes:

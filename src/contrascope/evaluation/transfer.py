@@ -26,7 +26,7 @@ class TransferScore:
     value: float
     """In [0, 1]; over draws, the mean."""
     low: float
-    """Lower end of the bootstrap interval over test images."""
+    """Lower end of the interval over test images."""
     high: float
     """Upper end."""
     n: int
@@ -121,15 +121,7 @@ def scored(
     chosen: str | None = None,
 ) -> TransferScore:
     """The score of test images that are right (or right in a share of the draws)."""
-    found = estimate(
-        hits.double(),
-        y,
-        metric,
-        draws=protocol.bootstrap,
-        level=protocol.level,
-        seed=protocol.seed,
-        key=mode,
-    )
+    found = estimate(hits.double(), y, metric, level=protocol.level)
     return TransferScore(
         mode=mode,
         metric=metric,

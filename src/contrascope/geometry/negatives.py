@@ -14,8 +14,11 @@ from torch import Tensor
 
 from contrascope.errors import InputError
 from contrascope.geometry.spans import require_rows
-from contrascope.intervals import Estimate, mean_estimate
+from contrascope.intervals import Estimate, images_worth, random_halves, share_estimate
 from contrascope.linalg import nearest, unit_rows
+
+CANDIDATES = 8
+"""Images whose views are looked for beside the nearest negative, for the interval of a share of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +31,8 @@ class Negatives:
     """Which view of that image."""
     similarity: Float[Tensor, " n"]
     """Its cosine with the anchor in projector space, -1 to 1."""
+    near: Int[Tensor, "n candidates"]
+    """The images of the nearest negatives, nearest first; an image may stand more than once."""
 
 
 def nearest_negatives(z: Float[Tensor, "views n dim"]) -> Negatives:
@@ -43,11 +48,16 @@ def nearest_negatives(z: Float[Tensor, "views n dim"]) -> Negatives:
     require_rows(z.flatten(0, 1), 1, "z")
     if n < 2:
         raise InputError(f"z has {n} image; a negative needs another one: give at least 2 images.")
-    near = nearest(z[0], z.flatten(0, 1), views + 1)  # at most `views` of them are the image's own
-    other = near.index % n != torch.arange(n, device=z.device)[:, None]
-    place = other.to(torch.int8).argmax(dim=1, keepdim=True)
-    index = near.index.gather(1, place)[:, 0]
-    return Negatives(image=index % n, view=index // n, similarity=near.value.gather(1, place)[:, 0])
+    near = nearest(z[0], z.flatten(0, 1), min(views * (CANDIDATES + 1), views * n))
+    other = near.index % n != torch.arange(n, device=z.device)[:, None]  # at most `views` are the image's own
+    order = (~other).to(torch.int8).argsort(dim=1, stable=True)[:, : max(1, near.index.shape[1] - views)]
+    index = near.index.gather(1, order)
+    return Negatives(
+        image=index[:, 0] % n,
+        view=index[:, 0] // n,
+        similarity=near.value.gather(1, order)[:, 0],
+        near=index % n,
+    )
 
 
 def negatives_in(h: Float[Tensor, "views n dim"], negatives: Negatives) -> Float[Tensor, "n dim"]:
@@ -109,9 +119,7 @@ def negative_distances(
     return distance / typical if typical > 0 else torch.zeros_like(distance)
 
 
-def label_sharing(
-    negatives: Negatives, labels: Int[Tensor, " n"], *, draws: int = 0, seed: int = 0
-) -> Estimate:
+def label_sharing(negatives: Negatives, labels: Int[Tensor, " n"], *, draws: int = 0) -> Estimate:
     """Share of images whose nearest negative has their label, 0 to 1; Figure 6 of Cosentino et al. 2022.
 
     Beside it belongs `chance_sharing`: a high share of a coarse label may be chance.
@@ -122,8 +130,13 @@ def label_sharing(
     """
     require_labels(labels, len(negatives.image))
     labels = labels.to(negatives.image.device)
-    same = labels[negatives.image] == labels
-    return mean_estimate(same.double().cpu(), draws=draws, seed=seed, key="label sharing")
+    same = (labels[negatives.near] == labels[:, None]).double().cpu()
+    if draws == 0:
+        return share_estimate(same[:, 0])
+    half = random_halves(len(labels))
+    place = (half[:, negatives.near.cpu()] == half[:, :, None]).int().argmax(dim=2)
+    halved = same.expand(len(half), -1, -1).gather(2, place[:, :, None])[:, :, 0]
+    return share_estimate(same[:, 0], draws=draws, images=images_worth(halved, half))
 
 
 def chance_sharing(labels: Int[Tensor, " n"]) -> float:

@@ -31,7 +31,8 @@ from contrascope.methods.settings import MethodSettings
 from contrascope.records.lookup import verdict_word
 from contrascope.records.vocabulary import SIGNALS
 from contrascope.theory.factors.alignment import unit_views
-from contrascope.theory.factors.divergence import divergence, nearest_centre_error
+from contrascope.theory.factors.centre_error import nearest_centre_error
+from contrascope.theory.factors.divergence import divergence
 from contrascope.training.probe import Finding
 
 DRAWS = 100

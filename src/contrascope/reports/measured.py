@@ -90,7 +90,7 @@ def signals(run: RunRecords) -> Table | None:
         lambda one: one.table != "ranks",
         title="Label-free signals",
         read="Each column stands beside its reference: a random network of the same shape on the same views. "
-        "An interval is a 95 % bootstrap over images. No single row decides; the verdict's rules do.",
+        "An interval is of 95 % and over images. No single row decides; the verdict's rules do.",
     )
 
 

@@ -25,7 +25,7 @@ class CopyRow:
     accuracy: float
     """Top-1 of the probe learnt and tested on this copy, in [0, 1]."""
     accuracy_low: float
-    """Lower end of its bootstrap interval over test images."""
+    """Lower end of its interval over test images."""
     accuracy_high: float
     """Upper end."""
     accuracy_original_probe: float

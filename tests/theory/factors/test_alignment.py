@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contrascope.errors import InputError
-from contrascope.intervals import bootstrap_interval
+from contrascope.intervals import mean_interval, share_interval
 from contrascope.theory.factors.alignment import (
     alignment,
     augmentation_robust,
@@ -147,15 +147,16 @@ def test_the_curve_is_the_exact_survival_function():
     assert curve.at(at_jump) == pytest.approx(curve.at(math.nextafter(at_jump, 0)) - 1 / 40)
 
 
-def test_intervals_are_bootstraps_over_images_and_the_curve_agrees_with_the_point():
+def test_intervals_are_over_images_and_the_curve_agrees_with_the_point():
     h = views(9, (3, 60, 3))
     found = alignment(h, draws=100, seed=4)
-    expected = bootstrap_interval(image_alignment(h), draws=100, seed=4, key="alignment")
+    expected = mean_interval(image_alignment(h), draws=100, seed=4, key="alignment")
     assert (found.low, found.high) == expected
     assert found.low < found.value < found.high
-    curve = r_epsilon_curve(h, torch.tensor([1.0, 2.5]), draws=100, seed=4)
-    point = r_epsilon(h, 2.5, draws=100, seed=4)
+    curve = r_epsilon_curve(h, torch.tensor([1.0, 2.5]), draws=100)
+    point = r_epsilon(h, 2.5, draws=100)
     assert (curve.low[1].item(), curve.high[1].item()) == pytest.approx((point.low, point.high))
+    assert (point.low, point.high) == share_interval((worst_pair(h) > 2.5).double())
     assert curve.low[1] < curve.share[1] < curve.high[1]
 
 

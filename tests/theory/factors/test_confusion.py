@@ -146,7 +146,6 @@ def test_float32_gives_the_same_answer_as_its_float64_copy():
         (lambda: confused_images(torch.ones(2, 1, 3)), "at least 2 views of each of 2 images"),
         (lambda: confused_images(torch.full((2, 3, 1), math.nan)), "row 0 holds a non-finite value"),
         (lambda: confused_images(torch.ones(2, 3, 1), max_images=1), "max_images=1"),
-        (lambda: average_confusion_ratio(torch.ones(2, 3, 1), draws=1), "draws=1"),
         (lambda: average_relative_confusion(torch.ones(2, 3, 1), torch.ones(2, 3, 1), draws=1), "draws is 1"),
     ],
 )

@@ -137,7 +137,6 @@ def test_float32_gives_the_same_ranks_as_its_float64_copy():
         (lambda: instance_retrieval(torch.ones(2, 3, 1), pairs=3), "pairs=3, .* <= views=2"),
         (lambda: instance_retrieval(torch.ones(2, 3, 1), k=(0,)), "every k >= 1"),
         (lambda: instance_retrieval(torch.ones(2, 3, 1), k=()), "every k >= 1"),
-        (lambda: instance_retrieval(torch.ones(2, 3, 1), draws=1), "draws=1"),
     ],
 )
 def test_bad_input_is_refused_in_words(call, words):

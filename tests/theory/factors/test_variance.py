@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from contrascope.errors import InputError
 from contrascope.intervals import resample_counts
-from contrascope.theory.factors.divergence import nearest_centre_error
+from contrascope.theory.factors.divergence import class_centres
+from contrascope.theory.factors.resampled import positive_interval
 from contrascope.theory.factors.variance import class_variance, few_shot_bound
 
 
@@ -99,21 +100,24 @@ def test_float32_far_from_the_origin_agrees_with_float64():
 
 
 def test_the_interval_is_the_spread_of_resampled_images_with_held_directions():
-    h, y = world(3, n=12)
+    h, y = world(3, n=45)
     rows, slow = rows_of(h, y), []
     held = [r.mean(axis=0) for r in rows]
-    for counts in torch.cat(list(resample_counts(12, draws=30, seed=5, key="class_variance"))):
-        weights = [counts[y == k].repeat(2).numpy() for k in (0, 1, 2)]
-        present = [k for k in range(3) if weights[k].sum()]
-        if len(present) > 1:
-            chosen = [[part[k] for k in present] for part in (rows, weights, held)]
-            slow.append(slow_cdnv(chosen[0], chosen[1], chosen[2]))
+    for counts in zip(
+        *(
+            torch.cat(list(resample_counts(len(r) // 2, draws=30, seed=5, key=f"class_variance {k}")))
+            for k, r in enumerate(rows)
+        ),
+        strict=True,
+    ):
+        # stretched by sqrt(n / (n - 1)) about the class's own mean: weights 1 + s (count - 1)
+        stretch = [math.sqrt(len(c) / max(1, len(c) - 1)) for c in counts]
+        weights = [(1 + s * (c - 1)).repeat(2).numpy() for s, c in zip(stretch, counts, strict=True)]
+        slow.append(slow_cdnv(rows, weights, held))
     result = class_variance(h, y, draws=30, seed=5)
-    ends = np.quantile(np.array(slow), [0.025, 0.5, 0.975], axis=0)
-    for column, found in enumerate((result.mean_cdnv, result.mean_directional)):
-        low, middle, high = ends[:, column]
-        assert found.low == pytest.approx(max(0, found.value + low - middle), rel=1e-8)
-        assert found.high == pytest.approx(found.value + high - middle, rel=1e-8)
+    for column, found in zip(np.array(slow).T, (result.mean_cdnv, result.mean_directional), strict=True):
+        expected = positive_interval(found.value, torch.tensor(column))
+        assert (found.low, found.high) == pytest.approx(expected, rel=1e-8)
 
 
 def margins(rows, shots, i, j):
@@ -178,7 +182,10 @@ def test_the_bound_holds_on_a_thousand_random_worlds_against_the_exact_error():
 def test_the_bound_with_exact_centres_holds_on_a_thousand_random_worlds():
     for seed in range(1000):
         h, y, _ = small_world(seed)
-        per_class = nearest_centre_error(h, y).per_class
+        centres, classes = class_centres(h, y)
+        near = torch.stack([(h - centre).square().sum(dim=2) for centre in centres]).argmin(dim=0)
+        wrong = (classes[near] != y).double().mean(dim=0)
+        per_class = torch.stack([wrong[y == k].mean() for k in classes])
         bound = few_shot_bound(h, y, shots=None)
         assert (per_class <= bound.per_class + 1e-12).all()
 

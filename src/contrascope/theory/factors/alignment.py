@@ -1,5 +1,6 @@
 """How far apart the views of one image lie: L_align, the worst pair, and the whole curve of R_epsilon."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from contrascope.errors import InputError
-from contrascope.intervals import Estimate, mean_estimate, percentile_interval, resample_counts
+from contrascope.intervals import Estimate, mean_estimate, share_estimate, share_interval
 from contrascope.linalg import require_finite, unit_rows
 
 BLOCK_ROWS = 512
@@ -151,7 +152,7 @@ def alignment(
     5.0
     """
     values = image_alignment(h, exponent=exponent, block_rows=block_rows)
-    return mean_estimate(values, draws=draws, seed=seed, key="alignment")
+    return mean_estimate(values, draws=draws, seed=seed, key="alignment", within=(0.0, math.inf))
 
 
 def augmentation_robust(
@@ -166,7 +167,7 @@ def augmentation_robust(
     9.0
     """
     values = worst_pair(h, block_rows=block_rows).square()
-    return mean_estimate(values, draws=draws, seed=seed, key="augmentation_robust")
+    return mean_estimate(values, draws=draws, seed=seed, key="augmentation_robust", within=(0.0, math.inf))
 
 
 def r_epsilon(
@@ -174,7 +175,6 @@ def r_epsilon(
     epsilon: float,
     *,
     draws: int = 0,
-    seed: int = 0,
     block_rows: int = BLOCK_ROWS,
 ) -> Estimate:
     """R_epsilon: share of images whose worst pair of views is farther apart than epsilon, in [0, 1].
@@ -188,7 +188,7 @@ def r_epsilon(
     if not epsilon >= 0:
         raise InputError(f"epsilon={epsilon}; a distance is at least 0.")
     values = (worst_pair(h, block_rows=block_rows) > epsilon).double()
-    return mean_estimate(values, draws=draws, seed=seed, key="r_epsilon")
+    return share_estimate(values, draws=draws)
 
 
 def r_epsilon_curve(
@@ -196,13 +196,12 @@ def r_epsilon_curve(
     epsilons: Float[Tensor, " points"] | None = None,
     *,
     draws: int = 0,
-    seed: int = 0,
     block_rows: int = BLOCK_ROWS,
 ) -> REpsilonCurve:
     """R_epsilon over a grid of epsilon: an empirical survival function, exact at every point.
 
     The default grid is 51 equal steps from 0 to the largest worst distance, where the curve reaches 0; all
-    of it is 0 where views coincide. Each point agrees with `r_epsilon` of the same seed.
+    of it is 0 where views coincide. Each point agrees with `r_epsilon`.
 
     >>> curve = r_epsilon_curve(torch.tensor([[[0.0], [0.0]], [[1.0], [3.0]]]), torch.tensor([0.0, 2.0, 3.0]))
     >>> curve.share.tolist()
@@ -219,8 +218,6 @@ def r_epsilon_curve(
     share = farther.mean(dim=0)
     low, high = share, share
     if draws:
-        counts = resample_counts(len(worst), draws=draws, seed=seed, key="r_epsilon")
-        drawn = torch.cat([block @ farther for block in counts]) / len(worst)
-        ends = [percentile_interval(column) for column in drawn.T]
+        ends = [share_interval(column) for column in farther.T]
         low, high = (torch.tensor(end, dtype=torch.float64) for end in zip(*ends, strict=True))
     return REpsilonCurve(epsilons=grid, share=share, low=low, high=high, worst=worst.sort().values)

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from contrascope.errors import InputError
-from contrascope.intervals import Estimate, bootstrap_interval, generator
+from contrascope.intervals import Estimate, generator, images_worth, random_halves, share_estimate
 from contrascope.linalg import require_finite, unit_rows
 
 TIE = 1e-12
@@ -32,6 +32,10 @@ def confused_images(
     >>> confused_images(h).tolist()
     [False, True]
     """
+    return _confused(_sample(h, max_images, chunk_rows), chunk_rows)[0]
+
+
+def _sample(h: Tensor, max_images: int, chunk_rows: int) -> Tensor:
     views, count, dim = h.shape
     if views < 2 or count < 2 or dim == 0:
         raise InputError(
@@ -44,21 +48,28 @@ def confused_images(
     if count > max_images:
         order = torch.randperm(count, generator=generator(0, "confusion"))[:max_images]
         h = h[:, order.sort().values.to(h.device)]
+    return h
+
+
+def _confused(h: Tensor, chunk_rows: int, half: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Which images are confused, by any image [n] and by one of their own half [splits n]; without halves [0 n]."""
+    views, count, _ = h.shape
     rows = h.detach().flatten(0, 1)
     require_finite(rows, "h (views one after the other)")
-    rows, count = unit_rows(rows.double()), h.shape[1]
-    return torch.cat(
-        [_confused(rows, start, views, count, chunk_rows) for start in range(0, count, chunk_rows)]
-    )
-
-
-def _confused(rows: Tensor, start: int, views: int, count: int, chunk_rows: int) -> Tensor:
-    cosine = rows[start : min(start + chunk_rows, count)] @ rows.T
-    cosine = cosine.view(-1, views, count)
-    query = torch.arange(len(cosine), device=rows.device)
-    own = cosine[query, 1:, start + query].amax(dim=1)
-    cosine[query, :, start + query] = -math.inf
-    return cosine.flatten(1).amax(dim=1) >= own - TIE
+    rows = unit_rows(rows.double())
+    first = rows.new_zeros(0, count).float() if half is None else half.float()
+    confused, halved = [], []
+    for start in range(0, count, chunk_rows):
+        cosine = (rows[start : min(start + chunk_rows, count)] @ rows.T).view(-1, views, count)
+        query = torch.arange(len(cosine), device=rows.device)
+        own = cosine[query, 1:, start + query].amax(dim=1)
+        cosine[query, :, start + query] = -math.inf
+        ahead = cosine.amax(dim=1) >= own[:, None] - TIE
+        others, of_first = ahead.sum(dim=1), first @ ahead.T.float()
+        confused.append(others > 0)
+        inside = first[:, start : start + len(ahead)] > 0
+        halved.append(torch.where(inside, of_first, others - of_first) > 0)
+    return torch.cat(confused), torch.cat(halved, dim=1)
 
 
 def average_confusion_ratio(
@@ -72,12 +83,11 @@ def average_confusion_ratio(
     >>> average_confusion_ratio(torch.ones(2, 4, 3)).value
     1.0
     """
-    confused = confused_images(h, max_images=max_images, chunk_rows=chunk_rows).double()
-    value = confused.mean().item()
-    if draws == 0:
-        return Estimate(value=value, low=value, high=value)
-    low, high = bootstrap_interval(confused, draws=draws, key="confusion")
-    return Estimate(value=value, low=low, high=high)
+    h = _sample(h, max_images, chunk_rows)
+    half = random_halves(h.shape[1]).to(h.device) if draws else None
+    confused, halved = _confused(h, chunk_rows, half)
+    worth = None if half is None else images_worth(halved.double(), half)
+    return share_estimate(confused.double(), draws=draws, images=worth)
 
 
 def average_relative_confusion(

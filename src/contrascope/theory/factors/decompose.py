@@ -1,5 +1,6 @@
 """The losses taken apart on any embeddings: InfoNCE and the cross-correlation loss as alignment plus the rest."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -84,7 +85,7 @@ def info_nce_split(
     Huang et al. 2023 (arXiv:2111.00743), section 3. Exact over all pairs of images: x1 is view 0, x2 and x-
     are views 1; with `every_view` over all ordered pairs of different views (x1, x2) and all views of x-,
     views^2 (views - 1) times the work. The theorems need "independent" negatives; the difference is of order
-    1/n. The interval resamples anchors and keeps the negatives.
+    1/n. The intervals count what an image adds as anchor and as negative (both Hajek terms).
 
     >>> split = info_nce_split(torch.eye(2).expand(2, 2, 2))
     >>> round(split.l_1.value, 6), round(split.l_2.value, 4)
@@ -94,26 +95,33 @@ def info_nce_split(
     views = range(len(h)) if every_view else range(2)
     pairs = [(a, b) for a in views for b in views if a != b] if every_view else [(0, 1)]
     n = h.shape[1]
-    positive, spread = torch.zeros(2, n, dtype=torch.float64)
+    positive, spread, against = torch.zeros(3, n, dtype=torch.float64)
     for a in dict.fromkeys(a for a, _ in pairs):
         anchors = unit_rows(h[a])
         for start, cosines in _positive_cosines(h, anchors, [b for x, b in pairs if x == a], block_rows):
             rows = slice(start, start + cosines.shape[1])
             positive[rows] += cosines.double().sum(dim=0).cpu()
             for c in views if every_view else [1]:
-                spread[rows] += _log_sums(anchors[rows], unit_rows(h[c]), cosines, start, negatives)
-    positive /= len(pairs)
-    spread /= len(pairs) * (len(views) if every_view else 1)
+                of_anchors, of_negatives = _log_sums(
+                    anchors[rows], unit_rows(h[c]), cosines, start, negatives
+                )
+                spread[rows] += of_anchors
+                against += of_negatives
     others = n - (negatives == "different")
+    positive /= len(pairs)
+    spread, against = (
+        both / (others * len(pairs) * (len(views) if every_view else 1)) for both in (spread, against)
+    )
+    spread = spread + against - against.mean()  # the mean stays: both means are the same
 
-    def estimate(values: Tensor) -> Estimate:
-        return mean_estimate(values, draws=draws, seed=seed, key="info_nce_split")
+    def estimate(values: Tensor, low: float, high: float) -> Estimate:
+        return mean_estimate(values, draws=draws, seed=seed, key="info_nce_split", within=(low, high))
 
     return InfoNCESplit(
-        loss=estimate(spread - positive),
-        l_1=estimate(-positive),
-        l_2=estimate(spread),
-        l_align=estimate(2 - 2 * positive),
+        loss=estimate(spread - positive, 0.0, math.inf),
+        l_1=estimate(-positive, -1.0, 1.0),
+        l_2=estimate(spread, math.log(2) - 1, math.log(2) + 1),
+        l_align=estimate(2 - 2 * positive, 0.0, 4.0),
         triples=n * others * len(pairs) * (len(views) if every_view else 1),
     )
 
@@ -143,17 +151,18 @@ def _positive_cosines(
 
 def _log_sums(
     anchors: Tensor, bank: Tensor, cosines: Tensor, start: int, negatives: str
-) -> Float[Tensor, " rows"]:
-    """Sum over the positives of the mean over x- of log(e^p + e^q), float64 on the CPU."""
+) -> tuple[Float[Tensor, " rows"], Float[Tensor, " n"]]:
+    """Sums over the positives of log(e^p + e^q) over all x-, and over these anchors for every x-; float64, CPU."""
     q = anchors @ bank.T
-    total = torch.zeros(len(anchors), dtype=torch.float64, device=bank.device)
+    total, against = (torch.zeros(len(x), dtype=torch.float64, device=bank.device) for x in (anchors, bank))
     own = torch.arange(len(anchors), device=bank.device)
     for p in cosines.to(q.dtype):
         both = torch.logaddexp(q, p[:, None])
         if negatives == "different":
             both[own, start + own] = 0
         total += both.sum(dim=1, dtype=torch.float64)
-    return (total / (len(bank) - (negatives == "different"))).cpu()
+        against += both.sum(dim=0, dtype=torch.float64)
+    return total.cpu(), against.cpu()
 
 
 def cross_correlation(h: Float[Tensor, "views n dim"], *, block_rows: int = BLOCK_ROWS) -> CrossCorrelation:
@@ -197,7 +206,7 @@ def cross_correlation_split(
     """(1 - weight) sum (1 - F_ii)^2 + weight ||F - I||_F^2, and what it says about alignment.
 
     Huang et al. 2023, section 4 and Lemma 4.1; L_align = 2 tr(I - F) is exact under E f_i^2 = 1. With m views
-    F is the mean over ordered pairs. Only L_align is a mean over images and has an interval.
+    F is the mean over ordered pairs. Only L_align has an interval.
 
     >>> split = cross_correlation_split(torch.tensor([[[1.0], [-1.0]], [[1.0], [-1.0]]]), weight=0.5)
     >>> split.loss, split.l_align.value
@@ -209,20 +218,26 @@ def cross_correlation_split(
     gaps = 1 - f.matrix.diagonal()
     identity = torch.eye(dim, dtype=torch.float64, device=h.device)
     l_1, l_2 = gaps.square().sum().item(), (f.matrix - identity).square().sum().item()
-    images = torch.cat([_spreads(block, f) for block in h.split(block_rows, dim=1)])
+    influence = torch.cat([_influences(block, f) for block in h.split(block_rows, dim=1)])
     return CrossCorrelationSplit(
         loss=(1 - weight) * l_1 + weight * l_2,
         l_1=l_1,
         l_2=l_2,
         weight=weight,
-        l_align=mean_estimate(images, draws=draws, seed=seed, key="cross_correlation_split"),
+        l_align=mean_estimate(
+            influence, draws=draws, seed=seed, key="cross_correlation_split", within=(0.0, math.inf)
+        ),
         l_align_exact=2 * gaps[f.active].sum().item(),
         l_align_bound=2 * (dim * l_1) ** 0.5,
         constant=int((~f.active).sum()),
     )
 
 
-def _spreads(block: Tensor, f: CrossCorrelation) -> Float[Tensor, " rows"]:
-    """Mean squared distance of different views of every image, standardised; constant dimensions left out."""
-    block = (block.double() - block[:1].double()) * (f.active / f.std)
-    return 2 / (len(block) - 1) * (block - block.mean(dim=0)).square().sum(dim=(0, 2))
+def _influences(block: Tensor, f: CrossCorrelation) -> Float[Tensor, " rows"]:
+    """What every image adds to L_align: its own spread, less what it adds to the variance that all are divided by."""
+    scale = f.active / f.std
+    centred = (block.double() - f.mean) * scale
+    shifted = (block.double() - block[:1].double()) * scale  # a common shift: equal views give exactly 0
+    spread = 2 / (len(block) - 1) * (shifted - shifted.mean(dim=0)).square().sum(dim=(0, 2))
+    own = f.active * (1 - centred.square().mean(dim=0))
+    return spread + own @ (2 * (1 - f.matrix.diagonal()) * f.active)

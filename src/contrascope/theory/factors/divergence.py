@@ -1,6 +1,7 @@
-"""How far apart the class centres lie, and how often the nearest one is another class's."""
+"""How far apart the class centres lie."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -8,15 +9,19 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from contrascope.errors import InputError
-from contrascope.intervals import Estimate, centred_interval, mean_estimate, resample_counts
+from contrascope.intervals import Estimate, resample_counts
 from contrascope.linalg import unit_rows
 from contrascope.theory.factors.alignment import check_views
+from contrascope.theory.factors.resampled import largest_interval, reflected_interval
 
 BLOCK_ROWS = 2048
 """Images whose views are held in float64 at once."""
 
 BLOCK_FLOATS = 1 << 23
 """Floats of the centres of one block of bootstrap draws."""
+
+TOP_PAIRS = 500
+"""Pairs of centres, the nearest ones, among which the largest number of the population is looked for."""
 
 SAME_POINT = 1e-24
 """Squared distance, relative to the largest squared norm, below which two centres are the same point."""
@@ -43,21 +48,9 @@ class Divergence:
     mean_inner: Estimate
     """Mean inner product of two different centres."""
     delta_mu: float
-    """Delta_mu = 1 - min_k |mu_k|^2 / radius^2; in [0, 1] where all rows have norm `radius`."""
+    """Delta_mu = 1 - min_k |mu_k|^2 / radius^2, unbiased; in [0, 1] where all rows have norm `radius`."""
     simplex_distance: float
     """Root mean square of the cosines of centred centres about -1 / (K - 1), the regular simplex; 0 is best."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class NearestCentreError:
-    """Err(G_f), over all and for every class."""
-
-    error: Estimate
-    """Share of views whose nearest centre is another class's, in [0, 1]."""
-    per_class: Float[Tensor, " classes"]
-    """The same within each class."""
-    classes: Int[Tensor, " classes"]
-    """Labels, rising."""
 
 
 def class_codes(
@@ -123,9 +116,9 @@ def divergence(
     """All cosines and inner products of the class centres, with bootstrap intervals over images.
 
     Huang et al. 2023, section 2: classes are told apart once mu_k . mu_l is below a threshold. `radius` is
-    their r, 1 for normalised features. Images are resampled from the whole set: a class that is absent from
-    a draw takes no part in it. The intervals are the spread of the draws, laid around the value. With two
-    classes the simplex distance is 0 unless the centres coincide.
+    their r, 1 for normalised features. Images are resampled within their classes. The intervals of the means take
+    off what noise adds to the length of a centre; those of the maxima cover at least as often as they say
+    (`largest_interval`). With two classes the simplex distance is 0 unless the centres coincide.
 
     >>> result = divergence(torch.tensor([[[1.0, 0.0], [0.0, 1.0]]]), torch.tensor([0, 1]))
     >>> result.max_cosine.value, result.delta_mu, result.simplex_distance < 1e-12
@@ -136,21 +129,11 @@ def divergence(
     check_views(h)
     codes, classes = class_codes(y, h.shape[1], least=2)
     centres, _ = class_centres(h, y, block_rows=block_rows)
-    unit = unit_rows(centres)
-    values = _pair_statistics(
-        centres[None], torch.ones(1, len(classes), dtype=torch.float32, device=h.device)
-    )[0].tolist()
-    ends = [(value, value) for value in values]
-    if draws:
-        rows = mean_view(h, block_rows=block_rows)
-        drawn = class_draws(rows, codes, draws=draws, seed=seed, key="divergence")
-        statistics = torch.cat([_pair_statistics(means, mass) for means, mass in drawn]).cpu()
-        kept = statistics[statistics.isfinite().all(dim=1)].T
-        ends = [
-            centred_interval(value, column, within=(-limit, limit))
-            for value, column, limit in zip(values, kept, (1.0, 1.0, torch.inf, torch.inf), strict=True)
-        ]
-    found = [Estimate(value=v, low=low, high=high) for v, (low, high) in zip(values, ends, strict=True)]
+    unit, rows = unit_rows(centres), mean_view(h, block_rows=block_rows)
+    found: list[Estimate] = []
+    for gram, limit in ((_cosines, 1.0), (_inner, math.inf)):
+        drawn = class_draws(rows, codes, draws=draws, seed=seed, key="divergence") if draws else ()
+        found += _pair_estimates(gram, centres, drawn, limit)
     return Divergence(
         classes=classes,
         centres=centres,
@@ -160,100 +143,93 @@ def divergence(
         mean_cosine=found[1],
         max_inner=found[2],
         mean_inner=found[3],
-        delta_mu=1 - centres.square().sum(dim=1).min().item() / radius**2,
+        delta_mu=1 - _square_norms(rows, codes, centres).min().item() / radius**2,
         simplex_distance=_simplex_distance(centres),
     )
 
 
 def class_draws(
     rows: Float[Tensor, "n columns"], codes: Int[Tensor, " n"], *, draws: int, seed: int, key: str
-) -> Iterator[tuple[Float[Tensor, "b classes columns"], Float[Tensor, "b classes"]]]:
-    """Class means of all columns in blocks of bootstrap draws, and how many images each class has in them.
+) -> Iterator[Float[Tensor, "b classes columns"]]:
+    """Class means of all columns in blocks of bootstrap draws; images are resampled within their classes.
 
-    Images are resampled from the whole set; the mean of a class that is absent from a draw is 0.
+    Deviations from the class mean are stretched by sqrt(n / (n - 1)), n the images of the class, so that the spread
+    of the draws is that of means of n images, not of n - 1.
 
-    >>> rows, codes = torch.tensor([[1.0], [3.0]]), torch.tensor([0, 0])
-    >>> [mass.tolist() for _, mass in class_draws(rows, codes, draws=2, seed=0, key="")]
-    [[[2.0], [2.0]]]
+    >>> rows, codes = torch.tensor([[1.0], [1.0], [3.0]]), torch.tensor([0, 0, 1])
+    >>> [means.flatten().tolist() for means in class_draws(rows, codes, draws=2, seed=0, key="")]
+    [[1.0, 3.0, 1.0, 3.0]]
     """
-    order = codes.argsort(stable=True)
-    sizes = codes.bincount().tolist()
-    members = rows[order].split(sizes)
-    step = max(1, BLOCK_FLOATS // (len(sizes) * max(rows.shape[1], len(sizes))))
-    for block in resample_counts(len(rows), draws=draws, seed=seed, key=key):
-        for counts in block.to(device=rows.device, dtype=rows.dtype).split(step):
-            shares = counts[:, order].split(sizes, dim=1)
-            total = torch.stack([w @ part for w, part in zip(shares, members, strict=True)], dim=1)
-            mass = torch.stack([w.sum(dim=1) for w in shares], dim=1)
-            yield total / mass.clamp_min(1)[:, :, None], mass
+    members = rows[codes.argsort(stable=True)].split(codes.bincount().tolist())
+    step = max(1, BLOCK_FLOATS // (len(members) * max(rows.shape[1], len(members))))
+    counts = [
+        resample_counts(len(part), draws=draws, seed=seed, key=f"{key} {place}", block=step)
+        for place, part in enumerate(members)
+    ]
+    for block in zip(*counts, strict=True):
+        means = []
+        for times, part in zip(block, members, strict=True):
+            middle, stretch = part.mean(dim=0), math.sqrt(len(part) / max(1, len(part) - 1))
+            means.append(middle + stretch * (times.to(part) @ (part - middle)) / len(part))
+        yield torch.stack(means, dim=1)
 
 
-def _pair_statistics(centres: Tensor, mass: Tensor) -> Tensor:
-    """Largest and mean cosine, largest and mean inner product [draws 4]; not finite without a pair."""
-    present = mass > 0
-    pairs = present[:, :, None] & present[:, None, :]
-    pairs.diagonal(dim1=1, dim2=2).fill_(False)
-    inner = centres @ centres.mT
-    unit = unit_rows(centres.flatten(0, 1)).view(centres.shape)
-    columns = []
-    for gram in (unit @ unit.mT, inner):
-        columns.append(gram.masked_fill(~pairs, -torch.inf).amax(dim=(1, 2)))
-        columns.append(gram.masked_fill(~pairs, 0).sum(dim=(1, 2)) / pairs.sum(dim=(1, 2)))
-    return torch.stack(columns, dim=1).double()
+def _cosines(centres: Tensor) -> Tensor:
+    unit = unit_rows(centres.flatten(0, -2)).view(centres.shape)
+    return unit @ unit.mT
+
+
+def _inner(centres: Tensor) -> Tensor:
+    return centres @ centres.mT
+
+
+def _pair_estimates(
+    gram: Callable[[Tensor], Tensor], centres: Tensor, drawn: Iterable[Tensor], limit: float
+) -> tuple[Estimate, Estimate]:
+    """The largest and the mean number of a pair of different centres."""
+    first, second = torch.triu_indices(len(centres), len(centres), 1, device=centres.device)
+    values = gram(centres)[first, second].double()
+    top = values.topk(min(TOP_PAIRS, len(values))).indices
+    means, largest = [values.new_zeros(0)], [values.new_zeros(0, len(top))]
+    for block in drawn:
+        pairs = gram(block)[:, first, second].double()
+        means.append(pairs.mean(dim=1))
+        largest.append(pairs[:, top])
+    mean = values.mean().item()
+    ends = (
+        largest_interval(values[top].cpu(), torch.cat(largest).cpu(), limit=limit),
+        reflected_interval(mean, torch.cat(means).cpu(), limit=limit),
+    )
+    most, middle = (
+        Estimate(value=value, low=low, high=high)
+        for value, (low, high) in zip((values.max().item(), mean), ends, strict=True)
+    )
+    return most, middle
+
+
+def _square_norms(rows: Tensor, codes: Tensor, centres: Tensor) -> Tensor:
+    """|mu_k|^2 less what the noise of n_k images adds, (E |x|^2 - |mu_k|^2) / n_k; of one image as it is."""
+    count = codes.bincount()
+    square = centres.square().sum(dim=1)
+    own = torch.zeros_like(square).index_add_(0, codes, rows.double().square().sum(dim=1)) / count
+    return torch.where(count > 1, (count * square - own) / (count - 1).clamp_min(1), square).clamp_min(0)
 
 
 def _simplex_distance(centres: Tensor) -> float:
     """Zero rows stand for centres that lie on the mean of all."""
     centred = centres - centres.mean(dim=0)
     square = centred.square().sum(dim=1)
-    centred = torch.where((square > SAME_POINT * _scale(centres))[:, None], centred, 0)
+    centred = torch.where((square > SAME_POINT * square_scale(centres))[:, None], centred, 0)
     unit = unit_rows(centred)
     deviation = unit @ unit.T + 1 / (len(centres) - 1)
     off = ~torch.eye(len(centres), dtype=torch.bool, device=centres.device)
     return deviation[off].square().mean().sqrt().item()
 
 
-def _scale(centres: Tensor) -> Tensor:
-    return centres.square().sum(dim=1).max()
+def square_scale(centres: Float[Tensor, "classes dim"]) -> Float[Tensor, ""]:
+    """Largest squared norm of a centre: what `SAME_POINT` is relative to.
 
-
-def nearest_centre_error(
-    h: Float[Tensor, "views n dim"],
-    y: Int[Tensor, " n"],
-    *,
-    draws: int = 0,
-    seed: int = 0,
-    block_rows: int = BLOCK_ROWS,
-) -> NearestCentreError:
-    """Err(G_f) = P[G_f(x) is not the class of x], G_f(x) = argmin_k ||f(x) - mu_k||, over all views.
-
-    Huang et al. 2023, section 2, on the rows that made the centres. Centres at the same distance, up to
-    rounding, go to the lower class; so constant features err on all but the lowest class. The interval
-    resamples images, with the centres as they are.
-
-    >>> h = torch.tensor([[[0.0], [1.0], [9.0], [3.0]]])
-    >>> nearest_centre_error(h, torch.tensor([0, 0, 1, 1])).error.value
-    0.25
+    >>> square_scale(torch.tensor([[3.0, 4.0], [1.0, 0.0]])).item()
+    25.0
     """
-    check_views(h)
-    codes, classes = class_codes(y, h.shape[1], least=2)
-    centres, _ = class_centres(h, y, block_rows=block_rows)
-    origin = centres.mean(dim=0)
-    weights = centres - origin
-    half = weights.square().sum(dim=1) / 2
-    parts = []
-    for start in range(0, h.shape[1], block_rows):
-        block = h[:, start : start + block_rows].to(torch.float64)
-        rows = block - origin
-        score = rows @ weights.T - half
-        scale = rows.square().sum(dim=2, keepdim=True).maximum(2 * half.max())
-        tie = 1e-14 * scale + SAME_POINT * _scale(centres)
-        guess = (score >= score.amax(dim=2, keepdim=True) - tie).to(torch.uint8).argmax(dim=2)
-        parts.append((guess != codes[start : start + block_rows]).double().mean(dim=0))
-    wrong = torch.cat(parts)
-    per_class = torch.zeros(len(classes), dtype=torch.float64, device=h.device).index_add_(0, codes, wrong)
-    return NearestCentreError(
-        error=mean_estimate(wrong, draws=draws, seed=seed, key="nearest_centre_error"),
-        per_class=per_class / codes.bincount(),
-        classes=classes,
-    )
+    return centres.square().sum(dim=1).max()

@@ -8,7 +8,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from contrascope.errors import InputError
-from contrascope.intervals import Estimate, bootstrap_interval
+from contrascope.intervals import Estimate, images_worth, random_halves, share_estimate
 from contrascope.linalg import require_finite, unit_rows
 
 TIE = 1e-12
@@ -59,28 +59,30 @@ def instance_retrieval(
             f"pairs={pairs}, chunk_rows={chunk_rows}, k={tuple(k)}; expected 1 <= pairs <= views={views}, "
             "chunk_rows >= 1 and every k >= 1."
         )
-    ranks = torch.stack([_ranks(h[a], h[(a + 1) % views], chunk_rows) for a in range(pairs)])
+    half = random_halves(count).to(h.device) if draws else None
+    found = [_ranks(h[a], h[(a + 1) % views], half, chunk_rows) for a in range(pairs)]
+    ranks, halved = (torch.stack(part) for part in zip(*found, strict=True))
     rank = ranks.double().mean(dim=0)
     median, high = torch.quantile(rank, rank.new_tensor([0.5, 0.9])).tolist()
-    recall = {at: _estimate((ranks <= at).double().mean(dim=0), draws) for at in k}
+    recall = {}
+    for at in k:
+        worth = None if half is None else images_worth((halved <= at).double().mean(dim=0), half)
+        recall[at] = share_estimate((ranks <= at).double().mean(dim=0), draws=draws, images=worth)
     return Retrieval(recall=recall, rank=rank, median_rank=median, rank_90=high)
 
 
-def _ranks(query: Tensor, gallery: Tensor, chunk_rows: int) -> Tensor:
+def _ranks(query: Tensor, gallery: Tensor, half: Tensor | None, chunk_rows: int) -> tuple[Tensor, Tensor]:
+    """Ranks among all images [n], and among those of the same half [splits n]; without halves [0 n]."""
     require_finite(query, "h (queries)")
     require_finite(gallery, "h (gallery)")
     gallery = unit_rows(gallery.detach().double())
-    ranks = []
+    first = gallery.new_zeros(0, len(gallery)).float() if half is None else half.float()
+    ranks, halved = [], []
     for start in range(0, len(query), chunk_rows):
         cosine = unit_rows(query[start : start + chunk_rows].detach().double()) @ gallery.T
-        own = cosine.diagonal(start)[:, None] - TIE
-        ranks.append((cosine >= own).sum(dim=1))
-    return torch.cat(ranks)
-
-
-def _estimate(values: Tensor, draws: int) -> Estimate:
-    value = values.mean().item()
-    if draws == 0:
-        return Estimate(value=value, low=value, high=value)
-    low, high = bootstrap_interval(values, draws=draws, key="retrieval")
-    return Estimate(value=value, low=low, high=high)
+        ahead = cosine >= cosine.diagonal(start)[:, None] - TIE
+        rank, inside = ahead.sum(dim=1), first[:, start : start + len(ahead)] > 0
+        of_first = first @ ahead.T.float()
+        ranks.append(rank)
+        halved.append(torch.where(inside, of_first, rank - of_first))
+    return torch.cat(ranks), torch.cat(halved, dim=1)

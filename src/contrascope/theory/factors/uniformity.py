@@ -9,7 +9,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from contrascope.errors import InputError
-from contrascope.intervals import Estimate, bootstrap_interval, generator
+from contrascope.intervals import Estimate, generator, mean_estimate
 from contrascope.linalg import require_finite, unit_rows
 from contrascope.theory.factors.spectrum import Moments, covariance_and_gram
 
@@ -59,10 +59,8 @@ def uniformity(
     require_finite(h, "h")
     mean = _mean_potentials(unit_rows(h.detach().double()), t, chunk_rows)
     value = math.log(mean.mean())
-    if draws == 0:
-        return Estimate(value=value, low=value, high=value)
-    low, high = bootstrap_interval(value + 2 * (mean / mean.mean() - 1), draws=draws, key="uniformity")
-    return Estimate(value=value, low=low, high=high)
+    influence = value + 2 * (mean / mean.mean() - 1)
+    return mean_estimate(influence, draws=draws, key="uniformity", within=(-4 * t, 0.0))
 
 
 def _mean_potentials(x: Tensor, t: float, chunk_rows: int) -> Tensor:

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from contrascope.errors import InputError
-from contrascope.intervals import Estimate, centred_interval
+from contrascope.intervals import Estimate
 from contrascope.theory.factors.alignment import check_views
 from contrascope.theory.factors.divergence import (
     SAME_POINT,
@@ -17,6 +17,7 @@ from contrascope.theory.factors.divergence import (
     class_draws,
     mean_view,
 )
+from contrascope.theory.factors.resampled import positive_interval
 
 BLOCK_ROWS = 2048
 """Images whose views are held in float64 at once."""
@@ -116,7 +117,7 @@ def class_variance(
     CDNV: V(Q_i, Q_j) = (Var_i + Var_j) / (2 |mu_i - mu_j|^2), Galanti, Gyorgy and Hutter 2022
     (arXiv:2112.15121). Directional: Luthra, Yang and Galanti 2025 (arXiv:2506.04411), of one class and
     ordered. Coinciding centres, as of constant features, give infinity. The intervals resample images
-    with the directions between centres held; pairs with an absent class take no part in a draw.
+    within their classes, with the directions between centres held.
 
     >>> h = torch.tensor([[[-1.0], [1.0], [9.0], [11.0]]])
     >>> result = class_variance(h, torch.tensor([0, 0, 1, 1]))
@@ -130,8 +131,7 @@ def class_variance(
     ends = [(value, value) for value in values]
     if draws and math.isfinite(sum(values)):
         statistics = _draw_means(h, y, moments, draws=draws, seed=seed, block_rows=block_rows)
-        kept = statistics[statistics.isfinite().all(dim=1)].T
-        ends = [centred_interval(v, c, within=(0.0, math.inf)) for v, c in zip(values, kept, strict=True)]
+        ends = [positive_interval(v, column) for v, column in zip(values, statistics.T, strict=True)]
     found = [Estimate(value=v, low=low, high=high) for v, (low, high) in zip(values, ends, strict=True)]
     return ClassVariance(
         classes=moments.classes,
@@ -280,7 +280,7 @@ def _draw_means(h: Tensor, y: Tensor, moments: _Moments, *, draws: int, seed: in
     columns = torch.cat([mean_view(h, block_rows=block_rows).to(torch.float64), squares], dim=1)
     dim, statistics = h.shape[2], []
     centred = moments.centres - moments.centres.mean(dim=0)
-    for means, mass in class_draws(columns, codes, draws=draws, seed=seed, key="class_variance"):
+    for means in class_draws(columns, codes, draws=draws, seed=seed, key="class_variance"):
         centres, second, along = means[:, :, :dim], means[:, :, dim], means[:, :, dim + 1 :]
         shift = centres - moments.centres
         square = torch.cdist(centres, centres).square()
@@ -288,9 +288,8 @@ def _draw_means(h: Tensor, y: Tensor, moments: _Moments, *, draws: int, seed: in
         off_centre = shift @ centred.T
         off_centre = off_centre - off_centre.diagonal(dim1=1, dim2=2)[:, :, None]
         spread = (along - off_centre.square()).clamp_min(0) * (square / moments.square_distance)
-        pairs = (mass > 0)[:, :, None] & (mass > 0)[:, None, :] & _off_diagonal(square)
-        both = [v.where(pairs, 0).sum(dim=(1, 2)) for v in _normalised(square, variance, spread)]
-        statistics.append(torch.stack(both, dim=1) / pairs.sum(dim=(1, 2))[:, None])
+        both = [v.sum(dim=(1, 2)) for v in _normalised(square, variance, spread)]
+        statistics.append(torch.stack(both, dim=1) / (square.shape[1] * (square.shape[1] - 1)))
     return torch.cat(statistics)
 
 
