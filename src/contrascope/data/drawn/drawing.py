@@ -9,6 +9,9 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from contrascope.data.settings import DataSettings
+from contrascope.data.splits import pick_splits
+
 BACKDROPS = ("gradient", "stripes", "checks", "rings")
 """Background kinds; with `background=0` each is one flat colour."""
 
@@ -53,6 +56,20 @@ def draw_common(
         "background_frequency": _scaled(table[:, 16], Range(1, 4)),
         "background_phase": _scaled(table[:, 17], Range(0, 2 * math.pi)),
     }
+
+
+def factors_of_splits(
+    draw: Callable[..., dict[str, Tensor]], settings: DataSettings, *, name: str
+) -> dict[str, Tensor]:
+    """The factors of the split that is asked for; `all` is train followed by test.
+
+    `draw` takes a split, and count, seed and background by name.
+    """
+    parts = [
+        draw(split, count=settings.count, seed=settings.seed, background=settings.background)
+        for split in pick_splits(settings.split, ["train", "test"], name=name)
+    ]
+    return {factor: torch.cat([part[factor] for part in parts]) for factor in parts[0]}
 
 
 def _scaled(unit: Tensor, to: Range) -> Tensor:

@@ -8,11 +8,17 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from contrascope.data.drawn.digits import DIGIT_NAMES, digit_scans
-from contrascope.data.drawn.drawing import Range, draw_common, in_chunks, object_coordinates, paint
+from contrascope.data.drawn.drawing import (
+    Range,
+    draw_common,
+    factors_of_splits,
+    in_chunks,
+    object_coordinates,
+    paint,
+)
 from contrascope.data.imageset import InMemoryImages
 from contrascope.data.labels import with_columns
 from contrascope.data.settings import DataSettings
-from contrascope.data.splits import pick_splits
 
 SIZE, TILT = Range(0.4, 0.8), Range(-30, 30)
 SCENES_PER_SCAN = 8
@@ -57,11 +63,7 @@ def _cover(
 def open_scenes(settings: DataSettings, cache_dir: Path | None = None) -> InMemoryImages:
     """Scenes of 32 px (or `size`) with the digit as class; `all` is train followed by test."""
     del cache_dir
-    parts = [
-        scene_factors(split, count=settings.count, seed=settings.seed, background=settings.background)
-        for split in pick_splits(settings.split, ["train", "test"], name="scenes")
-    ]
-    factors = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    factors = factors_of_splits(scene_factors, settings, name="scenes")
     made = InMemoryImages(
         images=draw_scenes(factors, settings.size or DEFAULT_SIDE),
         labels={"digit": digit_scans("all").digits[factors["scan"]]},

@@ -8,11 +8,17 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from contrascope.data.drawn.drawing import Range, draw_common, in_chunks, object_coordinates, paint
+from contrascope.data.drawn.drawing import (
+    Range,
+    draw_common,
+    factors_of_splits,
+    in_chunks,
+    object_coordinates,
+    paint,
+)
 from contrascope.data.imageset import InMemoryImages
 from contrascope.data.labels import with_columns
 from contrascope.data.settings import DataSettings
-from contrascope.data.splits import pick_splits
 
 SHAPES = ("cross", "disc", "half_disc", "pentagon", "ring", "square", "star", "triangle")
 SIZE, TILT = Range(0.4, 0.8), Range(0, 360)
@@ -95,11 +101,7 @@ def _star(radius: Tensor, angle: Tensor, inner: float = 0.4) -> Tensor:
 def open_shapes(settings: DataSettings, cache_dir: Path | None = None) -> InMemoryImages:
     """Shapes of 32 px (or `size`); `all` is train followed by test."""
     del cache_dir
-    parts = [
-        shape_factors(split, count=settings.count, seed=settings.seed, background=settings.background)
-        for split in pick_splits(settings.split, ["train", "test"], name="shapes")
-    ]
-    factors = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    factors = factors_of_splits(shape_factors, settings, name="shapes")
     made = InMemoryImages(
         images=draw_shapes(factors, settings.size or DEFAULT_SIDE),
         labels={"shape": factors["shape"]},
