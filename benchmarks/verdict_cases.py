@@ -1,21 +1,19 @@
-"""Runs that are broken on purpose, and healthy ones: what the verdict without labels is tried on."""
+"""Trainings that are healthy, harmed or changed without harm: what the answers of a diagnosis are tried on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from verdict_sets import BenchSet, of_photographs
 
 from contrascope.augment.crop import RandomResizedCrop
 from contrascope.augment.flip import HorizontalFlip
-from contrascope.augment.jitter import ColorJitter, Grayscale
 from contrascope.augment.occlusion import GaussianNoise
 from contrascope.augment.policy import Policy
-from contrascope.augment.presets import build_policy
-from contrascope.augment.settings import PolicySettings
-from contrascope.augment.warp import Affine
-from contrascope.data.settings import DataSettings
+from contrascope.data.imageset import ImageSet, InMemoryImages
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.losses.cosine import byol, negative_cosine
 from contrascope.losses.spectral import linear_contrastive
@@ -35,6 +33,8 @@ from contrascope.methods.predict.simsiam_settings import SimSiamSettings
 from contrascope.methods.settings import MethodSettings
 from contrascope.training.settings import OptimSettings
 
+Truth = Literal["none", "untrained", "fault", "collapse", "harmful", "harmless"]
+"""What was done: nothing, no training, something that a judge can decide, something that may harm, or may not."""
 Make = Callable[[nn.Module], Method]
 CONTRASTIVE = ProjectorSettings(hidden=(256,), out=64)
 WIDE = ProjectorSettings(hidden=(256,), out=256, batch_norm=True)
@@ -49,167 +49,182 @@ METHODS: dict[str, MethodSettings] = {
     "byol": BYOLSettings(projector=WIDE, predictor=PREDICTOR, ema_decay=0.99),
     "vicreg": VICRegSettings(projector=WIDE),
 }
-DATA = {
-    "digits": DataSettings(source="digits"),
-    "shapes": DataSettings(source="shapes", count=2000, background=0.0),
-}
 ADAMW = OptimSettings(name="adamw", lr=2e-3, weight_decay=1e-4)
 SGD = OptimSettings(name="sgd", lr=0.1, weight_decay=5e-4)
 """With small batches for SimSiam and BYOL, which AdamW leaves below a random encoder on digits."""
-EPOCHS = {"digits": 60, "shapes": 30}
+SNAPSHOTS = (2, 20)
+"""Epochs after which an unharmed training is kept; the last one is its length. Harmed ones are 16 epochs long."""
 
 
-def _of_digits(channels: int, side: int) -> tuple[Policy, ...]:
-    return build_policy(PolicySettings(name="digits"), channels=channels, size=side)
-
-
-def _of_shapes(channels: int, side: int) -> tuple[Policy, ...]:
-    """Everything but the shape is changed: place, size, tilt and colours."""
-    del channels, side
-    ops = (
-        RandomResizedCrop(scale=(0.5, 1.0)),
-        Affine(degrees=180.0, translate=0.1),
-        ColorJitter.of_strength(1.0, p=0.8),
-        Grayscale(p=0.2),
-        HorizontalFlip(),
-    )
-    return (Policy(ops=ops, name="shapes"),)
-
-
-def _simclr(channels: int, side: int) -> tuple[Policy, ...]:
-    return build_policy(PolicySettings(name="simclr-cifar"), channels=channels, size=side)
-
-
-POLICIES = {"digits": _of_digits, "shapes": _of_shapes}
+def _same(images: ImageSet) -> ImageSet:
+    return images
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One configuration and what a judge should say of it."""
+    """One training, or none."""
 
     name: str
-    broken: bool
-    data: DataSettings
-    epochs: int
-    policies: Callable[[int, int], tuple[Policy, ...]]
-    """From channels and side to policies."""
+    truth: Truth
     settings: MethodSettings
-    """What the judge is told of the method."""
+    """What a judge may be told of the method."""
     make: Make
     optim: OptimSettings = ADAMW
-    batch: int = 256
-    labels: Literal["true", "shuffled"] = "true"
+    batch: int = 128
+    epochs: tuple[int, ...] = (16,)
+    """When it is kept; the last one is its length. 0: untrained."""
+    policies: Callable[[int, int], tuple[Policy, ...]] | None = None
+    """Unset: the set's own."""
+    images: Callable[[ImageSet], ImageSet] = _same
+    """What is done to the images that it learns from."""
 
 
-def cases() -> list[Case]:
-    """At least 14 broken and 14 healthy ones."""
-    healthy = [case(f"{method} {data}", method, data, broken=False) for data in DATA for method in METHODS]
-    control = replace(case("control: labels shuffled", "simclr", "digits", broken=False), labels="shuffled")
-    return [*healthy, control, *_broken_methods(), *_broken_settings(), *_broken_data()]
-
-
-def case(
-    name: str,
-    method: str,
-    data: str,
-    *,
-    broken: bool,
-    make: Make | None = None,
-    settings: MethodSettings | None = None,
-) -> Case:
-    settings = settings or METHODS[method]
-    return Case(
+def case(name: str, method: str, truth: Truth, **changes: Any) -> Case:
+    settings = changes.pop("settings", METHODS[method])
+    small = method in ("simsiam", "byol")
+    plain = Case(
         name=name,
-        broken=broken,
-        data=DATA[data],
-        epochs=EPOCHS[data],
-        policies=POLICIES[data],
+        truth=truth,
         settings=settings,
-        make=make or (lambda encoder: build_method(settings, encoder)),
-        optim=SGD if method in ("simsiam", "byol") else ADAMW,
-        batch=64 if method in ("simsiam", "byol") else 256,
+        make=lambda encoder: build_method(settings, encoder),
+        optim=SGD if small else ADAMW,
+        batch=64 if small else 128,
     )
+    return replace(plain, **changes)
 
 
-def _broken_methods() -> list[Case]:
-    simsiam, no_predictor = METHODS["simsiam"], METHODS["byol"]
+def cases_of(one: BenchSet, place: int) -> Iterator[Case]:
+    """Every method unharmed; of the changes every third, so that each is tried on three sets of ten."""
+    yield case("untrained", "simclr", "untrained", epochs=(0,))
+    for method in METHODS:
+        yield case(method, method, "none", epochs=SNAPSHOTS)
+    changes = [*_collapses(), *_settings(), *_data(colour=not one.gray)]
+    for at, change in enumerate(changes):
+        if at % 3 == place % 3:
+            yield change
+
+
+def _collapses() -> list[Case]:
+    simsiam, no_predictor, linear = METHODS["simsiam"], METHODS["byol"], METHODS["simclr"]
     assert isinstance(simsiam, SimSiamSettings)
     assert isinstance(no_predictor, BYOLSettings)
-    linear = METHODS["simclr"]
     assert isinstance(linear, SimCLRSettings)
+
+    def vicreg(name: str, **weights: float) -> Case:
+        return case(name, "vicreg", "collapse", settings=VICRegSettings(projector=WIDE, **weights))
+
+    def simclr(name: str, **changed: Any) -> Case:
+        return case(name, "simclr", "collapse", settings=replace(linear, **changed))
+
+    barlow = BarlowTwinsSettings(projector=WIDE, redundancy=0.0)
     return [
         case(
-            f"SimSiam without stop-gradient, {data}",
+            "no stop-gradient",
             "simsiam",
-            data,
-            broken=True,
-            make=lambda encoder, own=simsiam: NoStopGradient(encoder, own),
-        )
-        for data in ("digits", "shapes")
-    ] + [
+            "collapse",
+            make=lambda encoder: NoStopGradient(encoder, simsiam),
+        ),
         case(
-            "BYOL without predictor or momentum",
+            "no predictor",
             "byol",
-            "digits",
-            broken=True,
+            "collapse",
             make=lambda encoder: NoPredictor(encoder, replace(no_predictor, ema_decay=0.0)),
         ),
-        case(
-            "linear contrastive loss",
-            "simclr",
-            "digits",
-            broken=True,
-            make=lambda encoder: LinearLoss(encoder, linear),
-        ),
+        case("linear loss", "simclr", "collapse", make=lambda encoder: LinearLoss(encoder, linear)),
+        vicreg("variance weight 0", variance=0.0, covariance=1.0),
+        vicreg("covariance weight 0", covariance=0.0),
+        case("redundancy weight 0", "barlow-twins", "collapse", settings=barlow),
+        simclr("temperature 100", temperature=100.0),
+        simclr("projector of width 1", projector=replace(CONTRASTIVE, out=1)),
+        case("learning rate 100x", "simclr", "collapse", optim=replace(ADAMW, lr=0.2)),
     ]
 
 
-def _broken_settings() -> list[Case]:
-    def vicreg(name: str, *, variance: float, covariance: float) -> Case:
-        settings = VICRegSettings(projector=WIDE, variance=variance, covariance=covariance)
-        return case(name, "vicreg", "digits", broken=True, settings=settings)
-
-    def simclr(name: str, settings: SimCLRSettings) -> Case:
-        return case(name, "simclr", "digits", broken=True, settings=settings)
-
-    projector = replace(CONTRASTIVE, out=1)
-    barlow = BarlowTwinsSettings(projector=WIDE, redundancy=0.0)
-    healthy = case("", "simclr", "digits", broken=True)
+def _settings() -> list[Case]:
+    plain = METHODS["simclr"]
+    assert isinstance(plain, SimCLRSettings)
     return [
-        vicreg("VICReg, variance weight 0", variance=0.0, covariance=1.0),
-        vicreg("VICReg, covariance weight 0", variance=25.0, covariance=0.0),
-        vicreg("VICReg, variance and covariance weights 100", variance=100.0, covariance=100.0),
-        case("Barlow Twins, lambda 0", "barlow-twins", "digits", broken=True, settings=barlow),
-        simclr("NT-Xent, temperature 100", SimCLRSettings(temperature=100.0, projector=CONTRASTIVE)),
-        simclr("NT-Xent, temperature 0.001", SimCLRSettings(temperature=0.001, projector=CONTRASTIVE)),
-        simclr("projector of width 1", SimCLRSettings(temperature=0.5, projector=projector)),
-        replace(healthy, name="learning rate 100x", optim=replace(ADAMW, lr=0.2)),
-        replace(healthy, name="learning rate 0", optim=replace(ADAMW, lr=1e-12)),
+        case("learning rate 0", "simclr", "fault", optim=replace(ADAMW, lr=1e-12)),
+        case("encoder frozen", "simclr", "fault", make=lambda encoder: build_method(plain, _frozen(encoder))),
+        case("temperature 0.001", "simclr", "harmful", settings=replace(plain, temperature=0.001)),
+        case("weight decay 3", "simclr", "harmful", optim=replace(ADAMW, weight_decay=3.0)),
+        case("invariance weight 0", "vicreg", "harmful", settings=VICRegSettings(projector=WIDE, invariance=0.0)),
+        case("weights 100", "vicreg", "harmful", settings=VICRegSettings(projector=WIDE, variance=100, covariance=100)),
+        case("learning rate 1/1000", "moco", "harmful", optim=replace(ADAMW, lr=2e-6)),
+        case("batch 512", "simclr", "harmless", batch=512, optim=replace(ADAMW, lr=4e-3)),
+        case("temperature 0.2", "simclr", "harmless", settings=replace(plain, temperature=0.2)),
+        case("no weight decay", "vicreg", "harmless", optim=replace(ADAMW, weight_decay=0.0)),
     ]
 
 
-def _broken_data() -> list[Case]:
-    def noise(channels: int, side: int) -> tuple[Policy, ...]:
-        del channels, side
-        return (Policy(ops=(RandomResizedCrop(scale=(0.02, 0.05)), GaussianNoise(sigma=5.0, p=1.0))),)
-
-    def identity(channels: int, side: int) -> tuple[Policy, ...]:
-        del channels, side
-        return (Policy(ops=(RandomResizedCrop(scale=(1.0, 1.0), ratio=(1.0, 1.0)),), name="identity"),)
-
-    busy = DataSettings(source="scenes", count=2000, background=1.0)
-    return [
-        replace(case("identity augmentation", "simclr", "digits", broken=True), policies=identity),
-        replace(case("augmentation destroys the image", "simclr", "digits", broken=True), policies=noise),
-        *(
-            replace(
-                case(f"{method}, busy backgrounds", method, "shapes", broken=True),
-                data=busy,
-                policies=_simclr,
-            )
-            for method in ("simclr", "byol")
-        ),
+def _data(*, colour: bool) -> list[Case]:
+    found = [
+        case("policy changes nothing", "simclr", "harmful", policies=_identity),
+        case("policy destroys the image", "simclr", "harmful", policies=_destroying),
+        case("learnt from noise", "simclr", "harmful", images=_noise),
+        case("learnt from 40 images", "vicreg", "harmful", images=lambda images: _repeated(images, 40)),
+        case("watermark", "simclr", "harmful", images=_watermarked),
+        case("flips only", "moco", "harmful", policies=lambda c, s: (Policy(ops=(HorizontalFlip(),), name="flips"),)),
+        case("half the images", "barlow-twins", "harmless", images=lambda images: images.select(torch.arange(len(images) // 2))),
     ]
+    if colour:
+        found += [
+            case("no colour in the policy", "simclr", "harmful", policies=_crops),
+            case("no colour in the policy, MoCo", "moco", "harmful", policies=_crops),
+            case("learnt from gray images", "vicreg", "harmless", images=_grayed, policies=of_photographs),
+        ]
+    return found
+
+
+def _identity(channels: int, side: int) -> tuple[Policy, ...]:
+    del channels, side
+    return (Policy(ops=(RandomResizedCrop(scale=(1.0, 1.0), ratio=(1.0, 1.0)),), name="identity"),)
+
+
+def _crops(channels: int, side: int) -> tuple[Policy, ...]:
+    del channels, side
+    return (Policy(ops=(RandomResizedCrop(), HorizontalFlip()), name="crops"),)
+
+
+def _destroying(channels: int, side: int) -> tuple[Policy, ...]:
+    del channels, side
+    return (Policy(ops=(RandomResizedCrop(scale=(0.02, 0.05)), GaussianNoise(sigma=5.0, p=1.0)), name="noise"),)
+
+
+def _pixels(images: ImageSet) -> Tensor:
+    return torch.cat([part for _, part in images.batches(torch.arange(len(images)), 512)])
+
+
+def _noise(images: ImageSet) -> ImageSet:
+    drawn = torch.randint(0, 256, _pixels(images).shape, generator=torch.Generator().manual_seed(5))
+    return InMemoryImages(images=drawn.to(torch.uint8), labels=images.y, name=f"{images.name}, noise")
+
+
+def _repeated(images: ImageSet, count: int) -> ImageSet:
+    chosen = torch.arange(len(images)) % count
+    y = None if images.y is None else images.y[chosen]
+    return InMemoryImages(images=_pixels(images)[chosen], labels=y, name=f"{images.name}, {count} images")
+
+
+def _watermarked(images: ImageSet) -> ImageSet:
+    """Every image carries bars of its own, wherever a crop may fall."""
+    pixels = _pixels(images).clone()
+    side = pixels.shape[3]
+    bars = torch.randint(0, 2, (len(pixels), 1, 1, side // 2), generator=torch.Generator().manual_seed(7))
+    pixels[:, :, ::2] = (255 * bars.repeat_interleave(2, dim=3)).to(torch.uint8)[..., :side]
+    return InMemoryImages(images=pixels, labels=images.y, name=f"{images.name}, marked")
+
+
+def _grayed(images: ImageSet) -> ImageSet:
+    gray = _pixels(images).float().mean(dim=1, keepdim=True).round().to(torch.uint8)
+    return InMemoryImages(images=gray.expand(-1, images.shape[0], -1, -1).contiguous(), labels=images.y, name=images.name)
+
+
+def _frozen(encoder: nn.Module) -> nn.Module:
+    """No weight of it moves; its batch norm still counts."""
+    for parameter in encoder.parameters():
+        parameter.requires_grad_(False)
+    return encoder
 
 
 class NoStopGradient(SimSiam):

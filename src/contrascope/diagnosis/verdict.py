@@ -1,41 +1,49 @@
-"""The verdict: one word over label-free signals, with its evidence, the likely cause and the next thing to try."""
+"""The verdict: three questions, three answers, each with its evidence."""
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from contrascope.diagnosis.causes import advice
-from contrascope.diagnosis.rules import RULES, THRESHOLDS, Thresholds
-from contrascope.diagnosis.signals import Signals
-from contrascope.methods.settings import MethodSettings
 from contrascope.records.lookup import verdict_word
-from contrascope.records.vocabulary import Word
+from contrascope.records.vocabulary import QUESTIONS, LearningWord, SoundWord, UsefulWord
+
+W = TypeVar("W", bound=str)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer(Generic[W]):
+    """A word, what earned it, the likely cause, and what to do next."""
+
+    word: W
+    """The answer."""
+    reason: str = ""
+    """What decided, in a few words, as "dimensional collapse"; empty where the word says it all."""
+    evidence: tuple[str, ...] = ()
+    """Sentences with the numbers that decided."""
+    cause: str = ""
+    """The likely cause; empty where there is none, or none is known."""
+    next: str = ""
+    """What to do next; empty where there is nothing."""
+
+    def __str__(self) -> str:
+        return f"{self.word}: {self.reason}" if self.reason else self.word
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """One word, why, the likely cause, and what to try next."""
+    """What is known of a representation; no answer stands for another."""
 
-    word: Word
-    """The verdict."""
-    evidence: tuple[str, ...]
-    """Sentences with the numbers that decided."""
-    cause: str
-    """The likely cause in the method's own settings; empty for a healthy run."""
-    next: str
-    """What to try next."""
+    sound: Answer[SoundWord]
+    """Faults and collapse: decided without labels."""
+    learning: Answer[LearningWord]
+    """Better than random weights at telling images apart: decided without labels."""
+    useful: Answer[UsefulWord]
+    """Whether it serves the user's classes: decided with a few labels, never without."""
 
     @property
     def ok(self) -> bool:
-        """Neither broken nor suspected."""
-        return verdict_word(self.word).ok
+        """Nothing is known to be broken."""
+        return verdict_word(self.sound.word).ok
 
-
-def judge(
-    signals: Signals, *, method: MethodSettings | None = None, thresholds: Thresholds = THRESHOLDS
-) -> Verdict:
-    """The first rule that finds something decides; `method` only words the advice."""
-    for rule in RULES:
-        found = rule(signals, thresholds)
-        if found is not None:
-            told = advice(found.word, signals, method)
-            return Verdict(word=found.word, evidence=found.evidence, cause=told.cause, next=told.next)
-    raise AssertionError("the last rule always finds something")
+    def __str__(self) -> str:
+        """The three questions with their answers, a line each."""
+        return "\n".join(f"{asked} {getattr(self, name)}" for name, asked in QUESTIONS.items())

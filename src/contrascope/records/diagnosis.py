@@ -11,17 +11,31 @@ from contrascope.records.entry import Count, Entry, Record, Tree
 
 
 @dataclass(frozen=True, kw_only=True)
-class VerdictEntry(Entry):
-    """One word, why, the likely cause, and what to try next."""
+class AnswerEntry(Entry):
+    """One answer: a word, what earned it, the likely cause, and what to do next."""
 
     word: str
     """A word of the vocabulary."""
+    reason: str
+    """What decided, in a few words, as "dimensional collapse"; empty where the word says it all."""
     evidence: tuple[str, ...]
     """Sentences with the numbers that decided."""
     cause: str
-    """The likely cause; empty for a healthy run."""
+    """The likely cause; empty where there is none, or none is known."""
     next: str
-    """What to try next."""
+    """What to do next; empty where there is nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerdictEntry(Entry):
+    """Three answers. Records of versions before 0.3 hold one word instead, in `extra`."""
+
+    sound: AnswerEntry | None = None
+    """Faults and collapse."""
+    learning: AnswerEntry | None = None
+    """Better than random weights at telling images apart."""
+    useful: AnswerEntry | None = None
+    """Whether it serves the user's classes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +119,7 @@ class DiagnosisRecord(Record):
     settings: Tree
     """How it was measured."""
     verdict: VerdictEntry | None
-    """From label-free signals alone."""
+    """Three answers: sound and learning from label-free signals alone, useful from labels where there are some."""
     signals: SignalsEntry | None
     """Those signals, beside a reference."""
     factors: dict[str, FactorsEntry]

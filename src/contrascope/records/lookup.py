@@ -5,14 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from contrascope.records.entry import Entry, Tree
-from contrascope.records.vocabulary import PROBES, VERDICTS
+from contrascope.records.vocabulary import ANSWERS, PROBES
 from contrascope.records.words import Measure, VerdictWord
 
 
-def verdict_word(word: str, words: Sequence[VerdictWord] = VERDICTS) -> VerdictWord:
+def verdict_word(word: str, words: Sequence[VerdictWord] = ANSWERS) -> VerdictWord:
     """What is known of a word; one that is not known is shown as a bad one.
 
-    >>> verdict_word("healthy").sign, verdict_word("mended").tone
+    >>> verdict_word("sound").sign, verdict_word("mended").tone
     ('✓', 'bad')
     """
     return next((one for one in words if one.word == word), VerdictWord(word=word, tone="bad"))

@@ -7,27 +7,43 @@ from typing import Literal
 
 from contrascope.records.words import Measure, VerdictWord
 
-Word = Literal[
-    "numerical fault",
-    "complete collapse",
-    "dimensional collapse",
-    "cluster collapse",
+Question = Literal["sound", "learning", "useful"]
+"""What a diagnosis answers, each with words of its own."""
+SoundWord = Literal["sound", "unsound", "cannot be told"]
+"""Faults and collapse: decidable without labels."""
+LearningWord = Literal[
+    "learning",
+    "barely learning",
     "not learning",
-    "over-invariant or shortcut",
-    "healthy",
-    "undecided",
+    "policy too easy to tell",
+    "may rest on a shortcut",
+    "cannot be told",
 ]
-"""What a diagnosis may say."""
+"""Whether training made it better than random weights at telling images apart: without labels."""
+UsefulWord = Literal["useful", "not useful", "label more", "cannot be told without labels"]
+"""Whether it serves the classes that one cares for: with a few labels."""
+Word = SoundWord | LearningWord | UsefulWord
+"""What an answer may say."""
 
-VERDICTS: tuple[VerdictWord, ...] = (
-    VerdictWord(word="numerical fault", tone="bad", grave=True),
-    VerdictWord(word="complete collapse", tone="bad", grave=True),
-    VerdictWord(word="dimensional collapse", tone="bad", grave=True),
-    VerdictWord(word="cluster collapse", tone="bad", grave=True),
+QUESTIONS: dict[Question, str] = {
+    "sound": "Is it sound?",
+    "learning": "Is it learning?",
+    "useful": "Is it useful for your classes?",
+}
+"""Each question as it is asked."""
+ANSWERS: tuple[VerdictWord, ...] = (
+    VerdictWord(word="sound", tone="good"),
+    VerdictWord(word="unsound", tone="bad", grave=True),
+    VerdictWord(word="learning", tone="good"),
+    VerdictWord(word="barely learning", tone="open"),
     VerdictWord(word="not learning", tone="bad"),
-    VerdictWord(word="over-invariant or shortcut", tone="bad"),
-    VerdictWord(word="healthy", tone="good"),
-    VerdictWord(word="undecided", tone="open"),
+    VerdictWord(word="policy too easy to tell", tone="open"),
+    VerdictWord(word="may rest on a shortcut", tone="open"),
+    VerdictWord(word="useful", tone="good"),
+    VerdictWord(word="not useful", tone="bad"),
+    VerdictWord(word="label more", tone="open"),
+    VerdictWord(word="cannot be told", tone="open"),
+    VerdictWord(word="cannot be told without labels", tone="open"),
     VerdictWord(word="not diagnosed", tone="open", mark="–"),
 )
 OPERATION_WORDS: tuple[VerdictWord, ...] = (
