@@ -146,7 +146,9 @@ def _by_place(encoder: nn.Module, images: Tensor) -> nn.Module:
 
 def _of_batch(encoder: nn.Module, images: Tensor) -> nn.Module:
     """Rows are standardised by those that happen to be in the batch."""
-    return After(encoder, lambda rows: (rows - rows.mean(0)) / (rows.std(0) + 1e-6) if len(rows) > 1 else rows)
+    return After(
+        encoder, lambda rows: (rows - rows.mean(0)) / (rows.std(0) + 1e-6) if len(rows) > 1 else rows
+    )
 
 
 def _rotated(encoder: nn.Module, images: Tensor) -> nn.Module:
@@ -170,7 +172,12 @@ FAULTS: tuple[Fault, ...] = (
     Fault(name="never loaded", truth="fault", change=_redrawn(slice(None))),
     Fault(name="last third never loaded", truth="fault", change=_redrawn(slice(4, 6))),
     Fault(name="first layer never loaded", truth="fault", change=_redrawn(slice(0, 1))),
-    Fault(name="channels reversed", truth="fault", change=lambda e, _: Before(e, lambda x: x.flip(1)), colour=True),
+    Fault(
+        name="channels reversed",
+        truth="fault",
+        change=lambda e, _: Before(e, lambda x: x.flip(1)),
+        colour=True,
+    ),
     Fault(name="range 0 to 255", truth="fault", change=lambda e, _: Before(e, lambda x: 255 * x)),
     Fault(name="normalised twice", truth="fault", change=lambda e, _: Before(e, lambda x: (x - 0.45) / 0.25)),
     Fault(name="divided by 255 twice", truth="fault", change=lambda e, _: Before(e, lambda x: x / 255)),

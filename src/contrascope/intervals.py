@@ -196,7 +196,26 @@ def grouped_estimate(
         return Estimate(value=value, low=value, high=value)
     place = torch.randperm(n, generator=generator(0, "groups")) % groups
     without = torch.tensor([statistic((place != g).nonzero().flatten()) for g in range(groups)]).double()
-    error = math.sqrt((groups - 1) * without.var(correction=0).item())
+    return grouped_interval(value, without, within=within)
+
+
+def grouped_interval(
+    value: float | Float[Tensor, ""],
+    without: Float[Tensor, " groups"],
+    *,
+    within: tuple[float, float] = (-math.inf, math.inf),
+) -> Estimate:
+    """The grouped jackknife's 95 % interval of a statistic, from its values without each group of images.
+
+    Student's t with as many degrees of freedom as there are groups less one; a point with fewer than two.
+
+    >>> grouped_interval(1.0, torch.ones(4))
+    Estimate(value=1.0, low=1.0, high=1.0)
+    """
+    value, groups = float(value), len(without)
+    if groups < 2:
+        return Estimate(value=value, low=value, high=value)
+    error = math.sqrt((groups - 1) * without.double().var(correction=0).item())
     half = stdtrit(groups - 1, 0.975).item() * error
     return Estimate(value=value, low=max(within[0], value - half), high=min(within[1], value + half))
 
