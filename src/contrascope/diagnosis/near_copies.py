@@ -8,12 +8,12 @@ from contrascope.types import FloatImages
 
 SIDE = 8
 """Side of the small pictures that are compared, px."""
-SAME = 1e-3
+SAME = 5e-3
 """Largest mean squared difference of two small pictures, over their mean variance, that are called copies."""
 
 
 def near_copies(images: FloatImages, *, chunk_rows: int = 512) -> Bool[Tensor, " batch"]:
-    """Whether another image is a copy: equal but for a thousandth of the images' variance.
+    """Whether another image is a copy: equal but for 0.5 % of the variance.
 
     Compared as pictures of 8 px, so that re-compression does not hide a copy; blank images are copies of each other.
 
