@@ -101,8 +101,8 @@ def read(folder: Path) -> list[Judged]:
 def _base(one: Judged, every: Sequence[Judged]) -> float | None:
     """Gain of the encoder before a change, or of the last unharmed one by the same method on the same images."""
     before = one.name.rpartition("/")[0] if one.name.count("/") > 1 else f"{one.of}/{one.method}@"
-    same = [other.gain for other in every if other.truth == "none" and other.name.startswith(before)]
-    return same[-1] if same else None
+    same = [other for other in every if other.truth == "none" and other.name.startswith(before)]
+    return max(same, key=lambda other: int(other.name.rpartition("@")[2])).gain if same else None
 
 
 Answers = tuple[Answer[Any], Answer[Any]]
