@@ -162,22 +162,20 @@ def beyond_noise(one: Judged) -> bool:
 SOUND_GRID: dict[str, tuple[float, ...]] = {
     "misfit": (0.08, 0.15, 0.3),
     "batch_norm_gap": (0.2, 0.3, 0.5),
-    "better_input": (0.3, 0.5, 0.7),
-    "input_misfit": (0.02, 0.05, 0.1),
+    "better_input": (0.15, 0.25, 0.4),
+    "input_misfit": (0.005, 0.01, 0.02),
     "dead_units": (0.3, 0.5, 0.7),
     "distinct": (0.3, 0.5, 0.7),
     "batch": (0.05, 0.1, 0.2),
     "spread": (1e-4, 1e-3, 1e-2),
-    "directions": (0.45, 0.5, 0.55, 0.6),
-    "rank": (1.8, 2.5, 3.5),
-    "projector_rank": (2.0, 3.0, 4.0),
-    "rank_share": (0.4, 0.6, 0.8),
+    "directions": (0.4, 0.45, 0.5, 0.55),
+    "projector_directions": (0.3, 0.36, 0.42),
     "modes": (0.97, 0.99, 0.995),
 }
 LEARNING_GRID: dict[str, tuple[float, ...]] = {
-    "own": (0.25, 0.5, 1.0),
+    "own": (0.1, 0.25, 0.5),
     "standard": (0.0, 0.1, 0.2, 0.4),
-    "easy": (0.8, 0.9, 0.95),
+    "easy": (0.7, 0.8, 0.9),
     "bait": (0.4, 0.5, 0.6, 0.7),
 }
 """What every cut may be; the one in use is the middle or near it, and stays where another is no better."""

@@ -19,11 +19,11 @@ HARD = ("crop and colour", "crop")
 class LearningCuts:
     """Where the answer cuts; `benchmarks/verdict.py` tries them with each data set and each kind of fault left out."""
 
-    own: float = 0.5
+    own: float = 0.25
     """Log odds over the twin's, under the own views, ..."""
     standard: float = 0.1
     """... and under the hard standard views, from which a gain is called learning and not barely learning."""
-    easy: float = 0.9
+    easy: float = 0.8
     """Recall of the random twin above which the own policy tells nothing."""
     bait: float = 0.5
     """Share of views that lie nearer to their own shuffled pixels, above which colours alone may be what is told apart."""

@@ -22,20 +22,20 @@ class SoundCuts:
     """Largest misfit of batch norm's stored statistics, nats a channel, ..."""
     batch_norm_gap: float = 0.3
     """... and mean squared distance, of 4, between features by stored and by batch statistics."""
-    better_input: float = 0.5
+    better_input: float = 0.25
     """Another input is named where its misfit is less than this share of the given one's, ..."""
-    input_misfit: float = 0.05
+    input_misfit: float = 0.01
     """... and the given one's is above this, in nats."""
     batch: float = 0.1
     """Largest move of a row with its batch, over the distance of rows."""
     spread: float = 1e-3
     """Smallest variance of unit rows; the reference's tenth, where that is less."""
-    directions: float = 0.55
-    """Smallest centred RankMe of the encoder, as a share of the reference's."""
+    directions: float = 0.45
+    """Smallest centred RankMe of the encoder as a share of its twin's, ..."""
+    projector_directions: float = 0.36
+    """... and of the projector, which is there to forget."""
     rank: float = 2.5
-    """Smallest effective rank of the encoder, ..."""
-    projector_rank: float = 3.0
-    """... and of the projector, which is there to forget, ..."""
+    """Smallest effective rank of a layer without a twin, ..."""
     rank_share: float = 0.6
     """... unless it is more than this share of the reference's."""
     modes: float = 0.99
@@ -47,6 +47,8 @@ class SoundCuts:
 
 
 CUTS = SoundCuts()
+NARROWEST = 2
+"""Outputs of a layer that has no direction to lose."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,7 +216,7 @@ def one_direction(signals: Signals, cuts: SoundCuts, known: Known) -> Finding | 
             continue
         beside = "" if reference is None else f"; the reference has {reference.spread:.2g}"
         sentence = f"All rows of the {name} point one way: their variance is {layer.spread:.2g}{beside}"
-        if layer.effective_rank >= cuts.projector_rank:
+        if layer.effective_rank >= cuts.rank:
             return Finding(
                 reason="a constant offset",
                 sentence=f"{sentence}. Without their mean they vary in {layer.effective_rank:.1f} directions.",
@@ -256,27 +258,41 @@ def few_points(signals: Signals, cuts: SoundCuts, known: Known) -> Finding | Non
 
 
 def few_directions(signals: Signals, cuts: SoundCuts, known: Known) -> Finding | None:
-    """A few directions carry all the variance, fewer than at random weights, which may have few themselves."""
+    """A few directions carry what varies: fewer than at random weights, which may have few themselves."""
     for name, layer, reference in _layers(signals):
-        rank, least = layer.effective_rank, cuts.rank if name == "encoder" else cuts.projector_rank
-        fewer = reference is None or rank < cuts.rank_share * reference.effective_rank or layer.dim <= 2
-        beside = "" if reference is None else f" The reference has {reference.effective_rank:.1f}."
-        sentence = (
-            f"{rank:.1f} of {layer.dim} directions carry the variance of the {name} (effective rank; "
-            f"participation ratio {layer.participation_ratio:.1f}).{beside}"
-        )
-        lost = reference is not None and layer.rankme_centred < cuts.directions * reference.rankme_centred
-        if not (rank < least and fewer) and name == "encoder" and lost and signals.learning is not None:
-            assert reference is not None
-            sentence = (
-                f"Of {layer.dim} directions the encoder uses {layer.rankme_centred:.1f} and the reference "
-                f"{reference.rankme_centred:.1f} (RankMe of centred unit rows)."
+        beside_twin = reference is not None and signals.learning is not None and layer.dim > NARROWEST
+        sentence = _lost(name, layer, reference, cuts) if beside_twin else _thin(name, layer, reference, cuts)
+        if sentence:
+            cause = collapse_cause("dimensional collapse", signals, known)
+            return Finding(
+                reason="dimensional collapse", sentence=sentence, cause=cause.cause, next=cause.next
             )
-        elif not (rank < least and fewer):
-            continue
-        cause = collapse_cause("dimensional collapse", signals, known)
-        return Finding(reason="dimensional collapse", sentence=sentence, cause=cause.cause, next=cause.next)
     return None
+
+
+def _lost(name: str, layer: LayerSignals, twin: LayerSignals | None, cuts: SoundCuts) -> str:
+    """Directions that the twin uses and the layer does not."""
+    assert twin is not None
+    least = cuts.directions if name == "encoder" else cuts.projector_directions
+    if layer.rankme_centred >= least * twin.rankme_centred:
+        return ""
+    return (
+        f"Of {layer.dim} directions the {name} uses {layer.rankme_centred:.1f}, at random weights "
+        f"{twin.rankme_centred:.1f} (RankMe of centred unit rows)."
+    )
+
+
+def _thin(name: str, layer: LayerSignals, reference: LayerSignals | None, cuts: SoundCuts) -> str:
+    """Hardly any direction at all, of a layer without a twin or too narrow to lose some."""
+    rank = layer.effective_rank
+    fewer = reference is None or rank < cuts.rank_share * reference.effective_rank
+    if rank >= cuts.rank or not (fewer or layer.dim <= NARROWEST):
+        return ""
+    beside = "" if reference is None else f" The reference has {reference.effective_rank:.1f}."
+    return (
+        f"{rank:.1f} of {layer.dim} directions carry the variance of the {name} (effective rank; "
+        f"participation ratio {layer.participation_ratio:.1f}).{beside}"
+    )
 
 
 def unrelated_views(signals: Signals, cuts: SoundCuts, known: Known) -> Finding | None:
