@@ -1,4 +1,4 @@
-"""Figures of diagnosis.json and evaluation.json: the verdict, accuracy, signals, factors and details."""
+"""Figures of diagnosis.json and evaluation.json: accuracy, signals, factors and details."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,35 +12,18 @@ from contrascope.records.lookup import (
     remarks,
     shown_measures,
     value_at,
-    verdict_word,
 )
 from contrascope.records.vocabulary import DETAILS, FACTORS, LAYERS, SIGNALS, SLOPES
 from contrascope.records.words import Measure
-from contrascope.reports.blocks import Figure, Judgement, Table, axes, interval, label, percent, short
-from contrascope.reports.load import RunRecords, estimate, number
+from contrascope.reports.blocks import Figure, Table, axes, interval, label, percent, short
+from contrascope.reports.gains import gain_sentences
+from contrascope.reports.load import RunRecords, estimate
 
+ACCURACY = (
+    "Bars are accuracies on test images; lines are 95 % intervals over them. What training bought is the distance to "
+    "the random encoder and to raw pixels, not the height."
+)
 Cells = dict[tuple[str, str], tuple[float, float, float] | None]
-
-
-def judgement(run: RunRecords) -> Judgement:
-    """The verdict of the diagnosis, or of the last probe; "not diagnosed" where there is neither."""
-    verdict = run.diagnosis.verdict
-    if verdict is not None and verdict.word:
-        return _judgement(
-            verdict.word, verdict.evidence, verdict.cause, verdict.next, run.diagnosis.data or ""
-        )
-    probed = [row for row in run.probes if isinstance(row.values.get("verdict"), str)]
-    if not probed:
-        return _judgement(
-            "not diagnosed", (), "", "contrascope diagnose RUN gives a verdict, without labels.", ""
-        )
-    last = probed[-1]
-    retrieval = number(last.values.get("h_retrieval"))
-    evidence = (
-        () if retrieval is None else (f"A view finds its image for {100 * retrieval:.1f} % of the images.",)
-    )
-    about = f"from the run's own diagnosis after {short(last.epoch)} epochs"
-    return _judgement(last.values["verdict"], evidence, "", "contrascope diagnose RUN says more.", about)
 
 
 def scores(run: RunRecords) -> list[ScoreEntry]:
@@ -75,8 +58,7 @@ def accuracy(run: RunRecords) -> Figure | Table | None:
     return Figure(
         title="Accuracy of simple classifiers on frozen features",
         alt=_told(table),
-        read="Bars are accuracies on test images; lines are 95 % intervals over them. What training bought is the "
-        f"distance to the random encoder and to raw pixels, not the height. {told}",
+        read=" ".join([ACCURACY, *gain_sentences(rows), told]),
         data=[_bars(of, names, cell, place) for place, of in enumerate(subjects)],
         layout=axes("classifier", "accuracy (%)", barmode="group"),
         table=table,
@@ -195,19 +177,6 @@ def layers_of(run: RunRecords) -> dict[str, Tree]:
 def factors_of(run: RunRecords) -> dict[str, FactorsEntry]:
     """Factors and bounds by layer and labelling."""
     return run.diagnosis.factors
-
-
-def _judgement(word: str, evidence: tuple[str, ...], cause: str, following: str, about: str) -> Judgement:
-    known = verdict_word(word)
-    return Judgement(
-        word=word,
-        mark=known.sign,
-        tone=known.tone,
-        evidence=evidence,
-        cause=cause,
-        next=following,
-        about=about,
-    )
 
 
 def _bars(of: str, names: list[str], cell: Cells, place: int) -> dict[str, Any]:
