@@ -36,9 +36,9 @@ class ShownAnswer:
     """What it was measured on, as a sentence."""
 
     @property
-    def known(self) -> bool:
-        """Whether something was asked and answered."""
-        return self.word != NOT_DIAGNOSED
+    def answered(self) -> bool:
+        """Whether it was asked, and with what it takes to answer."""
+        return self.word not in (NOT_DIAGNOSED, WITHOUT_LABELS)
 
     @property
     def tone(self) -> Tone:

@@ -5,8 +5,6 @@ from typing import Any
 
 from contrascope.records.answers import (
     DIAGNOSE,
-    NOT_DIAGNOSED,
-    WITHOUT_LABELS,
     ShownAnswer,
     row_answers,
     shown_answers,
@@ -20,7 +18,7 @@ from contrascope.reports.load import RunRecords
 
 OF_DIAGNOSIS, OF_MONITOR, OLDER = "diagnosis", "while training", "older version"
 """Where answers come from."""
-LABELS_NEEDED = f"That takes labels: {DIAGNOSE}, where its images have some."
+LABELS_NEEDED = f"That takes a few labels: {DIAGNOSE} says how."
 
 
 def judgement(run: RunRecords) -> Judgement:
@@ -62,10 +60,11 @@ def _judgement(answers: tuple[ShownAnswer, ...], origin: str, about: str, remark
 
 
 def _measured(answer: ShownAnswer, about: str) -> str:
-    if not about or answer.word in (NOT_DIAGNOSED, WITHOUT_LABELS):
+    if not about or not answer.answered:
         return ""
-    labels = "with labels" if answer.question == QUESTIONS["useful"] else "without labels"
-    return f"Measured {labels} on {about}."
+    if answer.question == QUESTIONS["useful"]:
+        return "Measured with the labels that its evidence names."
+    return f"Measured without labels on {about}."
 
 
 def _capital(text: Any) -> str:

@@ -78,7 +78,9 @@ def judged_columns(judged: Sequence[Judgement]) -> dict[str, list[str]]:
     """Columns of a table of runs: sound, learning, useful where that is known of one, and whose answers they are."""
     answers = {name: [one.answers[place] for one in judged] for place, name in enumerate(QUESTIONS)}
     kept = {
-        name: column for name, column in answers.items() if name != "useful" or any(a.known for a in column)
+        name: column
+        for name, column in answers.items()
+        if name != "useful" or any(a.answered for a in column)
     }
     columns = {f"{name}?": [one.said for one in column] for name, column in kept.items()}
     return columns | {"answers from": [one.origin or "–" for one in judged]}
