@@ -131,6 +131,7 @@ def test_the_kept_runs_of_version_0_1_say_that_their_word_is_withdrawn():
 def test_a_damaged_verdict_is_no_answer(make_run, told):
     found = judgement(load(make_run(diagnosis={**diagnosis(), "verdict": told}, metrics=metrics(probes=0))))
     assert said(found) == ["– not diagnosed"] * 3
+    assert found.origin == ""
 
 
 def test_a_damaged_answer_costs_itself_and_not_its_neighbours(make_run):

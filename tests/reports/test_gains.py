@@ -72,7 +72,7 @@ def test_intervals_that_touch_tell_nothing(gap, told):
         [row("trained encoder", "knn", 0.9, low=None), row("raw pixels", "knn", 0.2)],
         [
             row("trained encoder", "knn", 0.9),
-            row("raw pixels", "knn", 0.2, value=None, not_defined="one class"),
+            {**row("raw pixels", "knn", 0.2), "value": None, "not_defined": "one class"},
         ],
         [{"of": "trained encoder"}, {"name": "knn"}, {}],
         [row("trained encoder", "knn", 0.9, low="x"), row("raw pixels", "knn", 0.2)],

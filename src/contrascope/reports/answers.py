@@ -5,6 +5,7 @@ from typing import Any
 
 from contrascope.records.answers import (
     DIAGNOSE,
+    NOT_DIAGNOSED,
     ShownAnswer,
     row_answers,
     shown_answers,
@@ -27,8 +28,9 @@ def judgement(run: RunRecords) -> Judgement:
     The one word of an older version answers none of the three questions; it is named and withdrawn.
     """
     verdict = run.diagnosis.verdict
-    if any(getattr(verdict, name, None) for name in QUESTIONS):
-        return _judgement(shown_answers(verdict), OF_DIAGNOSIS, run.diagnosis.data)
+    answers = shown_answers(verdict)
+    if any(one.word != NOT_DIAGNOSED for one in answers):
+        return _judgement(answers, OF_DIAGNOSIS, run.diagnosis.data)
     old = withdrawn(value_at(verdict, "word"))
     probed = [row for row in run.probes if row_answers(row.values) or withdrawn(row.values.get("verdict"))]
     last = probed[-1] if probed else None
@@ -44,7 +46,7 @@ def _of_monitor(row: MetricsRow, old: str) -> Judgement:
     found = row_answers(row.values)
     answers = [found.get(name, answer) for name, answer in zip(QUESTIONS, shown_answers(None), strict=True)]
     answers[-1] = replace(answers[-1], next=LABELS_NEEDED)
-    about = f"the probe's images while training, after {short(row.epoch)} epochs (step {short(row.step)})"
+    about = f"the probe's images while training, after {short(row.epoch)} epochs (step {row.step})"
     remark = (
         f"While training: the monitor's answers after {short(row.epoch)} epochs, on the probe's images, and no "
         f"diagnosis. That is: {DIAGNOSE}"
