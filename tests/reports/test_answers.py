@@ -82,7 +82,7 @@ def test_the_one_word_of_an_older_diagnosis_is_named_and_withdrawn(make_run):
     found = judgement(run)
     assert said(found) == ["– not diagnosed"] * 3
     assert found.remark == (
-        'An older version said "healthy"; that word is withdrawn. Ask again: contrascope diagnose RUN.'
+        'An older version said "healthy"; that word is withdrawn. Ask again: contrascope diagnose RUN'
     )
     assert not any(one.evidence or one.next for one in found.answers)
     text = render([Path(run.path)])
@@ -222,7 +222,7 @@ def test_a_notebook_shows_three_lines_with_their_sentences_and_whose_they_are(ma
     assert list(lines)[:2] == ["Is it sound? ✓ sound", "Is it learning? ✓ learning"]
     assert lines["Is it learning? ✓ learning"] == ("A view finds its image.", "Next: Evaluate.")
     trained = [line for line, _ in run_summary(load(make_run("b", diagnosis=None))).answers]
-    assert trained[-1].startswith("While training: the monitor's answers")
+    assert trained[-1].startswith("These are the monitor's answers while training")
 
 
 def test_records_of_version_0_1_make_a_whole_page(tmp_path):

@@ -48,17 +48,17 @@ def _of_monitor(row: MetricsRow, old: str) -> Judgement:
     answers[-1] = replace(answers[-1], next=LABELS_NEEDED)
     about = f"the probe's images while training, after {short(row.epoch)} epochs (step {row.step})"
     remark = (
-        f"While training: the monitor's answers after {short(row.epoch)} epochs, on the probe's images, and no "
-        f"diagnosis. That is: {DIAGNOSE}"
+        f"These are the monitor's answers while training, after {short(row.epoch)} epochs, on the probe's images. "
+        f"A diagnosis: {DIAGNOSE}"
     )
     if old:
-        remark = f"{remark}. Of its diagnosis {old}"
+        remark = f"Of its diagnosis {old}. {remark}"
     return _judgement(tuple(answers), OF_MONITOR, about, remark)
 
 
 def _judgement(answers: tuple[ShownAnswer, ...], origin: str, about: str, remark: str = "") -> Judgement:
     told = tuple(replace(one, about=_measured(one, about)) for one in answers)
-    return Judgement(answers=told, origin=origin, about=about, remark=f"{remark}." if remark else "")
+    return Judgement(answers=told, origin=origin, about=about, remark=remark)
 
 
 def _measured(answer: ShownAnswer, about: str) -> str:
