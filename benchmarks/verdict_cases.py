@@ -52,11 +52,11 @@ METHODS: dict[str, MethodSettings] = {
 ADAMW = OptimSettings(name="adamw", lr=2e-3, weight_decay=1e-4)
 SGD = OptimSettings(name="sgd", lr=0.1, weight_decay=5e-4)
 """With small batches for SimSiam and BYOL, which AdamW leaves below a random encoder on digits."""
-SNAPSHOTS = (2, 20)
-"""Epochs after which an unharmed training is kept; the last one is its length. Harmed ones are 16 epochs long."""
+EARLY = 2
+"""Epochs after which an unharmed training is kept too."""
 
 
-def _same(images: ImageSet) -> ImageSet:
+def unchanged(images: ImageSet) -> ImageSet:
     return images
 
 
@@ -65,17 +65,18 @@ class Case:
     """One training, or none."""
 
     name: str
+    method: str
     truth: Truth
     settings: MethodSettings
     """What a judge may be told of the method."""
     make: Make
     optim: OptimSettings = ADAMW
     batch: int = 128
-    epochs: tuple[int, ...] = (16,)
+    epochs: tuple[int, ...] = (12,)
     """When it is kept; the last one is its length. 0: untrained."""
     policies: Callable[[int, int], tuple[Policy, ...]] | None = None
     """Unset: the set's own."""
-    images: Callable[[ImageSet], ImageSet] = _same
+    images: Callable[[ImageSet], ImageSet] = unchanged
     """What is done to the images that it learns from."""
 
 
@@ -84,6 +85,7 @@ def case(name: str, method: str, truth: Truth, **changes: Any) -> Case:
     small = method in ("simsiam", "byol")
     plain = Case(
         name=name,
+        method=method,
         truth=truth,
         settings=settings,
         make=lambda encoder: build_method(settings, encoder),
@@ -97,11 +99,11 @@ def cases_of(one: BenchSet, place: int) -> Iterator[Case]:
     """Every method unharmed; of the changes every third, so that each is tried on three sets of ten."""
     yield case("untrained", "simclr", "untrained", epochs=(0,))
     for method in METHODS:
-        yield case(method, method, "none", epochs=SNAPSHOTS)
+        yield case(method, method, "none", epochs=(EARLY, one.epochs))
     changes = [*_collapses(), *_settings(), *_data(colour=not one.gray)]
     for at, change in enumerate(changes):
         if at % 3 == place % 3:
-            yield change
+            yield replace(change, epochs=(4 * one.epochs // 5,))
 
 
 def _collapses() -> list[Case]:
@@ -110,7 +112,7 @@ def _collapses() -> list[Case]:
     assert isinstance(no_predictor, BYOLSettings)
     assert isinstance(linear, SimCLRSettings)
 
-    def vicreg(name: str, **weights: float) -> Case:
+    def vicreg(name: str, **weights: Any) -> Case:
         return case(name, "vicreg", "collapse", settings=VICRegSettings(projector=WIDE, **weights))
 
     def simclr(name: str, **changed: Any) -> Case:
@@ -148,8 +150,18 @@ def _settings() -> list[Case]:
         case("encoder frozen", "simclr", "fault", make=lambda encoder: build_method(plain, _frozen(encoder))),
         case("temperature 0.001", "simclr", "harmful", settings=replace(plain, temperature=0.001)),
         case("weight decay 3", "simclr", "harmful", optim=replace(ADAMW, weight_decay=3.0)),
-        case("invariance weight 0", "vicreg", "harmful", settings=VICRegSettings(projector=WIDE, invariance=0.0)),
-        case("weights 100", "vicreg", "harmful", settings=VICRegSettings(projector=WIDE, variance=100, covariance=100)),
+        case(
+            "invariance weight 0",
+            "vicreg",
+            "harmful",
+            settings=VICRegSettings(projector=WIDE, invariance=0.0),
+        ),
+        case(
+            "weights 100",
+            "vicreg",
+            "harmful",
+            settings=VICRegSettings(projector=WIDE, variance=100, covariance=100),
+        ),
         case("learning rate 1/1000", "moco", "harmful", optim=replace(ADAMW, lr=2e-6)),
         case("batch 512", "simclr", "harmless", batch=512, optim=replace(ADAMW, lr=4e-3)),
         case("temperature 0.2", "simclr", "harmless", settings=replace(plain, temperature=0.2)),
@@ -162,10 +174,20 @@ def _data(*, colour: bool) -> list[Case]:
         case("policy changes nothing", "simclr", "harmful", policies=_identity),
         case("policy destroys the image", "simclr", "harmful", policies=_destroying),
         case("learnt from noise", "simclr", "harmful", images=_noise),
-        case("learnt from 40 images", "vicreg", "harmful", images=lambda images: _repeated(images, 40)),
+        case("learnt from 40 images", "vicreg", "harmful", images=lambda images: repeated(images, 40)),
         case("watermark", "simclr", "harmful", images=_watermarked),
-        case("flips only", "moco", "harmful", policies=lambda c, s: (Policy(ops=(HorizontalFlip(),), name="flips"),)),
-        case("half the images", "barlow-twins", "harmless", images=lambda images: images.select(torch.arange(len(images) // 2))),
+        case(
+            "flips only",
+            "moco",
+            "harmful",
+            policies=lambda c, s: (Policy(ops=(HorizontalFlip(),), name="flips"),),
+        ),
+        case(
+            "half the images",
+            "barlow-twins",
+            "harmless",
+            images=lambda images: images.select(torch.arange(len(images) // 2)),
+        ),
     ]
     if colour:
         found += [
@@ -188,7 +210,9 @@ def _crops(channels: int, side: int) -> tuple[Policy, ...]:
 
 def _destroying(channels: int, side: int) -> tuple[Policy, ...]:
     del channels, side
-    return (Policy(ops=(RandomResizedCrop(scale=(0.02, 0.05)), GaussianNoise(sigma=5.0, p=1.0)), name="noise"),)
+    return (
+        Policy(ops=(RandomResizedCrop(scale=(0.02, 0.05)), GaussianNoise(sigma=5.0, p=1.0)), name="noise"),
+    )
 
 
 def _pixels(images: ImageSet) -> Tensor:
@@ -200,7 +224,7 @@ def _noise(images: ImageSet) -> ImageSet:
     return InMemoryImages(images=drawn.to(torch.uint8), labels=images.y, name=f"{images.name}, noise")
 
 
-def _repeated(images: ImageSet, count: int) -> ImageSet:
+def repeated(images: ImageSet, count: int) -> ImageSet:
     chosen = torch.arange(len(images)) % count
     y = None if images.y is None else images.y[chosen]
     return InMemoryImages(images=_pixels(images)[chosen], labels=y, name=f"{images.name}, {count} images")
@@ -217,7 +241,9 @@ def _watermarked(images: ImageSet) -> ImageSet:
 
 def _grayed(images: ImageSet) -> ImageSet:
     gray = _pixels(images).float().mean(dim=1, keepdim=True).round().to(torch.uint8)
-    return InMemoryImages(images=gray.expand(-1, images.shape[0], -1, -1).contiguous(), labels=images.y, name=images.name)
+    return InMemoryImages(
+        images=gray.expand(-1, images.shape[0], -1, -1).contiguous(), labels=images.y, name=images.name
+    )
 
 
 def _frozen(encoder: nn.Module) -> nn.Module:

@@ -1,6 +1,6 @@
 """Embeds the trained encoders of the bench: their own views, the standard ones, baits, and labelled images.
 
-    python benchmarks/verdict_embed.py --data FOLDER --out runs/verdict --part 0/2
+python benchmarks/verdict_embed.py --data FOLDER --out runs/verdict --part 0/2
 """
 
 import argparse
@@ -16,7 +16,7 @@ from verdict_train import TWIN, Made, made, networks, policies
 
 from contrascope import records
 from contrascope.augment.policy import Policy
-from contrascope.diagnosis.networks import FixedViews, Networks, embed_views, fixed_views
+from contrascope.diagnosis.exhibits import FixedViews, Networks, embed_views, fixed_views
 from contrascope.diagnosis.standard_views import shuffled_pixels, standard_policies
 
 VIEWS, STANDARD = 4, 512
@@ -59,7 +59,7 @@ def embed_all(networks: Networks, one: BenchSet, own: FixedViews) -> dict[str, T
 
 
 def embed_one(made: Made, out: Path) -> None:
-    one, (train, test) = made.one, images_of(made.one)
+    one, train = made.one, images_of(made.one)[0]
     own_policies = policies(one, made.case, train)
     own = own_views(one, own_policies)
     twin = networks(made.case, train, TWIN).eval()
@@ -68,7 +68,9 @@ def embed_one(made: Made, out: Path) -> None:
     twin_file = file_of(out, twin_name)
     if not twin_file.exists():
         _save(embed_all(Networks(encoder=twin.encoder, projector=twin.projector), one, own), twin_file)
-    _save(embed_all(Networks(encoder=made.encoder, projector=made.projector), one, own), file_of(out, made.name))
+    _save(
+        embed_all(Networks(encoder=made.encoder, projector=made.projector), one, own), file_of(out, made.name)
+    )
     facts = {
         "name": made.name,
         "set": one.name,
@@ -106,7 +108,9 @@ def of_set(one: BenchSet, out: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, help="folder of the photographs' sets in hub layout")
     parser.add_argument("--out", type=Path, default=Path("runs/verdict"))
     parser.add_argument("--part", default="0/1", help="every N-th set from the I-th: I/N")

@@ -16,7 +16,7 @@ from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from verdict_cases import Case, Truth, cases_of
-from verdict_faults import FAULTS, Fault, faulted
+from verdict_faults import FAULTS, faulted
 from verdict_sets import BenchSet, bench_sets, images_of
 
 from contrascope import records
@@ -172,7 +172,9 @@ def _changed(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, help="folder of the photographs' sets in hub layout")
     parser.add_argument("--out", type=Path, default=Path("runs/verdict"))
     parser.add_argument("--part", default="0/1", help="every N-th set from the I-th: I/N")

@@ -106,8 +106,10 @@ def share_interval(
 ) -> tuple[float, float]:
     """Wilson's interval of a share, the mean of `values` in [0, 1], one an image; it lies in [0, 1].
 
-    `images` is how many independent right-or-wrong images the share is worth (`images_worth`); without it n p (1 - p)
-    over the variance of `values`. Of none or all the interval is that of n independent images: never a point.
+    `images` is how many independent right-or-wrong images the share is worth (`images_worth`), known from the images
+    themselves: then Student's t with twice the number of the rarer ones as degrees of freedom stands for the normal
+    law. Without it n p (1 - p) over the variance of `values`. Of none or all the interval is that of n independent
+    images: never a point.
 
     >>> [round(end, 4) for end in share_interval(torch.zeros(100))]
     [0.0, 0.037]
@@ -117,9 +119,12 @@ def share_interval(
     values = values.detach().double()
     share = min(1.0, max(0.0, values.mean().item()))
     inside, variance = share * (1 - share), n * _standard_error(values - share) ** 2
+    quantile = NormalDist().inv_cdf((1 + level) / 2)
     if images is None:
         images = n * inside / variance if variance > 0 and inside > 0 else n
-    z = NormalDist().inv_cdf((1 + level) / 2) ** 2 / images
+    else:  # as a variance of few rare images knows itself
+        quantile = stdtrit(max(4.0, 2 * n * min(share, 1 - share)), (1 + level) / 2).item()
+    z = quantile**2 / images
     centre, half = (share + z / 2) / (1 + z), math.sqrt(z * inside + z * z / 4) / (1 + z)
     return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
@@ -196,7 +201,26 @@ def grouped_estimate(
         return Estimate(value=value, low=value, high=value)
     place = torch.randperm(n, generator=generator(0, "groups")) % groups
     without = torch.tensor([statistic((place != g).nonzero().flatten()) for g in range(groups)]).double()
-    error = math.sqrt((groups - 1) * without.var(correction=0).item())
+    return grouped_interval(value, without, within=within)
+
+
+def grouped_interval(
+    value: float | Float[Tensor, ""],
+    without: Float[Tensor, " groups"],
+    *,
+    within: tuple[float, float] = (-math.inf, math.inf),
+) -> Estimate:
+    """The grouped jackknife's 95 % interval of a statistic, from its values without each group of images.
+
+    Student's t with as many degrees of freedom as there are groups less one; a point with fewer than two.
+
+    >>> grouped_interval(1.0, torch.ones(4))
+    Estimate(value=1.0, low=1.0, high=1.0)
+    """
+    value, groups = float(value), len(without)
+    if groups < 2:
+        return Estimate(value=value, low=value, high=value)
+    error = math.sqrt((groups - 1) * without.double().var(correction=0).item())
     half = stdtrit(groups - 1, 0.975).item() * error
     return Estimate(value=value, low=max(within[0], value - half), high=min(within[1], value + half))
 
@@ -219,12 +243,16 @@ def resample_counts(
 
 
 def percentile_interval(statistics: Float[Tensor, " draws"], *, level: float = 0.95) -> tuple[float, float]:
-    """The central part of a bootstrap distribution that holds the share `level` of its draws.
+    """The central part of a bootstrap distribution that holds a next draw with probability `level`.
 
-    >>> percentile_interval(torch.arange(101.0), level=0.5)
-    (25.0, 75.0)
+    Of B draws the ends are the ((B + 1) (1 - level) / 2)-th from below and from above, interpolated: the quantiles of
+    the draws alone would leave a next one out too often.
+
+    >>> percentile_interval(torch.arange(99.0), level=0.5)
+    (24.0, 74.0)
     """
-    tail = (1 - level) / 2
+    count = len(statistics)
+    tail = max(0.0, ((count + 1) * (1 - level) / 2 - 1) / max(1, count - 1))
     ends = torch.tensor([tail, 1 - tail], dtype=torch.float64)
     low, high = torch.quantile(statistics.double(), ends).tolist()
     assert math.isfinite(low + high)

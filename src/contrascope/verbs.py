@@ -181,7 +181,7 @@ def diagnose(
     device: Device = None,
     progress: Progress = silent,
 ) -> Diagnosis:
-    """Say without labels whether a representation works, and why: of embeddings, a run, a file, an encoder or a model.
+    """Say whether a representation is sound and learning without labels, and useful with a few: of embeddings, a run, a file, an encoder or a model.
 
     Embeddings: `diagnose(h, z, labels)`, [n dim] or [views n dim]; with `reference`, what the same model gives with
     random weights for the same views, it can be said whether it has learnt. Anything else stands in place of `h`:
@@ -189,10 +189,10 @@ def diagnose(
     are of the intervals, in place of `settings`.
 
     >>> import contrascope
-    >>> contrascope.diagnose([[0.0, 1.0]] * 30, draws=0).verdict.word
-    'complete collapse'
-    >>> contrascope.diagnose(torch.nn.Flatten(), torch.rand(20, 1, 8, 8), policy="digits", draws=0).verdict.word
-    'undecided'
+    >>> print(contrascope.diagnose([[0.0, 1.0]] * 30, draws=0).verdict.sound)
+    unsound: few distinct rows
+    >>> contrascope.diagnose(torch.nn.Flatten(), torch.rand(20, 1, 8, 8), policy="digits", draws=0).verdict.learning.word
+    'cannot be told'
     """
     chosen = DiagnosisSettings(seed=seed) if settings is None else settings
     chosen = chosen if draws is None else replace(chosen, draws=draws)

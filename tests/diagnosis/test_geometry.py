@@ -11,7 +11,7 @@ from contrascope.augment.policy import to_float
 from contrascope.data.imageset import InMemoryImages
 from contrascope.diagnosis.folding import affine_layers
 from contrascope.diagnosis.geometry import feature_geometry
-from contrascope.diagnosis.networks import Networks
+from contrascope.diagnosis.exhibits import Networks
 from contrascope.diagnosis.operation_rows import operation_rows
 from contrascope.diagnosis.settings import GeometryProbeSettings, GeometrySettings
 from contrascope.encoders.projector import build_projector

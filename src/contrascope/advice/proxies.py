@@ -16,7 +16,7 @@ from contrascope.augment.policy import Policy
 from contrascope.augment.settings import PolicySettings
 from contrascope.data.imageset import InMemoryImages
 from contrascope.data.sampling import some_images
-from contrascope.diagnosis.networks import Networks, embed_views, fixed_views
+from contrascope.diagnosis.exhibits import Networks, embed_views, fixed_views
 from contrascope.encoders.settings import EncoderSettings
 from contrascope.errors import InputError, did_you_mean
 from contrascope.features.embed import embed

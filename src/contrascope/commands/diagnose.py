@@ -1,7 +1,8 @@
-"""contrascope diagnose: the verdict, without labels."""
+"""contrascope diagnose: sound and learning without labels, useful with a few."""
 
 import sys
 from dataclasses import dataclass, field
+from typing import Literal
 
 from contrascope.commands.command import BROKEN, DONE, Command
 from contrascope.commands.subject import SHOWN, SubjectArguments, out_or_run, subject_of
@@ -12,10 +13,13 @@ from contrascope.terminal.progress import CommandProgress
 
 @dataclass(frozen=True, kw_only=True)
 class DiagnoseArguments(SubjectArguments):
-    """Say without labels whether a representation works, why, and what to try next.
+    """Say whether a representation is sound and learning, without labels, and useful, with a few; why; and what to do.
 
-    The exit status is 0 for healthy or undecided, 3 for anything else, 2 for wrong input.
+    The exit status is 0 for sound, 3 for unsound, 2 for wrong input.
     """
+
+    fail_on: Literal["unsound", "not-learning"] = "unsound"
+    """What else ends with status 3: `not-learning` also what is sound and not learning."""
 
     diagnosis: DiagnosisSettings = field(default_factory=DiagnosisSettings)
 
@@ -36,14 +40,16 @@ def run(parsed: DiagnoseArguments, progress: CommandProgress) -> int:
     out = out_or_run(parsed)
     written = None if out is None else write_diagnosis(found, parsed.diagnosis, out)
     sys.stdout.write(show_diagnosis(found, written, as_json=parsed.json))
-    return DONE if found.diagnosis.verdict.ok else BROKEN
+    verdict = found.diagnosis.verdict
+    failed = parsed.fail_on == "not-learning" and verdict.learning.word == "not learning"
+    return DONE if verdict.ok and not failed else BROKEN
 
 
 COMMAND = Command(
     name="diagnose",
     group="measure",
     words="RUN_OR_ENCODER_OR_FILE [DATA]",
-    summary="does it work, and why? without labels",
+    summary="is it sound, is it learning, is it useful?",
     arguments=DiagnoseArguments,
     run=run,
     shown=(

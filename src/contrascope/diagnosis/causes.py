@@ -1,5 +1,6 @@
-"""What a verdict probably comes from, in the method's own settings, and what to try next."""
+"""What an answer probably comes from, in settings that were looked at, and what to try next."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from contrascope.diagnosis.signals import Signals
@@ -7,6 +8,33 @@ from contrascope.methods.settings import MethodSettings
 
 NO_OP = 0.9
 """Share of images with equal views above which the augmentation is called a no-op."""
+RATES: dict[str, tuple[float, float]] = {"adamw": (1e-5, 0.02), "sgd": (1e-4, 5.0), "lars": (1e-2, 50.0)}
+"""Usual learning rates by optimiser, from which to which."""
+DECAYS: dict[str, float] = {"adamw": 0.5, "sgd": 0.05, "lars": 0.05}
+"""Largest usual weight decay by optimiser."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What is known of a training; nothing of a foreign encoder."""
+
+    method: MethodSettings | None = None
+    """The method's settings."""
+    optimiser: str = ""
+    """adamw, sgd or lars; empty: not known."""
+    rate: float | None = None
+    """Peak learning rate."""
+    decay: float | None = None
+    """Weight decay."""
+
+    @property
+    def untrained(self) -> str:
+        """Why weights may sit at their initial values."""
+        if self.rate is not None and self.optimiser in RATES and self.rate < RATES[self.optimiser][0]:
+            return f"The learning rate {self.rate:g} is too small to move anything."
+        if self.method is None:
+            return "The weights were never loaded, or the encoder was never trained."
+        return "The encoder's parameters are frozen, not handed to the optimiser, or not yet trained."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,96 +47,58 @@ class Remedy:
     """One thing to try."""
 
 
-def advice(word: str, signals: Signals, method: MethodSettings | None) -> Remedy:
-    """Cause and next step for a verdict; without a method's settings it stays general.
+def collapse_cause(word: str, signals: Signals, known: Known) -> Remedy:
+    """Cause of a collapse in the settings that can cause it, or that none of them is out of its usual range."""
+    next_ = "Use a loss with negatives, or with variance and covariance terms; lower the learning rate."
+    return _cause(word, signals, known, next_)
 
-    The settings explain a finding; they never make one.
-    """
-    if word == "healthy":
-        return Remedy(cause="", next="Evaluate it on your task: contrascope evaluate.")
-    if word == "undecided" and signals.reference_h is None:
-        return Remedy(
-            cause="The encoder has no weights that could be drawn at random: nothing says what training taught it.",
-            next="Compare it with raw pixels on a few labels: contrascope evaluate ENCODER DATA.",
-        )
-    if word == "undecided":
-        return Remedy(
-            cause="An array alone can show a collapse; learning shows only beside random weights on the same views.",
-            next="Diagnose the encoder with its images: contrascope diagnose ENCODER DATA.",
-        )
-    if word == "numerical fault":
-        return _fault(signals)
+
+def learning_cause(signals: Signals, known: Known) -> Remedy:
+    """Cause of not learning in the settings that can cause it."""
     if signals.equal_views > NO_OP:
         return Remedy(
             cause=f"The policy changes nothing on {100 * signals.equal_views:.0f} % of these images: "
             "every image is its own positive, and alignment teaches nothing.",
             next="Give a policy that acts on this data: larger crops, stronger colour or geometry.",
         )
-    if word == "over-invariant or shortcut":
-        return Remedy(
-            cause="Colour, brightness or sharpness survive the augmentation in both views, and suffice to tell "
-            "images apart.",
-            next="Distort what is left in the views: stronger colour distortion (d), colour dropping (c), "
-            "smaller crops; or cut the background away.",
-        )
-    if word == "not learning":
-        return _not_learning(signals, method)
-    return _collapse(word, signals, method)
+    next_ = "Look at the views first; then raise the learning rate, train longer, or weaken the crop."
+    return _cause("not learning", signals, known, next_)
 
 
-def _fault(signals: Signals) -> Remedy:
-    faults = signals.faults
-    if faults.stopped or faults.non_finite:
+def _cause(word: str, signals: Signals, known: Known, next_: str) -> Remedy:
+    if known.method is None:
         return Remedy(
-            cause="The weights or the loss left the range of numbers: the learning rate is too large for this "
-            "batch, or the arithmetic too narrow.",
-            next="Divide the learning rate by 10, lengthen the warm-up, or train in float32.",
+            cause="Not known: the settings of its training are not at hand.",
+            next="Check where the weights come from and what input they expect; then look at the views."
+            if word == "not learning"
+            else "Look at an earlier checkpoint, or at another encoder.",
         )
-    if faults.batch_norm_gap is not None and faults.dead_units < 0.5:
-        return Remedy(
-            cause="The stored statistics of batch norm are not those of the data: too few steps, too small a "
-            "batch, or a learning rate that outruns the running mean.",
-            next="Train longer, lower the learning rate, or recompute the statistics over the training set.",
-        )
+    hint = known.method.hint(word, _plain(signals))
+    if hint is not None:
+        return Remedy(cause=hint.cause, next=hint.next or next_)
+    for off in _optimiser(word, known):
+        return Remedy(cause=off, next="Set it near the recipe's.")
+    looked = [f"{one.setting} {one.value}" for one in known.method.suspects(word, _plain(signals))]
+    looked += [f"learning rate {known.rate:g}"] if known.rate is not None else []
+    looked += [f"weight decay {known.decay:g}"] if known.decay is not None else []
+    listed = f" (looked at: {', '.join(looked)})" if looked else ""
     return Remedy(
-        cause="Most outputs are constant: units died, usually after a step that was too large.",
-        next="Lower the learning rate, lengthen the warm-up.",
+        cause=f"Not known: no setting that can cause it is out of its usual range{listed}.", next=next_
     )
 
 
-def _not_learning(signals: Signals, method: MethodSettings | None) -> Remedy:
-    if method is None:
-        return Remedy(
-            cause="On these images the weights are as good as random ones: they were not trained or not loaded, they "
-            "expect another input (side, range, normalisation), or the policy leaves nothing to find.",
-            next="Check where the weights come from and what input they expect; then look at the views.",
-        )
-    general = Remedy(
-        cause="The representation is no better than untrained weights: the learning rate is near 0, the training too "
-        "short, or the views share nothing that could be learnt (an augmentation that destroys the image).",
-        next="Look at the views first; then raise the learning rate or weaken the crop.",
-    )
-    return _hinted("not learning", signals, method, general)
-
-
-def _collapse(word: str, signals: Signals, method: MethodSettings | None) -> Remedy:
-    general = Remedy(
-        cause="Nothing in the training keeps different images apart.",
-        next="Use a loss with negatives, or with variance and covariance terms; lower the learning rate.",
-    )
-    return _hinted(word, signals, method, general)
-
-
-def _hinted(word: str, signals: Signals, method: MethodSettings | None, general: Remedy) -> Remedy:
-    """What the method's settings know of the verdict, and the general advice where they know nothing."""
-    hint = None if method is None else method.hint(word, _plain(signals))
-    if hint is None:
-        return general
-    return Remedy(cause=hint.cause, next=hint.next or general.next)
+def _optimiser(word: str, known: Known) -> Iterator[str]:
+    low, high = RATES.get(known.optimiser, (0.0, float("inf")))
+    if known.rate is not None and known.rate > high:
+        yield f"The learning rate {known.rate:g} is far above what {known.optimiser} usually takes."
+    if known.rate is not None and known.rate < low and word == "not learning":
+        yield f"The learning rate {known.rate:g} is too small to move anything."
+    if known.decay is not None and known.decay > DECAYS.get(known.optimiser, float("inf")):
+        yield f"The weight decay {known.decay:g} shrinks the weights faster than {known.optimiser} usually allows."
 
 
 def _plain(signals: Signals) -> dict[str, float]:
-    """The numbers that a method's hint may look at, by their paths in the record."""
+    """The numbers that a method's suspects may look at, by their paths in the record."""
     layers = {"h": signals.h, "z": signals.z}
     found = {f"{name}.dim": float(layer.dim) for name, layer in layers.items() if layer is not None}
     return found | {"equal_views": signals.equal_views}

@@ -9,8 +9,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from contrascope.diagnosis.answers import WITHOUT_LABELS, judge
+from contrascope.diagnosis.causes import Known
 from contrascope.diagnosis.factors import Factors, factors
 from contrascope.diagnosis.layers import LayerDetails, layer_details
+from contrascope.diagnosis.learning_signals import array_gain
 from contrascope.diagnosis.signals import (
     MOST_ROWS,
     LayerSignals,
@@ -21,7 +24,7 @@ from contrascope.diagnosis.signals import (
     value_faults,
 )
 from contrascope.diagnosis.summary import diagnosis_summary
-from contrascope.diagnosis.verdict import Verdict, judge
+from contrascope.diagnosis.verdict import Answer, Verdict
 from contrascope.errors import InputError
 from contrascope.features.rows import views_of
 from contrascope.intervals import generator
@@ -29,6 +32,7 @@ from contrascope.linalg import non_finite
 from contrascope.methods.settings import MethodSettings
 from contrascope.notebook import summary_html
 from contrascope.precision import single_precision
+from contrascope.records.vocabulary import UsefulWord
 from contrascope.theory.bounds.lipschitz import LipschitzEstimate
 from contrascope.theory.factors.alignment import unit_views
 from contrascope.theory.factors.divergence import mean_view
@@ -43,7 +47,7 @@ class Diagnosis:
     """What is known of a representation without labels, and with them where they are given."""
 
     verdict: Verdict
-    """From label-free signals alone."""
+    """Three answers: sound and learning without labels, useful with some."""
     signals: Signals
     """Those signals, beside a reference."""
     factors: dict[str, Factors]
@@ -56,9 +60,7 @@ class Diagnosis:
     """Measurements that one view of each image does not allow."""
 
     def __str__(self) -> str:
-        lines = [f"{self.verdict.word}: {'; '.join(self.verdict.evidence)}"]
-        lines += [text for text in (self.verdict.cause, self.verdict.next) if text]
-        return "\n".join(lines)
+        return str(self.verdict)
 
     def _repr_html_(self) -> str:
         return summary_html(diagnosis_summary(self.verdict, self.signals))
@@ -103,12 +105,14 @@ def diagnose(
     several by name. They are checked here and not by annotations, whose answer would come before these messages.
     Tensors, arrays or lists, of any real type; measured in float32. With [n, dim] alone, what needs several views of
     an image is listed in `needs_views` and not guessed. `reference`: what the same model gives with random weights for
-    the same views, and `reference_z` of its projector; without it there is nothing to compare with, so that an array
-    that has not collapsed is at best `undecided`.
+    the same views, and `reference_z` of its projector; without it there is nothing to compare with, and whether
+    it is learning cannot be told.
 
     >>> h = torch.randn(200, 8, generator=torch.Generator().manual_seed(0))
-    >>> diagnose(h.numpy(), draws=0).verdict.word
-    'undecided'
+    >>> print(diagnose(h.numpy(), draws=0))
+    Is it sound? sound
+    Is it learning? cannot be told: one view of each image
+    Is it useful for your classes? cannot be told without labels
     """
     h, z = views_of("h", h), None if z is None else views_of("z", z)
     known = (
@@ -130,7 +134,7 @@ def diagnose(
                 f"integer an image: shape ({h.shape[1]},)."
             )
     signals = array_signals(h, z, reference=known, draws=draws, seed=seed)
-    return diagnosis(signals, h, z, columns, method=method, draws=draws, seed=seed)
+    return diagnosis(signals, h, z, columns, known=Known(method=method), draws=draws, seed=seed)
 
 
 def diagnosis(
@@ -139,7 +143,8 @@ def diagnosis(
     z: Float[Tensor, "views n out"] | None,
     labels: Mapping[str, Int[Tensor, " n"]],
     *,
-    method: MethodSettings | None = None,
+    known: Known | None = None,
+    useful: Answer[UsefulWord] = WITHOUT_LABELS,
     lipschitz: LipschitzEstimate | None = None,
     draws: int = 200,
     seed: int = 0,
@@ -160,7 +165,7 @@ def diagnosis(
         if len(rows) > 1:
             details[layer] = layer_details(some, draws=draws, seed=seed)
     return Diagnosis(
-        verdict=judge(signals, method=method),
+        verdict=judge(signals, known=known, useful=useful),
         signals=signals,
         factors=found,
         details=details,
@@ -198,10 +203,12 @@ def array_signals(
     Without one of h: Gaussian rows of the same shape, one view.
     """
     if reference[0] is None:
+        learnt = None
         known_h: LayerSignals | None = layer_signals(_gaussian(h, seed), draws=draws, seed=seed)
         known_z = None if z is None else layer_signals(_gaussian(z, seed), draws=draws, seed=seed)
     else:
         known_h, known_z = (finite_signals(rows, draws=draws, seed=seed) for rows in reference)
+        learnt = array_gain(h, reference[0], draws=draws)
     return Signals(
         h=finite_signals(h, draws=draws, seed=seed),
         z=finite_signals(z, draws=draws, seed=seed),
@@ -210,6 +217,7 @@ def array_signals(
         reference=ANALYTIC if reference[0] is None else GIVEN,
         equal_views=0.0,
         faults=value_faults(h, z),
+        learning=learnt,
     )
 
 

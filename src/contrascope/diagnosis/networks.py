@@ -3,168 +3,169 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from contrascope.augment.policy import Policy
-from contrascope.augment.views import make_views
-from contrascope.diagnosis.signals import LayerSignals, Signals, finite_signals, value_faults
-from contrascope.diagnosis.statistics import image_statistics
-from contrascope.draws import PROBE_EPOCH
-from contrascope.features.embed import ImageSource, evaluating, rows_of
+from contrascope.diagnosis.batch_dependence import batch_dependence
+from contrascope.diagnosis.exhibits import Exhibits, FixedViews, Networks, Shown, exhibits, show
+from contrascope.diagnosis.expected_input import input_fit
+from contrascope.diagnosis.learning_signals import learning_signals
+from contrascope.diagnosis.near_copies import near_copies
+from contrascope.diagnosis.signals import Faults, LayerSignals, Signals, finite_signals, value_faults
+from contrascope.diagnosis.weights import initial_weights
+from contrascope.features.embed import ImageSource, evaluating
 from contrascope.linalg import unit_rows
-from contrascope.progress import Progress, silent
+from contrascope.progress import Passes, Progress, silent
 from contrascope.theory.bounds.lipschitz import LipschitzEstimate, local_lipschitz
 
 NO_FORWARD_MODE = (NotImplementedError, RuntimeError)
 """What a derivative in forward mode raises where there is none: by operators, and by custom functions."""
 RANDOM = "a random encoder of the same shape on the same views"
 NO_TWIN = "none: the encoder has no weights that could be drawn anew"
+CHECKED = 256
+"""Views that the checks of input and batch norm look at."""
+IN_BATCH = 64
+"""Views of the check of batches."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Networks:
-    """An encoder and, where there is one, its projector."""
+class Reference:
+    """A random twin, shown everything once."""
 
-    encoder: nn.Module
-    """Images to [batch dim]."""
-    projector: nn.Module | None = None
-    """[batch dim] to [batch out]."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class FixedViews:
-    """The same views for every subject that is compared."""
-
-    images: Float[Tensor, "views n channel height width"]
-    """In [0, 1]."""
-
-    @cached_property
-    def statistics(self) -> Float[Tensor, "n statistics"]:
-        """Trivial statistics of the first view."""
-        return image_statistics(self.images[0])
-
-    @cached_property
-    def equal(self) -> float:
-        """Share of images whose views are all equal pixel for pixel."""
-        same = (self.images[1:] == self.images[:1]).flatten(2).all(dim=2).all(dim=0)
-        return float(same.double().mean()) if len(self.images) > 1 else 0.0
+    networks: Networks
+    """Its networks."""
+    shown: Shown
+    """What it makes of the exhibits."""
+    h: LayerSignals | None
+    """Signals of its encoder."""
+    z: LayerSignals | None
+    """Signals of its projector."""
 
 
-def fixed_views(
-    images: ImageSource,
-    policies: Policy | tuple[Policy, ...],
+def reference_on(
+    twin: Networks,
+    exhibited: Exhibits,
     *,
-    num_views: int = 4,
-    seed: int = 0,
-    batch_size: int = 256,
-    device: torch.device | str = "cpu",
-) -> FixedViews:
-    """Views of all images, the same for the same seed; no training epoch sees them (`PROBE_EPOCH`)."""
-    parts = [
-        make_views(pixels, policies, ids=ids, seed=seed, epoch=PROBE_EPOCH, num_views=num_views)[0].cpu()
-        for ids, pixels in images.batches(torch.arange(len(images)), batch_size, device=device)
-    ]
-    return FixedViews(images=torch.cat(parts, dim=1))
-
-
-def measure_networks(
-    subject: Networks,
-    reference: Networks | None,
-    images: ImageSource,
-    policies: Policy | tuple[Policy, ...],
-    *,
-    num_views: int = 4,
-    seed: int = 0,
     draws: int = 200,
-    stopped: str | None = None,
+    seed: int = 0,
     device: torch.device | str = "cpu",
-) -> Signals:
-    """Signals of a subject beside a reference on fixed views of all `images`."""
-    views = fixed_views(images, policies, num_views=num_views, seed=seed, device=device)
-    known = (
-        None if reference is None else measure_layers(reference, views, draws=draws, seed=seed, device=device)
-    )
-    embedded = embed_views(subject, views, device=device)
-    return signals_on(subject, embedded, known, views, draws=draws, seed=seed, stopped=stopped, device=device)
-
-
-Layers = tuple[LayerSignals | None, LayerSignals | None]
-"""Signals of encoder and projector."""
-Embedded = tuple[Float[Tensor, "views n dim"], Float[Tensor, "views n out"] | None]
-"""Outputs of encoder and projector on fixed views."""
+    progress: Progress = silent,
+) -> Reference:
+    """The random twin on the exhibits; `progress` counts embedded images."""
+    shown = show(twin, exhibited, device=device, progress=progress)
+    h, z = _layers(shown, exhibited, draws=draws, seed=seed)
+    return Reference(networks=twin, shown=shown, h=h, z=z)
 
 
 def signals_on(
     subject: Networks,
-    embedded: Embedded,
-    reference: Layers | None,
-    views: FixedViews,
+    shown: Shown,
+    reference: Reference | None,
+    exhibited: Exhibits,
     *,
     draws: int = 200,
     seed: int = 0,
     stopped: str | None = None,
+    copies: float = 0.0,
     device: torch.device | str = "cpu",
 ) -> Signals:
-    """Signals of a subject from its embedded views, beside a reference that is already measured."""
-    faults = value_faults(*embedded)
-    gap = None if faults.non_finite else batch_norm_gap(subject.encoder, views, device=device)
-    layers = _layers(embedded, views, draws=draws, seed=seed)
+    """Signals of a subject from what it makes of the exhibits, beside a reference that is already measured.
+
+    `copies` is the share of images with a near copy among the others, `stopped` why training ended early.
+    """
+    layers = _layers(shown, exhibited, draws=draws, seed=seed)
+    known = None if reference is None else reference.networks.encoder
+    faults = replace(value_faults(shown.h, shown.z), stopped=stopped, copies=copies)
+    learnt = None
+    if not faults.non_finite:
+        faults = network_faults(faults, subject.encoder, known, exhibited.own, device=device)
+        if reference is not None:
+            learnt = learning_signals(shown, reference.shown, exhibited, draws=draws, seed=seed)
     return Signals(
         h=layers[0],
         z=layers[1],
-        reference_h=None if reference is None else reference[0],
-        reference_z=None if reference is None else reference[1],
+        reference_h=None if reference is None else reference.h,
+        reference_z=None if reference is None else reference.z,
         reference=NO_TWIN if reference is None else RANDOM,
-        equal_views=views.equal,
-        faults=replace(faults, batch_norm_gap=gap, stopped=stopped),
+        equal_views=exhibited.own.equal,
+        faults=faults,
+        learning=learnt,
     )
 
 
-def measure_layers(
-    subject: Networks,
+def network_faults(
+    found: Faults,
+    encoder: nn.Module,
+    twin: nn.Module | None,
     views: FixedViews,
     *,
-    draws: int,
-    seed: int,
+    device: torch.device | str,
+) -> Faults:
+    """What only the network itself tells: its weights, the input that it expects, what its batch does to a row."""
+    some = views.images[0, :CHECKED].to(device)
+    return replace(
+        found,
+        batch_norm_gap=batch_norm_gap(encoder, views, device=device),
+        initial=initial_weights(encoder, twin),
+        input=input_fit(encoder, some),
+        batch=batch_dependence(encoder, some[:IN_BATCH]),
+    )
+
+
+def measure_networks(
+    subject: Networks,
+    twin: Networks | None,
+    images: ImageSource,
+    policies: Policy | tuple[Policy, ...],
+    *,
+    num_views: int = 4,
+    seed: int = 0,
+    draws: int = 200,
+    stopped: str | None = None,
     device: torch.device | str = "cpu",
     progress: Progress = silent,
-) -> Layers:
-    """Signals of encoder and projector."""
-    embedded = embed_views(subject, views, device=device, progress=progress)
-    return _layers(embedded, views, draws=draws, seed=seed)
+) -> tuple[Signals, Exhibits, Shown]:
+    """Signals of a subject beside its twin on all `images`, with the exhibits and what it makes of them."""
+    exhibited = exhibits(images, policies, num_views=num_views, seed=seed, device=device)
+    passes = Passes(progress, total=exhibited.count * (1 if twin is None else 2))
+    known = None
+    if twin is not None:
+        told = passes.next(exhibited.count)
+        known = reference_on(twin, exhibited, draws=draws, seed=seed, device=device, progress=told)
+    shown = show(subject, exhibited, device=device, progress=passes.next(exhibited.count))
+    found = signals_on(
+        subject,
+        shown,
+        known,
+        exhibited,
+        draws=draws,
+        seed=seed,
+        stopped=stopped,
+        copies=copies_in(images),
+        device=device,
+    )
+    return found, exhibited, shown
 
 
-def _layers(embedded: Embedded, views: FixedViews, *, draws: int, seed: int) -> Layers:
-    h, z = (finite_signals(rows, statistics=views.statistics, draws=draws, seed=seed) for rows in embedded)
+def copies_in(images: ImageSource) -> float:
+    """Share of images that have a near copy among the others."""
+    parts = [
+        pixels.float().cpu() for _, pixels in images.batches(torch.arange(len(images)), 512, device="cpu")
+    ]
+    return float(near_copies(torch.cat(parts)).double().mean())
+
+
+def _layers(
+    shown: Shown, exhibited: Exhibits, *, draws: int, seed: int
+) -> tuple[LayerSignals | None, LayerSignals | None]:
+    statistics = exhibited.own.statistics[0]
+    h, z = (
+        finite_signals(rows, statistics=statistics, draws=draws, seed=seed) for rows in (shown.h, shown.z)
+    )
     return h, z
-
-
-def embed_views(
-    subject: Networks,
-    views: FixedViews,
-    *,
-    batch_size: int = 512,
-    device: torch.device | str = "cpu",
-    progress: Progress = silent,
-) -> Embedded:
-    """Encoder and projector outputs of fixed views, in evaluation mode, float32 on the CPU."""
-    count, n = views.images.shape[:2]
-    encoder, projector = subject.encoder.to(device), subject.projector
-    parts_h, parts_z = [], []
-    with evaluating(encoder, None if projector is None else projector.to(device)):
-        for part in views.images.flatten(0, 1).split(batch_size):
-            h = rows_of(encoder(part.to(device)), len(part), "encoder")
-            parts_h.append(h.float().cpu())
-            if projector is not None:
-                parts_z.append(rows_of(projector(h), len(part), "projector").float().cpu())
-            progress(sum(map(len, parts_h)), count * n)
-    z = torch.cat(parts_z).view(count, n, -1) if parts_z else None
-    return torch.cat(parts_h).view(count, n, -1), z
 
 
 def encoder_lipschitz(

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from contrascope.augment.changes import changes_for, find_change, moved_images, strengths
 from contrascope.augment.policy import to_float
+from contrascope.diagnosis.exhibits import Networks
 from contrascope.diagnosis.folding import affine_layers
 from contrascope.diagnosis.geometry import Quantiles, frames_at, quantiles
-from contrascope.diagnosis.networks import Networks
 from contrascope.diagnosis.operations import forward_directions
 from contrascope.diagnosis.settings import GeometrySettings
 from contrascope.draws import PROBE_EPOCH

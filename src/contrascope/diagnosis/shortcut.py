@@ -8,21 +8,21 @@ from jaxtyping import Float
 from torch import Tensor
 
 from contrascope.diagnosis.statistics import polynomial
+from contrascope.diagnosis.trivial import predicted
 from contrascope.errors import InputError
 from contrascope.intervals import (
     NORMAL_95,
     Estimate,
-    generator,
     grouped_estimate,
     halves_error,
     random_halves,
 )
 from contrascope.linalg import nearest, unit_rows
 
+LEAST = 8
+"""Images that a regression needs."""
 CANDIDATES = 16
 """Nearest images among which the nearest one of the same half is looked for."""
-RIDGE = 1e-3
-"""Share of the mean diagonal of the normal equations that is added to it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,30 +39,26 @@ def shortcut(
     h: Float[Tensor, "n dim"],
     statistics: Float[Tensor, "rows statistics"],
     *,
-    folds: int = 2,
     draws: int = 0,
     seed: int = 0,
 ) -> Shortcut:
     """Regression and retrieval of unit rows of `h` against image statistics, one row an image.
 
-    The explained share is 1 - SSE / SST over images that the regression did not see, in `folds` folds; it
+    The explained share is 1 - SSE / SST over images that the regression did not see (`trivial.predicted`); it
     may be negative where nothing is explained, and it is 0 for a constant embedding. The intervals are over
     images: the regression is repeated, and an image counts as a neighbour too.
     """
-    if len(h) != len(statistics) or len(h) < 4 * folds:
+    if len(h) != len(statistics) or len(h) < LEAST:
         raise InputError(
             f"got {len(h)} embeddings and {len(statistics)} rows of statistics; expected as many of each, "
-            f"and at least {4 * folds}. Give one row an image."
+            f"and at least {LEAST}. Give one row an image."
         )
-    rows, terms = unit_rows(h).double(), polynomial(statistics)
-    order = torch.randperm(len(rows), generator=generator(seed, "shortcut folds"))
+    rows = unit_rows(h).double()
+    penalty = predicted(rows[None], statistics[None], seed=seed).penalty
 
     def explained(kept: Tensor) -> float:
-        """Of these images, each in its fold."""
-        inside = torch.zeros(len(rows), dtype=torch.bool).index_fill_(0, kept, True)
-        return _explained(
-            rows, terms, [fold[inside[fold]] for fold in (order[k::folds] for k in range(folds))]
-        )
+        """Of these images."""
+        return _explained(rows[kept], statistics[kept], penalty, seed)
 
     half = random_halves(len(h))
     rank, halved = _neighbour_rank(h, statistics, half)
@@ -73,22 +69,13 @@ def shortcut(
     )
 
 
-def _explained(rows: Tensor, terms: Tensor, folds: list[Tensor]) -> float:
+def _explained(rows: Tensor, statistics: Tensor, penalty: float, seed: int) -> float:
     """1 - SSE / SST of rows that the regression on the other folds did not see; 0 for constant rows."""
-    every = torch.cat(folds)
-    total = (rows[every] - rows[every].mean(dim=0)).square().sum()
-    if total <= 1e-12 * len(every):
+    total = (rows - rows.mean(dim=0)).square().sum()
+    if total <= 1e-12 * len(rows):
         return 0.0
-    error = torch.zeros((), dtype=rows.dtype)
-    for place, kept in enumerate(folds):
-        learn = torch.cat(folds[:place] + folds[place + 1 :])
-        x_mean, y_mean = terms[learn].mean(dim=0), rows[learn].mean(dim=0)
-        x, y = terms[learn] - x_mean, rows[learn] - y_mean
-        normal = x.T @ x
-        normal.diagonal().add_(RIDGE * normal.diagonal().mean() + torch.finfo(x.dtype).tiny)
-        weights = torch.linalg.solve(normal, x.T @ y)
-        error += ((terms[kept] - x_mean) @ weights + y_mean - rows[kept]).square().sum()
-    return float(1 - error / total)
+    guess = predicted(rows[None], statistics[None], penalties=(penalty,), seed=seed).rows[0]
+    return float(1 - (guess - rows).square().sum() / total)
 
 
 def _neighbour_rank(h: Tensor, statistics: Tensor, half: Tensor) -> tuple[Tensor, Tensor]:

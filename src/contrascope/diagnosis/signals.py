@@ -7,7 +7,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from contrascope.diagnosis.expected_input import InputFit
+from contrascope.diagnosis.learning_signals import LearningSignals
 from contrascope.diagnosis.shortcut import Shortcut, shortcut
+from contrascope.diagnosis.weights import InitialWeights
 from contrascope.intervals import Estimate, generator
 from contrascope.linalg import class_means, constant_columns, non_finite, unit_rows
 from contrascope.theory.factors.alignment import alignment, augmentation_robust, unit_views
@@ -24,6 +27,8 @@ FEW = 8
 """Number of clusters by which `modes` is measured."""
 LEAST_EXPLAINED = 8
 """Images below which a regression on their statistics says nothing."""
+EQUAL = 1e-6
+"""Distance of two equal rows over the root mean square length of a row."""
 MOST_ROWS = 10_000
 """Images of which pairs and views are measured; of a larger set that many, drawn at random."""
 
@@ -64,6 +69,8 @@ class LayerSignals:
     """Wasserstein-2 distance of mean and covariance to the uniform law's; it sees lost dimensions."""
     rankme: float
     """RankMe of the raw, uncentred rows."""
+    rankme_centred: float
+    """RankMe of unit rows without their mean: it sees lost directions that the widest ones outweigh elsewhere."""
     effective_rank: float
     """Exponential entropy of the covariance's eigenvalues (raw rows)."""
     participation_ratio: float
@@ -82,21 +89,31 @@ class LayerSignals:
 
 @dataclass(frozen=True, kw_only=True)
 class Faults:
-    """Numerical faults."""
+    """What is wrong with features, weights, input or images."""
 
     non_finite: int = 0
     """Values in the features that are NaN or infinite."""
     dead_units: float = 0.0
     """Share of the encoder's outputs that are constant over all views."""
+    distinct: float = 1.0
+    """Distinct rows of the first view, as a share of them; a row counts as equal within a millionth of its length."""
     batch_norm_gap: float | None = None
     """Mean squared distance of unit rows with stored and with batch statistics; None without batch norm."""
     stopped: str | None = None
     """Why training stopped early."""
+    initial: InitialWeights | None = None
+    """Weights that look as if no training had touched them; None for arrays."""
+    input: InputFit | None = None
+    """How well the input fits what batch norm remembers; None for arrays and without batch norm."""
+    batch: float | None = None
+    """How far a row depends on its batch, over the distance of rows; None for arrays."""
+    copies: float = 0.0
+    """Share of images that have a near copy among the others; 0 where no images are known."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Signals:
-    """Everything that the verdict may look at."""
+    """Everything that the answers may look at."""
 
     h: LayerSignals | None
     """Encoder; None where its output is not finite."""
@@ -111,7 +128,9 @@ class Signals:
     equal_views: float
     """Share of images whose views are equal pixel for pixel; 0 where no images are known."""
     faults: Faults
-    """Numerical faults."""
+    """What is wrong."""
+    learning: LearningSignals | None = None
+    """Encoder against its twin; None without one."""
 
 
 def layer_signals(
@@ -142,6 +161,7 @@ def layer_signals(
         uniformity=uniformity(some[0], draws=draws, max_rows=MOST_ROWS),
         wasserstein=wasserstein_uniformity(first),
         rankme=whole.rankme,
+        rankme_centred=_centred_rankme(first),
         effective_rank=whole.effective_rank,
         participation_ratio=whole.participation_ratio,
         stable_rank=stable_rank(whole.eigenvalues),
@@ -174,7 +194,30 @@ def value_faults(h: Float[Tensor, "views n dim"], z: Float[Tensor, "views n out"
     1
     """
     bad = sum(non_finite(rows.flatten(0, 1)) for rows in (h, z) if rows is not None)
-    return Faults(non_finite=bad, dead_units=float(constant_columns(h.flatten(0, 1)).double().mean()))
+    return Faults(
+        non_finite=bad,
+        dead_units=float(constant_columns(h.flatten(0, 1)).double().mean()),
+        distinct=1.0 if bad else distinct_rows(_some(h[0])),
+    )
+
+
+def _some(rows: Tensor) -> Tensor:
+    chosen = sample_images(len(rows), MOST_ROWS, seed=0)
+    return rows if chosen is None else rows[chosen]
+
+
+def distinct_rows(rows: Float[Tensor, "n dim"]) -> float:
+    """Distinct rows as a share of all, in (0, 1]; rows closer than a millionth of their length are equal.
+
+    >>> distinct_rows(torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [2.0, 0.0]]))
+    0.75
+    """
+    kept = rows.detach().double().cpu()
+    scale = kept.square().sum(dim=1).mean().sqrt()
+    if len(kept) == 0 or not scale > 0:
+        return 1 / max(1, len(kept))
+    steps = (kept / (EQUAL * scale)).round()
+    return len(torch.unique(steps, dim=0)) / len(kept)
 
 
 def sample_images(count: int, most: int, *, seed: int) -> Int[Tensor, " images"] | None:
@@ -196,6 +239,12 @@ def _spread(rows: Tensor, block_rows: int = 1 << 16) -> float:
         total += unit.sum(dim=0)
         squares += float(unit.square().sum())
     return max(0.0, squares / len(rows) - float((total / len(rows)).square().sum()))
+
+
+def _centred_rankme(rows: Tensor) -> float:
+    """Of at most `MOST_ROWS` rows."""
+    unit = unit_rows(_some(rows).detach().double())
+    return spectrum(unit - unit.mean(dim=0)).rankme
 
 
 def _view_signals(rows: Tensor, *, draws: int, seed: int) -> ViewSignals:

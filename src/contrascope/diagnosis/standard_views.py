@@ -22,7 +22,10 @@ def standard_policies(channels: int) -> dict[str, Policy]:
     >>> list(standard_policies(3)), list(standard_policies(5))
     (['crop', 'colour', 'crop and colour', 'affine'], ['crop', 'affine'])
     """
-    crop, affine = RandomResizedCrop(scale=(0.3, 1.0)), Affine(degrees=15.0, translate=0.1, scale=(0.85, 1.15))
+    crop, affine = (
+        RandomResizedCrop(scale=(0.3, 1.0)),
+        Affine(degrees=15.0, translate=0.1, scale=(0.85, 1.15)),
+    )
     colour: tuple[AbstractOp, ...] = ()
     if channels == COLOURS:
         colour = (ColorJitter.of_strength(0.5), Grayscale(p=0.2))

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
+from contrascope.diagnosis.exhibits import FixedViews, Networks, embed_views
 from contrascope.diagnosis.geometry import FeatureGeometry, feature_geometry
-from contrascope.diagnosis.networks import FixedViews, Networks, embed_views
 from contrascope.diagnosis.operation_rows import OperationRow, operation_rows
 from contrascope.diagnosis.settings import GeometrySettings
 from contrascope.features.embed import ImageSource, embed

@@ -7,7 +7,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from contrascope.augment.policy import Policy
-from contrascope.diagnosis.networks import Networks
+from contrascope.diagnosis.exhibits import Networks
 from contrascope.draws import PROBE_EPOCH
 from contrascope.features.embed import embed
 from contrascope.gallery.part import GallerySettings, Part

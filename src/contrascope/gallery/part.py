@@ -7,7 +7,7 @@ from torch import Tensor
 
 from contrascope.augment.policy import Policy
 from contrascope.data.imageset import ImageSet
-from contrascope.diagnosis.networks import Networks
+from contrascope.diagnosis.exhibits import Networks
 from contrascope.draws import PROBE_EPOCH
 from contrascope.errors import InputError
 from contrascope.features.embed import embed

@@ -10,8 +10,8 @@ from contrascope.augment.changes import changes_for, find_change
 from contrascope.augment.policy import Policy
 from contrascope.data.imageset import ImageSet
 from contrascope.data.sampling import some_images
+from contrascope.diagnosis.exhibits import FixedViews, Networks, fixed_views
 from contrascope.diagnosis.geometry import FeatureGeometry
-from contrascope.diagnosis.networks import FixedViews, Networks, fixed_views
 from contrascope.diagnosis.operation_rows import OperationRow
 from contrascope.diagnosis.settings import GeometryProbeSettings, GeometrySettings
 from contrascope.diagnosis.subject_geometry import SubjectGeometry, measure_subject

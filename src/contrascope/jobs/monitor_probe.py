@@ -11,23 +11,17 @@ from torch import Tensor
 from contrascope.augment.policy import Policy
 from contrascope.data.imageset import ImageSet
 from contrascope.data.sampling import some_images
-from contrascope.diagnosis.networks import (
-    Embedded,
-    FixedViews,
-    Layers,
-    Networks,
-    embed_views,
-    fixed_views,
-    measure_layers,
-    signals_on,
-)
+from contrascope.diagnosis.answers import judge
+from contrascope.diagnosis.causes import Known
+from contrascope.diagnosis.exhibits import Exhibits, Networks, Shown, exhibits, show
+from contrascope.diagnosis.learning import hardest
+from contrascope.diagnosis.networks import Reference, copies_in, reference_on, signals_on
 from contrascope.diagnosis.score import label_free_score
 from contrascope.diagnosis.settings import MonitorSettings
 from contrascope.diagnosis.signals import LayerSignals, Signals
-from contrascope.diagnosis.verdict import Verdict, judge
+from contrascope.diagnosis.verdict import Verdict
 from contrascope.intervals import Estimate
 from contrascope.methods.base import Method
-from contrascope.methods.settings import MethodSettings
 from contrascope.records.lookup import verdict_word
 from contrascope.records.vocabulary import SIGNALS
 from contrascope.theory.factors.alignment import unit_views
@@ -48,14 +42,14 @@ class Monitor:
         policies: tuple[Policy, ...],
         reference: Method,
         *,
-        method: MethodSettings,
+        known: Known,
         settings: MonitorSettings,
         epochs: int,
         seed: int,
         device: torch.device,
     ) -> None:
         self._images, self._policies, self._twin = images, policies, reference.eval()
-        self._method, self._settings, self._epochs = method, settings, epochs
+        self._known, self._settings, self._epochs = known, settings, epochs
         self._seed, self._device = seed, device
         self._due = {round(epochs * (i + 1) / settings.times) for i in range(settings.times)} - {0}
 
@@ -65,51 +59,72 @@ class Monitor:
             return None
         start = time.perf_counter()
         subject = Networks(encoder=method.encoder, projector=method.projector)
-        embedded = embed_views(subject, self._views, device=self._device)
+        shown = show(subject, self._exhibits, device=self._device)
         signals = signals_on(
-            subject, embedded, self._reference, self._views, draws=DRAWS, seed=self._seed, device=self._device
+            subject,
+            shown,
+            self._reference,
+            self._exhibits,
+            draws=DRAWS,
+            seed=self._seed,
+            copies=self._copies,
+            device=self._device,
         )
-        verdict = judge(signals, method=self._method)
-        row = {**monitor_row(signals, verdict), **class_row(embedded, self._some.y, signals)}
+        verdict = judge(signals, known=self._known)
+        row = {**monitor_row(signals, verdict), **class_row(shown, self._some.y, signals)}
         return Finding(
             row={**row, "seconds": round(time.perf_counter() - start, 3)},
             alarm=self._alarm(verdict, finished),
-            score=label_free_score(signals),
-            stop=self._settings.stop and verdict_word(verdict.word).grave,
+            score=label_free_score(signals, verdict),
+            stop=self._settings.stop and not verdict.ok,
         )
 
     def _alarm(self, verdict: Verdict, finished: int) -> str:
+        if not verdict.ok:
+            return str(verdict.sound)
         late = 2 * finished > self._epochs
-        return verdict.word if verdict_word(verdict.word).grave or (late and not verdict.ok) else ""
+        return "" if verdict_word(verdict.learning.word).ok or not late else str(verdict.learning)
 
     @cached_property
     def _some(self) -> ImageSet:
         return some_images(self._images, self._settings.images, seed=self._seed)
 
     @cached_property
-    def _views(self) -> FixedViews:
-        return fixed_views(
+    def _copies(self) -> float:
+        return copies_in(self._some)
+
+    @cached_property
+    def _exhibits(self) -> Exhibits:
+        return exhibits(
             self._some, self._policies, num_views=self._settings.views, seed=self._seed, device=self._device
         )
 
     @cached_property
-    def _reference(self) -> Layers:
+    def _reference(self) -> Reference:
         twin = Networks(encoder=self._twin.encoder, projector=self._twin.projector)
-        return measure_layers(twin, self._views, draws=DRAWS, seed=self._seed, device=self._device)
+        return reference_on(twin, self._exhibits, draws=DRAWS, seed=self._seed, device=self._device)
 
 
 def monitor_row(signals: Signals, verdict: Verdict) -> dict[str, str | float]:
-    """The verdict, its first reason and the main signals of both layers, for metrics.jsonl."""
-    row: dict[str, str | float] = {"verdict": verdict.word}
-    if verdict.evidence:
-        row["evidence"] = verdict.evidence[0]
+    """Both answers that need no labels, what decided, and the main signals of both layers, for metrics.jsonl."""
+    decides = verdict.learning if verdict.ok else verdict.sound
+    row: dict[str, str | float] = {"sound": verdict.sound.word, "learning": verdict.learning.word}
+    if decides.reason:
+        row["reason"] = decides.reason
+    if decides.evidence:
+        row["evidence"] = decides.evidence[0]
+    if signals.learning is not None:
+        hard = hardest(signals.learning)
+        row["h_gain_own"] = signals.learning.own.odds.value
+        if hard is not None:
+            row["h_gain_standard"] = signals.learning.standard[hard].odds.value
     for name, layer in (("h", signals.h), ("z", signals.z)):
         if layer is not None:
             row |= {f"{name}_{key}": value for key, value in _numbers(layer).items()}
     return row
 
 
-def class_row(embedded: Embedded, y: Int[Tensor, " n"] | None, signals: Signals) -> dict[str, float]:
+def class_row(shown: Shown, y: Int[Tensor, " n"] | None, signals: Signals) -> dict[str, float]:
     """Divergence of the class centres and nearest-centre error of both layers, where there are labels.
 
     They stand beside the verdict, which has not seen them. Nothing where the images have no labels, one class,
@@ -119,7 +134,7 @@ def class_row(embedded: Embedded, y: Int[Tensor, " n"] | None, signals: Signals)
     if y is None or classes < 2 or len(y) < 4 * classes:
         return {}
     row: dict[str, float] = {}
-    for name, rows, layer in zip("hz", embedded, (signals.h, signals.z), strict=True):
+    for name, rows, layer in zip("hz", (shown.h, shown.z), (signals.h, signals.z), strict=True):
         if rows is None or layer is None:
             continue
         unit = unit_views(rows)

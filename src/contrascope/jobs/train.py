@@ -11,6 +11,7 @@ from contrascope import records
 from contrascope.augment.policy import Policy
 from contrascope.data.imageset import ImageSet
 from contrascope.data.open import open_images
+from contrascope.diagnosis.causes import Known
 from contrascope.distributed import broadcast_value
 from contrascope.jobs.assess import Rows, assess_run, foreseen, knn_probe
 from contrascope.jobs.geometry_probe import GeometryProbe
@@ -172,7 +173,12 @@ def _probes(
                 images,
                 policies,
                 build(settings, images.shape, seed=seed + RANDOM_SEED_OFFSET),
-                method=settings.method,
+                known=Known(
+                    method=settings.method,
+                    optimiser=settings.optim.name,
+                    rate=settings.optim.lr,
+                    decay=settings.optim.weight_decay,
+                ),
                 settings=settings.monitor,
                 epochs=training.epochs,
                 seed=seed,

@@ -1,12 +1,18 @@
-"""What a method's settings may say about a verdict; without torch."""
+"""What a method's settings may say about an answer; without torch."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-HOT, COLD = 5.0, 0.02
-"""Temperatures above and below which a softmax over negatives is suspected."""
+HOT, COLD = 1.0, 0.02
+"""Temperatures above and below which a softmax over negatives is suspected; published ones lie between 0.05 and 1."""
 NARROW = 8
 """Numbers that a projector puts out below which there is little room to keep images apart."""
+FEW_NEGATIVES = 256
+"""Keys of a queue below which there is little to be told apart from."""
+FAST = 0.9
+"""Decay of a momentum copy below which it is hardly another network."""
+NOT_LEARNING = "not learning"
+"""The word for which a setting is looked at that keeps anything from being learnt; the others are collapses."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,36 +25,88 @@ class Hint:
     """One thing to try; empty: what is tried for any method."""
 
 
-def temperature_cause(temperature: float) -> str:
-    """What a temperature far from the usual does; empty for a usual one.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Suspect:
+    """A setting that can cause what was found."""
 
-    >>> temperature_cause(0.5)
-    ''
+    setting: str
+    """Its name."""
+    value: float | str
+    """What it is."""
+    off: bool
+    """Whether it lies outside what is usual."""
+    cause: str
+    """What it does there."""
+    next: str = ""
+    """What to try."""
+
+
+def first_off(suspects: Iterable[Suspect]) -> Hint | None:
+    """The first suspect that is out of its usual range.
+
+    >>> first_off([Suspect(setting="a", value=1, off=False, cause="x")])
     """
-    if temperature > HOT:
-        return (
-            f"The temperature {temperature:g} flattens the softmax: all negatives weigh the same, and the "
-            "loss is the linear one, which asks for a zero mean only."
-        )
-    if temperature < COLD:
-        return (
-            f"The temperature {temperature:g} lets only the nearest negative count: the gradient is that "
-            "of one pair."
-        )
-    return ""
+    return next((Hint(cause=one.cause, next=one.next) for one in suspects if one.off), None)
 
 
-def softmax_hint(word: str, signals: Mapping[str, float], *, temperature: float) -> Hint | None:
-    """The hint of a loss with a temperature and negatives."""
-    cause = temperature_cause(temperature)
-    if word == "not learning":
-        return Hint(cause=cause) if cause else None
-    narrow = signals.get("z.dim", NARROW) < NARROW
-    if not cause and narrow:
-        cause = f"The projector puts out {signals['z.dim']:g} numbers: there is no room to keep images apart."
-    return Hint(
-        cause=cause
-        or "The negatives do not push: the batch is too small, the learning rate too large, or the loss "
-        "is not the softmax one.",
-        next="Widen the projector." if narrow else "Set the temperature between 0.1 and 0.5.",
+def temperature_suspect(temperature: float) -> Suspect:
+    """A temperature that divides cosines before a softmax.
+
+    >>> temperature_suspect(0.5).off, temperature_suspect(2.0).off
+    (False, True)
+    """
+    hot = temperature > HOT
+    cause = (
+        f"The temperature {temperature:g} flattens the softmax: all negatives weigh nearly the same, and the loss "
+        "comes close to the linear one, which asks for a zero mean only."
+        if hot
+        else f"The temperature {temperature:g} lets only the nearest negative count: the gradient is that of one pair."
     )
+    off = hot or temperature < COLD
+    next_ = "Set the temperature between 0.1 and 0.5."
+    return Suspect(setting="temperature", value=temperature, off=off, cause=cause, next=next_)
+
+
+def width_suspect(signals: Mapping[str, float]) -> tuple[Suspect, ...]:
+    """The projector's width, where the diagnosis knows it."""
+    if "z.dim" not in signals:
+        return ()
+    width = signals["z.dim"]
+    cause = f"The projector puts out {width:g} numbers: there is no room to keep images apart."
+    off = width < NARROW
+    return (Suspect(setting="projector.out", value=width, off=off, cause=cause, next="Widen the projector."),)
+
+
+def softmax_suspects(word: str, signals: Mapping[str, float], *, temperature: float) -> tuple[Suspect, ...]:
+    """Those of a loss with a temperature and negatives."""
+    width = () if word == NOT_LEARNING else width_suspect(signals)
+    return (temperature_suspect(temperature), *width)
+
+
+def decay_suspect(word: str, decay: float) -> Suspect:
+    """The decay of a momentum copy: 1 never moves, little is no copy.
+
+    >>> decay_suspect("not learning", 1.0).off, decay_suspect("complete collapse", 0.5).off
+    (True, True)
+    """
+    still = word == NOT_LEARNING
+    return Suspect(
+        setting="ema_decay",
+        value=decay,
+        off=decay >= 1 if still else decay < FAST,
+        cause=f"The momentum copy (ema_decay {decay:g}) never moves: the target stays random."
+        if still
+        else f"The momentum copy (ema_decay {decay:g}) follows too fast: both networks can agree on a constant.",
+        next="Set ema_decay between 0.99 and 0.9999.",
+    )
+
+
+def hidden_suspect(name: str, hidden: tuple[int, ...], next_: str) -> Suspect:
+    """A predictor without a hidden layer.
+
+    >>> hidden_suspect("predictor", (64,), "").off
+    False
+    """
+    cause = f"The {name} is a linear map: it cannot hold online and target network apart."
+    shown = "x".join(map(str, hidden)) or "none"
+    return Suspect(setting=f"{name}.hidden", value=shown, off=not hidden, cause=cause, next=next_)

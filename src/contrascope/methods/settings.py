@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.errors import InputError, did_you_mean
 from contrascope.imports import FromFile, import_typed, is_path
-from contrascope.methods.hints import Hint
+from contrascope.methods.hints import Hint, Suspect, first_off
 from contrascope.settings import Open, kind_of, require_positive, written_as
 
 if TYPE_CHECKING:
@@ -32,7 +32,15 @@ class MethodSettings(Open):
 
         `signals` are plain numbers of the diagnosis by their names, such as `z.dim`.
         """
-        return None
+        return first_off(self.suspects(word, signals))
+
+    def suspects(self, word: str, signals: Mapping[str, float]) -> tuple[Suspect, ...]:
+        """Every setting that can cause what `word` names, with its value and whether it is out of its usual range.
+
+        A cause is named only where a setting is; where none is, these are listed as looked at.
+        """
+        del word, signals
+        return ()
 
     def check(self) -> None:
         """Refuses what can be known to be wrong before a run's folder is begun; it may import torch."""

@@ -28,7 +28,7 @@ class AnswerEntry(Entry):
 
 @dataclass(frozen=True, kw_only=True)
 class VerdictEntry(Entry):
-    """Three answers. Records of versions before 0.3 hold one word instead, in `extra`."""
+    """Three answers. Records of version 0.1 hold one word instead, in `extra`."""
 
     sound: AnswerEntry | None = None
     """Faults and collapse."""
@@ -50,6 +50,16 @@ class FaultsEntry(Entry):
     """Distance of features under stored and under batch statistics."""
     stopped: str | None
     """Why training stopped early."""
+    distinct: float | None = None
+    """Distinct rows as a share of all."""
+    initial: Tree | None = None
+    """Normalisation layers, and those that are as made; weights, and those that follow the drawn law."""
+    input: Tree | None = None
+    """Misfit of the input as given, and the input that fits best."""
+    batch: float | None = None
+    """How far a row depends on its batch."""
+    copies: float | None = None
+    """Share of images with a near copy among the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +79,9 @@ class SignalsEntry(Entry):
     equal_views: float | None
     """Share of images whose views are equal pixel for pixel."""
     faults: FaultsEntry | None
-    """Numerical faults."""
+    """What is wrong with features, weights, input or images."""
+    learning: Tree | None = None
+    """Gains over the reference by kind of views, under the paths of `vocabulary.LEARNING`; null without a reference."""
 
 
 @dataclass(frozen=True, kw_only=True)

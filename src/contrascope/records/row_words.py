@@ -18,6 +18,15 @@ ROWS: tuple[RowWord, ...] = (
         if one.row
     ),
     RowWord(
+        key="h_gain_own", title="gain over random weights, own views", unit="log odds", figure="learning"
+    ),
+    RowWord(
+        key="h_gain_standard",
+        title="gain over random weights, standard views",
+        unit="log odds",
+        figure="learning",
+    ),
+    RowWord(
         key="max_cosine", title="largest cosine of centres", unit="-1 to 1", figure="divergence", layered=True
     ),
     RowWord(

@@ -163,12 +163,42 @@ SIGNALS: tuple[Measure, ...] = (
         figure="ranks",
     ),
     Measure(path="views.lidar", title="LiDAR", unit="directions", table="ranks", row="lidar", figure="ranks"),
+    Measure(path="rankme_centred", title="RankMe of centred unit rows", unit="", table="ranks"),
     Measure(path="alpha", title="alpha-ReQ exponent", unit="", table="ranks"),
     Measure(path="dead", title="constant dimensions", unit="", table="ranks"),
     Measure(path="dim", title="dimensions", unit="", table="ranks"),
     Measure(path="images", title="images measured", unit="", table="ranks"),
 )
 """Numbers of a layer that need no labels, below `signals.h` and its likes in diagnosis.json."""
+
+_KINDS = {
+    "own": "own views",
+    "standard.crop": "standard views: crop",
+    "standard.colour": "standard views: colour",
+    "standard.crop and colour": "standard views: crop and colour",
+    "standard.affine": "standard views: small affine maps",
+    "standard.all": "standard views: mean of all",
+    "residual.own": "own views without trivial statistics",
+    "residual.crop": "crop without trivial statistics",
+    "residual.colour": "colour without trivial statistics",
+    "residual.crop and colour": "crop and colour without trivial statistics",
+    "residual.affine": "small affine maps without trivial statistics",
+    "residual.all": "all without trivial statistics",
+}
+LEARNING: tuple[Measure, ...] = (
+    *(
+        Measure(path=f"{path}.odds", title=title, unit="log odds", better="higher")
+        for path, title in _KINDS.items()
+    ),
+    *(
+        Measure(path=f"{path}.{of}", title=f"{title}, {words}", unit="share of galleries of 100")
+        for path, title in _KINDS.items()
+        for of, words in (("trained", "encoder"), ("random", "random encoder"))
+    ),
+    Measure(path="bait", title="views nearer to their own shuffled pixels", unit="share", better="lower"),
+    Measure(path="random_bait", title="the same of the random encoder", unit="share"),
+)
+"""Gains over random weights at finding an image's other view, below `signals.learning` in diagnosis.json."""
 
 FACTORS: tuple[Measure, ...] = (
     Measure(path="error", title="nearest-centre error", unit="share", better="lower"),

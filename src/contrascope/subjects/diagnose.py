@@ -8,25 +8,20 @@ import torch
 
 from contrascope import records
 from contrascope.augment.settings import PolicySettings
-from contrascope.data.imageset import ImageSet
 from contrascope.data.memory import Labels
 from contrascope.data.sampling import some_images
+from contrascope.diagnosis.causes import Known
 from contrascope.diagnosis.diagnosis import Diagnosis, array_signals, diagnosis
-from contrascope.diagnosis.networks import (
-    FixedViews,
-    embed_views,
-    encoder_lipschitz,
-    fixed_views,
-    measure_layers,
-    signals_on,
-)
+from contrascope.diagnosis.networks import encoder_lipschitz, measure_networks
 from contrascope.diagnosis.settings import DiagnosisSettings
 from contrascope.precision import single_precision
-from contrascope.progress import Passes, Progress, Say, silent, unheard
+from contrascope.progress import Progress, Say, silent, unheard
 from contrascope.records.diagnosis import DiagnosisRecord
 from contrascope.records.typed import as_record
 from contrascope.runs.bad_images import tell_images
+from contrascope.runs.load import policies_for
 from contrascope.settings import to_json
+from contrascope.subjects.measured import Measured, measured_images
 from contrascope.subjects.open import open_subject
 from contrascope.subjects.subject import Subject
 
@@ -64,9 +59,10 @@ def diagnose_anything(
     Raises `InputError` for an encoder without images, and for a file with images or a policy.
     """
     subject = open_subject(thing, data=data, policy=policy, labels=labels, step=step)
-    if subject.networks is not None:
-        tell_images(subject.images, say, beside=beside)
-    return diagnose_subject(subject, settings=settings, device=device, progress=progress)
+    shown = None if subject.networks is None else measured_images(subject)
+    if shown is not None:
+        tell_images(shown.images, say, beside=beside)
+    return diagnose_subject(subject, settings=settings, shown=shown, device=device, progress=progress)
 
 
 @single_precision()
@@ -74,31 +70,54 @@ def diagnose_subject(
     subject: Subject,
     *,
     settings: DiagnosisSettings,
+    shown: Measured | None = None,
     device: torch.device | str | None = None,
     progress: Progress = silent,
 ) -> Diagnosed:
-    """The verdict of a subject; of networks without a random twin it is at best undecided."""
+    """The verdict of a subject; without a random twin nobody can tell whether it learnt.
+
+    A run is measured on images that it was not trained on where there are any (`measured_images`).
+    """
     draws, seed = settings.draws, settings.seed
     if subject.h is not None:
         signals = array_signals(subject.h, subject.z, draws=draws, seed=seed)
         found = diagnosis(signals, subject.h, subject.z, subject.labels, draws=draws, seed=seed)
         return Diagnosed(thing=subject.name, data=subject.what, diagnosis=found)
     networks, where = subject.trained, subject.device(device)
-    some = some_images(subject.images, settings.images, seed=seed)
-    views = fixed_views(some, subject.policies, num_views=settings.views, seed=seed, device=where)
-    size, twin, reference = len(some) * settings.views, subject.twin, None
-    passes = Passes(progress, total=size if twin is None else 2 * size)
-    if twin is not None:
-        reference = measure_layers(
-            twin, views, draws=draws, seed=seed, device=where, progress=passes.next(size)
-        )
-    h, z = embed_views(networks, views, device=where, progress=passes.next(size))
-    signals = signals_on(networks, (h, z), reference, views, draws=draws, seed=seed, device=where)
-    slope = None if signals.h is None else encoder_lipschitz(networks.encoder, views, device=where)
-    found = diagnosis(
-        signals, h, z, some.labels, method=subject.method, lipschitz=slope, draws=draws, seed=seed
+    shown = shown or measured_images(subject)
+    some = some_images(shown.images, settings.images, seed=seed)
+    signals, exhibited, rows = measure_networks(
+        networks,
+        subject.twin,
+        some,
+        policies_for(subject.policy, some),
+        num_views=settings.views,
+        seed=seed,
+        draws=draws,
+        device=where,
+        progress=progress,
     )
-    return Diagnosed(thing=subject.name, data=_what(subject, some, views), diagnosis=found)
+    slope = None if signals.h is None else encoder_lipschitz(networks.encoder, exhibited.own, device=where)
+    found = diagnosis(
+        signals,
+        rows.h,
+        rows.z,
+        some.labels,
+        known=known_of(subject),
+        lipschitz=slope,
+        draws=draws,
+        seed=seed,
+    )
+    about = f"{shown.what}; {len(some)} of {len(shown.images)} images, {settings.views} views each"
+    return Diagnosed(thing=subject.name, data=about, diagnosis=found)
+
+
+def known_of(subject: Subject) -> Known:
+    """What is known of a subject's training."""
+    if subject.run is None:
+        return Known(method=subject.method)
+    optim = subject.run.settings.optim
+    return Known(method=subject.method, optimiser=optim.name, rate=optim.lr, decay=optim.weight_decay)
 
 
 def write_diagnosis(found: Diagnosed, settings: DiagnosisSettings, out: Path) -> Path:
@@ -113,7 +132,3 @@ def diagnosis_record(found: Diagnosed, settings: DiagnosisSettings | None = None
     """What diagnosis.json holds."""
     value = {"thing": found.thing, "data": found.data, "settings": to_json(settings) if settings else {}}
     return as_record(DiagnosisRecord, value | to_json(found.diagnosis))
-
-
-def _what(subject: Subject, some: ImageSet, views: FixedViews) -> str:
-    return f"{subject.what}; {len(some)} of {len(subject.images)} images, {len(views.images)} views each"

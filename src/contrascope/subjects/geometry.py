@@ -11,7 +11,7 @@ from contrascope.augment.settings import PolicySettings
 from contrascope.data.imageset import ImageSet
 from contrascope.data.memory import Labels
 from contrascope.data.sampling import some_images
-from contrascope.diagnosis.networks import fixed_views
+from contrascope.diagnosis.exhibits import fixed_views
 from contrascope.diagnosis.settings import GeometrySettings
 from contrascope.diagnosis.subject_geometry import SubjectGeometry, measure_subject
 from contrascope.errors import InputError

@@ -12,7 +12,7 @@ from contrascope.augment.settings import PolicySettings
 from contrascope.data.imageset import ImageSet
 from contrascope.data.memory import Labels, columns_from, images_from
 from contrascope.data.settings import DataSettings
-from contrascope.diagnosis.networks import Networks
+from contrascope.diagnosis.exhibits import Networks
 from contrascope.encoders.foreign import FunctionEncoder
 from contrascope.encoders.named import named_encoder, named_twin
 from contrascope.encoders.twin import TWIN_SEED, random_twin

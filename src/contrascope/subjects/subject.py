@@ -14,7 +14,7 @@ from contrascope.augment.settings import PolicySettings
 from contrascope.data.imageset import ImageSet
 from contrascope.data.memory import images_from
 from contrascope.data.settings import DataSettings
-from contrascope.diagnosis.networks import Networks
+from contrascope.diagnosis.exhibits import Networks
 from contrascope.errors import InputError
 from contrascope.evaluation.protocol import Protocol
 from contrascope.features.embed import device_of

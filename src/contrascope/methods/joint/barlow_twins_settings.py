@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from contrascope.encoders.settings import ProjectorSettings
-from contrascope.methods.hints import Hint
+from contrascope.methods.hints import NOT_LEARNING, Suspect, width_suspect
 from contrascope.methods.settings import JointSettings, SmallRun, registered
 from contrascope.settings import written_as
 
@@ -32,10 +32,15 @@ class BarlowTwinsSettings(JointSettings):
     projector: ProjectorSettings = _PROJECTOR
     """Three layers of 2048, batch norm on each, the output's too (the authors: 8192, none on the output)."""
 
-    def hint(self, word: str, signals: Mapping[str, float]) -> Hint | None:
-        if word == "not learning":
-            return None
-        return Hint(
-            cause=f"The redundancy weight {self.redundancy:g} does not keep the dimensions apart.",
-            next="Set redundancy near 5e-3, and batch norm on the projector's output.",
+    def suspects(self, word: str, signals: Mapping[str, float]) -> tuple[Suspect, ...]:
+        learns = word == NOT_LEARNING
+        redundancy = Suspect(
+            setting="redundancy",
+            value=self.redundancy,
+            off=self.redundancy > 1 if learns else self.redundancy < 1e-4,
+            cause=f"The redundancy weight {self.redundancy:g} outweighs the views' agreement."
+            if learns
+            else f"The redundancy weight {self.redundancy:g} does not keep the dimensions apart.",
+            next="Set redundancy near 5e-3.",
         )
+        return (redundancy,) if learns else (redundancy, *width_suspect(signals))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.errors import InputError
-from contrascope.methods.hints import Hint, softmax_hint
+from contrascope.methods.hints import Suspect, softmax_suspects
 from contrascope.methods.settings import JointSettings, SmallRun, registered
 from contrascope.settings import written_as
 
@@ -45,11 +45,11 @@ class PlainSettings(JointSettings):
         super().check()
         find_loss(self.loss, self.told, positives=self.positives_chosen)
 
-    def hint(self, word: str, signals: Mapping[str, float]) -> Hint | None:
+    def suspects(self, word: str, signals: Mapping[str, float]) -> tuple[Suspect, ...]:
         temperature = self.told.get("temperature")
         if ":" in self.loss or not isinstance(temperature, float):
-            return None
-        return softmax_hint(word, signals, temperature=temperature)
+            return ()
+        return softmax_suspects(word, signals, temperature=temperature)
 
 
 def _value(text: str) -> float | bool | str:

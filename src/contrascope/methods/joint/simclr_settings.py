@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contrascope.encoders.settings import ProjectorSettings
-from contrascope.methods.hints import Hint, softmax_hint
+from contrascope.methods.hints import Suspect, softmax_suspects
 from contrascope.methods.settings import JointSettings, SmallRun, registered
 from contrascope.settings import written_as
 
@@ -27,5 +27,5 @@ class SimCLRSettings(JointSettings):
     projector: ProjectorSettings = _PROJECTOR
     """Linear 512, ReLU, linear 128, no batch norm."""
 
-    def hint(self, word: str, signals: Mapping[str, float]) -> Hint | None:
-        return softmax_hint(word, signals, temperature=self.temperature)
+    def suspects(self, word: str, signals: Mapping[str, float]) -> tuple[Suspect, ...]:
+        return softmax_suspects(word, signals, temperature=self.temperature)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contrascope.encoders.settings import ProjectorSettings
-from contrascope.methods.hints import Hint
+from contrascope.methods.hints import NOT_LEARNING, Suspect, width_suspect
 from contrascope.methods.settings import JointSettings, SmallRun, registered
 from contrascope.settings import written_as
 
@@ -32,12 +32,39 @@ class VICRegSettings(JointSettings):
     projector: ProjectorSettings = _PROJECTOR
     """Three layers of 2048, a width for CIFAR (the paper: 8192), batch norm on the hidden ones."""
 
-    def hint(self, word: str, signals: Mapping[str, float]) -> Hint | None:
-        if word == "not learning":
-            return None
-        return Hint(
-            cause=f"The weights (invariance {self.invariance:g}, variance {self.variance:g}, covariance "
-            f"{self.covariance:g}) let the outputs shrink or move together.",
-            next="Go back to 25, 25 and 1; raise the variance weight against complete collapse, the covariance "
-            "weight against lost dimensions.",
+    def suspects(self, word: str, signals: Mapping[str, float]) -> tuple[Suspect, ...]:
+        usual = "Go back to 25, 25 and 1 (invariance, variance, covariance)."
+        if word == NOT_LEARNING:
+            weak = self.invariance < 1 or self.variance > 3 * self.invariance
+            cause = (
+                f"The invariance weight {self.invariance:g} beside a variance weight of {self.variance:g} hardly pulls "
+                "views together."
+            )
+            return (
+                Suspect(setting="invariance", value=self.invariance, off=weak, cause=cause, next=usual),
+                Suspect(
+                    setting="covariance",
+                    value=self.covariance,
+                    off=self.covariance > self.invariance,
+                    cause=f"The covariance weight {self.covariance:g} outweighs the views' agreement.",
+                    next=usual,
+                ),
+            )
+        return (
+            Suspect(
+                setting="variance",
+                value=self.variance,
+                off=self.variance < self.invariance / 5,
+                cause=f"The variance weight {self.variance:g} beside an invariance weight of {self.invariance:g} lets the "
+                "outputs shrink.",
+                next=usual,
+            ),
+            Suspect(
+                setting="covariance",
+                value=self.covariance,
+                off=self.covariance < self.invariance / 250,
+                cause=f"The covariance weight {self.covariance:g} lets the outputs move together.",
+                next=usual,
+            ),
+            *width_suspect(signals),
         )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contrascope.encoders.settings import ProjectorSettings
-from contrascope.methods.hints import Hint
+from contrascope.methods.hints import NOT_LEARNING, Suspect, decay_suspect, hidden_suspect, width_suspect
 from contrascope.methods.settings import JointSettings, SmallRun, registered
 from contrascope.settings import written_as
 
@@ -37,11 +37,11 @@ class BYOLSettings(JointSettings):
     ema_decay: float = 0.996
     """Decay of the target at the start; it rises to 1 along a cosine."""
 
-    def hint(self, word: str, signals: Mapping[str, float]) -> Hint | None:
-        if word == "not learning":
-            return None
-        return Hint(
-            cause="Online and target network agree on a constant: the predictor is missing or too weak, or the "
-            "target follows too fast.",
-            next=f"Use a predictor with a hidden layer and batch norm; raise ema_decay above {self.ema_decay:g}.",
+    def suspects(self, word: str, signals: Mapping[str, float]) -> tuple[Suspect, ...]:
+        decay = decay_suspect(word, self.ema_decay)
+        if word == NOT_LEARNING:
+            return (decay,)
+        predictor = hidden_suspect(
+            "predictor", self.predictor.hidden, "Use a predictor with a hidden layer and batch norm."
         )
+        return (decay, predictor, *width_suspect(signals))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contrascope.encoders.settings import ProjectorSettings
-from contrascope.methods.hints import Hint
+from contrascope.methods.hints import NOT_LEARNING, Suspect, hidden_suspect, width_suspect
 from contrascope.methods.settings import JointSettings, SmallRun, registered
 from contrascope.settings import written_as
 
@@ -32,12 +32,17 @@ class SimSiamSettings(JointSettings):
     predictor: ProjectorSettings = _PREDICTOR
     """Bottleneck of 512 with batch norm; its output must be as wide as the projector's."""
 
-    def hint(self, word: str, signals: Mapping[str, float]) -> Hint | None:
-        if word == "not learning":
-            return None
-        return Hint(
-            cause="Nothing holds the outputs apart: the stop-gradient is missing, the predictor is too weak or "
-            "learns too slowly, or the projector's last batch norm is off.",
-            next="Check that the target is detached; raise the predictor's learning rate; keep batch norm on "
-            "the projector's output.",
+    def suspects(self, word: str, signals: Mapping[str, float]) -> tuple[Suspect, ...]:
+        if word == NOT_LEARNING:
+            return ()
+        predictor = hidden_suspect(
+            "predictor", self.predictor.hidden, "Use a predictor with a hidden layer and batch norm."
         )
+        norm = Suspect(
+            setting="projector.batch_norm_out",
+            value=str(self.projector.batch_norm_out),
+            off=not self.projector.batch_norm_out,
+            cause="The projector's output has no batch norm, which keeps SimSiam's outputs apart.",
+            next="Set projector.batch_norm_out to True.",
+        )
+        return (predictor, norm, *width_suspect(signals))

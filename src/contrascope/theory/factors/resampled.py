@@ -20,7 +20,7 @@ def reflected_interval(
     What resampling adds to a statistic, the sample added to it before: mirrored, that bias is taken off. The ends
     stay in [-limit, limit]. No draw gives a point.
 
-    >>> reflected_interval(10.0, torch.arange(101.0) - 40, level=0.5, limit=20.0)
+    >>> reflected_interval(10.0, torch.arange(99.0) - 39, level=0.5, limit=20.0)
     (-15.0, 20.0)
     """
     if len(statistics) == 0:
@@ -35,7 +35,7 @@ def positive_interval(
     """`reflected_interval` of a positive statistic, as a variance or a ratio, on the scale of its logarithm.
 
     >>> positive_interval(2.0, torch.tensor([1.0, 2.0, 4.0]), level=0.999)
-    (1.0..., 3.99...)
+    (1.0, 4.0)
     """
     kept = statistics[(statistics > 0) & statistics.isfinite()]
     if not 0 < value < math.inf or len(kept) == 0:
