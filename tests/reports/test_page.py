@@ -466,3 +466,14 @@ def test_signals_stand_beside_their_reference_with_intervals(make_run):
     none = {**diagnosis(), "signals": {"h": {**layer(), "views": None}}}
     assert "a view finds its image first (share)" in said
     assert "a view finds its image first (share)" not in page(make_run("other", diagnosis=none)).said
+
+
+def test_gains_over_random_weights_stand_in_a_table_of_their_own(make_run):
+    told = diagnosis()
+    gain = {"odds": estimate(1.5), "trained": estimate(0.8), "random": estimate(0.4)}
+    told["signals"]["learning"] = {"own": gain, "standard": {"crop": gain}, "residual": {}, "bait": None}
+    said = page(make_run(diagnosis=told)).said
+    assert "own views (log odds) 1.5 [1.48, 1.52]" in said
+    assert "standard views: crop, random encoder (share of galleries of 100) 0.4 [0.38, 0.42]" in said
+    assert "own views without trivial statistics (log odds)" not in said
+    assert "Better than random weights?" not in page(make_run("other")).said

@@ -13,7 +13,7 @@ from contrascope.records.lookup import (
     shown_measures,
     value_at,
 )
-from contrascope.records.vocabulary import DETAILS, FACTORS, LAYERS, SIGNALS, SLOPES
+from contrascope.records.vocabulary import DETAILS, FACTORS, LAYERS, LEARNING, SIGNALS, SLOPES
 from contrascope.records.words import Measure
 from contrascope.reports.blocks import Figure, Table, axes, interval, label, percent, short
 from contrascope.reports.gains import gain_sentences
@@ -73,6 +73,22 @@ def signals(run: RunRecords) -> Table | None:
         title="Label-free signals",
         read="Each column stands beside its reference: a random network of the same shape on the same views. "
         "An interval is of 95 % and over images. No single row decides; the verdict's rules do.",
+    )
+
+
+def learning(run: RunRecords) -> Table | None:
+    """Gains over random weights at finding an image's other view, by kind of views."""
+    told = value_at(run.diagnosis.signals, "learning")
+    tree = told if isinstance(told, dict) else {}
+    known = [one for one in shown_measures([tree], LEARNING) if estimate(value_at(tree, one.path))]
+    if not known:
+        return None
+    return _measures(
+        known,
+        {"value": tree},
+        "Better than random weights?",
+        read="A view is shown with another view of its image among 99 views of other images. The gain is the ratio of "
+        "the odds of encoder and random encoder, as a logarithm: 0 is no gain. Learning is read off these rows.",
     )
 
 
@@ -162,6 +178,9 @@ def faults(run: RunRecords) -> Table | None:
         ("constant outputs of the encoder (share)", short(found.dead_units)),
         ("batch norm: stored against fresh statistics (0 to 4)", short(found.batch_norm_gap)),
         ("images whose views are equal (share)", short(told.equal_views)),
+        ("distinct rows (share)", short(found.distinct)),
+        ("how far a row depends on its batch (share of the distance of rows)", short(found.batch)),
+        ("images with a near copy among the others (share)", short(found.copies)),
         *([("training stopped", found.stopped)] if found.stopped else []),
         *((key, interval(value)) for key, value in found.extra.items()),
     ]

@@ -54,6 +54,7 @@ SECTIONS = (
             answers.judgement,
             settings_view.facts,
             measured.accuracy,
+            measured.learning,
             measured.signal_shares,
             measured.signals,
             measured.faults,
