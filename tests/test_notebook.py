@@ -5,6 +5,7 @@ import torch
 
 from contrascope.diagnosis.diagnosis import diagnose
 from contrascope.notebook import Summary, summary_html
+from contrascope.records.vocabulary import QUESTIONS
 
 
 class Reader(HTMLParser):
@@ -36,16 +37,15 @@ def read(html):
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", '"><img src=x onerror=alert(2)>', "&amp;"])
 def test_every_text_is_escaped(name):
     summary = Summary(
-        title=name, word=name, mark="✗", sentences=(name,), head=(name, name), rows=[(name, name)], note=name
+        title=name, answers=((name, (name,)),), head=(name, name), rows=[(name, name)], note=name
     )
-    text = read(summary_html(summary))
-    assert text.count(name) == 7
-    assert f"✗ {name}" in text
+    assert read(summary_html(summary)).count(name) == 8
 
 
-def test_a_sign_stands_beside_the_verdict():
-    summary = Summary(title="t", word="undecided", mark="?", sentences=(), head=(), rows=())
-    assert "? undecided" in read(summary_html(summary))
+def test_each_answer_is_a_line_above_its_own_sentences():
+    answers = (("Is it sound? ✓ sound", ("a", "b")), ("Is it learning? ✗ not learning", ("c",)))
+    text = read(summary_html(Summary(title="t", answers=answers, head=(), rows=())))
+    assert text == ["t", "Is it sound? ✓ sound", "a", "b", "Is it learning? ✗ not learning", "c"]
 
 
 def test_a_diagnosis_shows_itself_with_its_reference():
@@ -54,8 +54,10 @@ def test_a_diagnosis_shows_itself_with_its_reference():
     found = diagnose(torch.stack([h, h + 0.1 * torch.randn(60, 8, generator=source)]), draws=10)
     html = found._repr_html_()
     text = read(html)
-    assert any(found.verdict.word in part for part in text)
-    assert found.verdict.evidence[0] in text
+    for name, asked in QUESTIONS.items():
+        told = getattr(found.verdict, name)
+        assert any(part.startswith(asked) and told.word in part for part in text)
+        assert set(told.evidence) <= set(text)
     retrieval = found.signals.h.views.retrieval
     assert f"{retrieval.value:.3g}" in " ".join(text)
     assert "reference of h" in text

@@ -13,12 +13,8 @@ class Summary:
 
     title: str
     """What it is of."""
-    word: str
-    """The verdict, or what stands for it."""
-    mark: str
-    """The sign beside it."""
-    sentences: tuple[str, ...]
-    """Evidence, cause, advice."""
+    answers: tuple[tuple[str, tuple[str, ...]], ...]
+    """A line each, and what stands below it: evidence, cause, advice."""
     head: tuple[str, ...]
     """Names of the columns of numbers; empty where there are none."""
     rows: Sequence[tuple[str, ...]]
@@ -30,17 +26,16 @@ class Summary:
 def summary_html(summary: Summary) -> str:
     """One block of HTML without scripts, links or pictures; every text is escaped.
 
-    >>> shown = summary_html(Summary(title="<b>", word="healthy", mark="✓", sentences=(), head=(), rows=[]))
+    >>> shown = summary_html(Summary(title="<b>", answers=(("Is it sound? ✓ sound", ()),), head=(), rows=[]))
     >>> "<b>" in shown, "&lt;b&gt;" in shown
     (False, True)
     """
-    parts = [
-        f'<div style="opacity:0.75">{_text(summary.title)}</div>',
-        f'<div style="font-size:1.3em;font-weight:600">{_text(summary.mark)} {_text(summary.word)}</div>',
-    ]
-    if summary.sentences:
-        items = "".join(f"<li>{_text(sentence)}</li>" for sentence in summary.sentences)
-        parts.append(f'<ul style="margin:4px 0">{items}</ul>')
+    parts = [f'<div style="opacity:0.75">{_text(summary.title)}</div>']
+    for line, sentences in summary.answers:
+        parts.append(f'<div style="font-size:1.15em;font-weight:600">{_text(line)}</div>')
+        if sentences:
+            items = "".join(f"<li>{_text(sentence)}</li>" for sentence in sentences)
+            parts.append(f'<ul style="margin:4px 0">{items}</ul>')
     if summary.rows:
         body = "".join(_row("td", row) for row in summary.rows)
         parts.append(

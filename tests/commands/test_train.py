@@ -20,7 +20,7 @@ from contrascope.methods.joint.barlow_twins_settings import BarlowTwinsSettings
 from contrascope.runs import facts
 from contrascope.runs.recipes import RECIPES
 from contrascope.settings import to_json
-from contrascope.terminal.closing import verdict_line
+from contrascope.terminal.closing import closing_lines
 
 
 def finish(run):
@@ -200,23 +200,12 @@ def test_several_processes_ask_for_a_folder(monkeypatch):
         new_folder("mine")
 
 
-def test_training_ends_with_the_verdict_in_one_line(whole, capsys):
-    last = [row for row in records.read_metrics(whole / records.METRICS) if "verdict" in row][-1]
-    line = verdict_line(whole)
-    assert line.startswith(f"Verdict: {last['verdict']}. {last['evidence']}")
-    assert line.endswith(f"In full: contrascope diagnose {whole}\n")
-    assert line.count("\n") == 1
-
-
-def test_a_run_without_a_monitor_says_how_to_get_a_verdict(tmp_path):
-    (tmp_path / "metrics.jsonl").write_text('{"kind": "step", "step": 1}\n')
-    assert verdict_line(tmp_path) == f"Not diagnosed while training; ask: contrascope diagnose {tmp_path}\n"
-
-
-def test_a_row_of_an_older_run_gives_the_reason_from_its_numbers(tmp_path):
-    row = '{"kind": "probe", "step": 1, "verdict": "healthy", "h_retrieval": 0.378}\n'
-    (tmp_path / "metrics.jsonl").write_text(row)
-    assert "image first for 37.8 % of the images. In full" in verdict_line(tmp_path)
+def test_training_ends_with_the_answers_of_its_monitor(whole):
+    last = [row for row in records.read_metrics(whole / records.METRICS) if "sound" in row][-1]
+    lines = closing_lines(whole).splitlines()
+    assert lines[0] == f"While training, on the monitor's images, after epoch {last['epoch']}:"
+    assert last["sound"] in lines[1]
+    assert lines[-1].endswith(f"contrascope diagnose {whole}")
 
 
 def test_the_folder_recipe_fits_itself_to_the_device_that_is_named(monkeypatch, tmp_path, capsys):

@@ -26,7 +26,7 @@ from contrascope.reports.load import load
 from contrascope.reports.measured import accuracy
 from contrascope.runs.recipes import digits_simclr
 from contrascope.suites.run import evaluate_suite
-from contrascope.terminal.tables import few_label_sentence, show_table
+from contrascope.terminal.tables import show_table
 from contrascope.training.settings import TrainingSettings
 
 TINY = [
@@ -119,7 +119,6 @@ def test_what_labels_do_not_allow_is_said_before_training_and_costs_no_other_sco
     assert all(row["not_defined"] for row in rows if row["value"] is None)
     assert named in show_table(rows)
     assert ("not defined" in show_table(rows)) == (missing != set())
-    few_label_sentence(rows)
 
 
 def test_a_test_split_without_labels_is_foreseen_and_trains(tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""Records of a small run, most as version 0.1 wrote them (format 0), without any trainer."""
+"""Records of a small run, most in the form of version 0.1 (format 0), without any trainer."""
 
 import base64
 import io
@@ -40,7 +40,27 @@ def bound(name, value, **more):
     return {"name": name, "value": value, **common, **more}
 
 
-def diagnosis(word="healthy"):
+def answer(word, reason="", evidence=(), cause="", next=""):
+    """One answer as a diagnosis writes it."""
+    return {"word": word, "reason": reason, "evidence": list(evidence), "cause": cause, "next": next}
+
+
+def verdict(**changed):
+    """Three answers: sound, learning, and not asked with labels."""
+    told = {
+        "sound": answer("sound", evidence=["12.0 directions carry the variance."]),
+        "learning": answer("learning", evidence=["A view finds its image."], next="Evaluate."),
+        "useful": answer("cannot be told without labels", next="Label a few images."),
+    }
+    return {**told, **changed}
+
+
+def old_verdict(word="healthy"):
+    """The one word of version 0.1."""
+    return {"word": word, "evidence": ["A view finds its image."], "cause": "", "next": "Evaluate."}
+
+
+def diagnosis(**changed):
     factors = {
         "labels": "label",
         "pseudo": False,
@@ -57,7 +77,7 @@ def diagnosis(word="healthy"):
         "thing": "run",
         "data": "digits",
         "settings": {"kind": "DiagnosisSettings", "images": 100},
-        "verdict": {"word": word, "evidence": ["A view finds its image."], "cause": "", "next": "Evaluate."},
+        "verdict": verdict(**changed),
         "signals": {
             "h": layer(),
             "z": None,
@@ -108,14 +128,21 @@ def evaluation():
     return {"rows": rows, "protocol": {}}
 
 
-def metrics(steps=8, probes=4):
+def monitored(epoch):
+    """What the monitor writes into a row after so many epochs."""
+    learning = "not learning" if epoch == 1 else "learning"
+    return {"sound": "sound", "learning": learning, "evidence": f"{20 * epoch} % of the images are found."}
+
+
+def metrics(steps=8, probes=4, judged=monitored):
     rows = [
         {"kind": "step", "step": s, "epoch": s // 2, "loss": 5 - s / 10, "align": -6.0, "spread": 11 - s / 10}
         | {"lr": 0.1, "images_per_second": 100.0 + s}
         for s in range(1, steps + 1)
     ]
     probed = [
-        {"kind": "probe", "step": 2 * e, "epoch": e, "verdict": "not learning" if e == 1 else "healthy"}
+        {"kind": "probe", "step": 2 * e, "epoch": e}
+        | judged(e)
         | {"h_alignment": 0.1 * e, "h_retrieval": 0.2 * e, "h_participation_ratio": 3.0 + e}
         | {"h_uniformity": -1.0, "knn_held_out": 0.2 * e}
         | {"h_max_cosine": 0.9 - 0.1 * e, "h_centre_error": 0.5 - 0.1 * e}

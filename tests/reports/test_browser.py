@@ -4,7 +4,7 @@ import shutil
 import time
 
 import pytest
-from report_records import IMAGE, SCRIPT, diagnosis, gallery, settings, write_run
+from report_records import IMAGE, SCRIPT, answer, diagnosis, gallery, settings, write_run
 
 from contrascope.reports.page import write_report
 from contrascope.reports.sections import SECTIONS
@@ -57,8 +57,7 @@ def files(tmp_path_factory):
 
     hostile = gallery(classes=(SCRIPT, IMAGE))
     hostile["views"][0]["name"] = IMAGE
-    told = diagnosis()
-    told["verdict"]["evidence"] = [SCRIPT, IMAGE]
+    told = diagnosis(sound=answer("unsound", IMAGE, [SCRIPT, IMAGE], SCRIPT, IMAGE))
     runs = [make(f"run{i}", settings=settings(seed=5 - i)) for i in range(6)]
     return {
         "one": write_report(runs[:1], root / "one.html"),
@@ -91,6 +90,19 @@ def test_hostile_names_are_inert_and_show_as_text(browser, files):
     visit.page.locator("[data-role=pick]").fill("1")
     visit.page.locator("[data-role=pick]").press("Enter")
     assert IMAGE in visit.page.locator("[data-role=picked]").inner_text()
+
+
+@pytest.mark.parametrize(("size", "columns"), [(DESKTOP, 3), (PHONE, 1)], ids=["desktop", "phone"])
+def test_the_three_answers_stand_side_by_side_and_on_a_phone_one_below_the_other(
+    browser, files, size, columns
+):
+    visit = Visit(browser, files["one"], size=size)
+    boxes = [card.bounding_box() for card in visit.page.locator("#verdict .answer").all()]
+    assert len(boxes) == 3
+    assert len({round(box["x"]) for box in boxes}) == columns
+    assert len({round(box["y"]) for box in boxes}) == 4 - columns
+    if size is DESKTOP:
+        assert max(box["y"] + box["height"] for box in boxes) < size["height"]
 
 
 def test_pointing_at_a_point_of_the_map_shows_its_image(browser, files):

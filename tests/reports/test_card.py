@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from report_records import IMAGE, SCRIPT, diagnosis, environment, evaluation, parsed, settings
+from report_records import IMAGE, SCRIPT, answer, diagnosis, environment, evaluation, parsed, settings
 
 from contrascope.records.diagnosis import DiagnosisRecord
 from contrascope.records.kinds import EnvironmentRecord, EvaluationRecord
@@ -35,13 +35,16 @@ def front(card):
     return yaml.safe_load(text), body
 
 
-def test_the_card_says_verdict_scores_protocol_and_how_to_load(make_run):
+def test_the_card_says_the_three_answers_scores_protocol_and_how_to_load(make_run):
     data, body = front(model_card(load(make_run()), exported()))
     assert data["library_name"] == "timm"
     assert data["pipeline_tag"] == "image-feature-extraction"
     assert "simclr" in data["tags"]
-    assert "**✓ healthy**" in body
-    assert "- A view finds its image." in body
+    assert "**Is it sound? ✓ sound**" in body
+    assert "**Is it learning? ✓ learning**\n\n- A view finds its image." in body
+    assert "**Is it useful for your classes? ? cannot be told without labels**" in body
+    assert "Measured without labels on digits." in body
+    assert "kNN: 30.0 points above the random encoder, 20.0 above raw pixels" in body
     assert "90.0 \\[89.0, 91.0\\]" in body
     assert "protocol 0123456789ab" in body
     assert "```python\nimport timm\n```" in body
@@ -65,7 +68,7 @@ def test_hostile_names_stay_text(name):
     tree = settings()
     tree["data"]["source"] = tree["method"]["kind"] = tree["policy"]["name"] = name
     found = {**diagnosis(), "data": name}
-    found["verdict"]["evidence"] = [name]
+    found["verdict"]["sound"] = answer(name, name, [name], name, name)
     run = RunRecords(
         path="r",
         name=name,
@@ -92,9 +95,11 @@ def test_a_card_without_records_says_what_is_not_known():
 
 
 def test_damaged_records_cost_their_part_only(make_run):
-    run = load(make_run(diagnosis={"verdict": {"word": "healthy", "evidence": 3}}, evaluation={"rows": 7}))
+    told = {"sound": answer("sound") | {"evidence": 3}, "learning": 7}
+    run = load(make_run(diagnosis={"verdict": told}, evaluation={"rows": 7}))
     _, body = front(model_card(run, exported()))
-    assert "**✓ healthy**" in body
+    assert "**Is it sound? ✓ sound**" in body
+    assert "**Is it learning? – not diagnosed**" in body
     assert "Not measured" in body
 
 
@@ -103,7 +108,7 @@ def test_scores_and_verdict_of_another_checkpoint_are_named_as_such(make_run):
     data, body = front(model_card(load(make_run(diagnosis=found)), exported(newest=False)))
     assert "model-index" not in data
     assert "not of the one that is exported here" in body
-    assert "This diagnosis is of step 99, the weights are of step 8." in body
+    assert "These answers are of step 99, the weights are of step 8." in body
     assert "secret" not in body
     assert "birds \\[train\\]" in body
 

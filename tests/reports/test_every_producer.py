@@ -222,7 +222,8 @@ def test_comparison_notebook_and_card_show_the_run_without_a_notice(made):
     text = unescape(render([run, run]))
     assert 'class="notice"' not in text
     assert "One row a run" in text
-    assert load(run).diagnosis.verdict.word in run_html(run)
+    told = load(run).diagnosis.verdict
+    assert all(one.word in run_html(run) for one in (told.sound, told.learning, told.useful))
     known = {"library": "timm", "code": "", "remark": "", "checked": "", "step": 5, "newest": True}
     shape = {"channels": 1, "size": 8, "resize": None, "mean": (0.5,), "std": (0.5,), "dim": 16}
     card = model_card(load(run), ExportedEncoder(**known, **shape, encoder="convnet", normalises=False))

@@ -24,7 +24,7 @@ MOVE, DELETE = "move", "delete"
 
 @dataclass(frozen=True, kw_only=True)
 class RunsArguments(Common):
-    """List the runs below a folder: what was trained, how far it is, the verdict, and the disk that each uses.
+    """List the runs below a folder: what was trained, how far it is, the answers, and the disk that each uses.
 
     `runs move RUN TO` moves a run, into the folder TO or to that name; `runs delete RUN` deletes one after asking. Both
     refuse what is not a run and a run that is in use. Listing reads the records in the folders and changes nothing.
@@ -52,8 +52,14 @@ class RunRow:
     """Step of the newest checkpoint; 0: none."""
     epochs: int | None
     """Epochs that were asked for."""
-    verdict: str
-    """Of its diagnosis, or of its last probe."""
+    sound: str
+    """Whether it is sound: of its diagnosis, or of its last probe."""
+    learning: str
+    """Whether it is learning."""
+    useful: str
+    """Whether it is useful for its classes."""
+    answers_from: str
+    """Whose answers they are: diagnosis, while training, older version (which answered none of them), or nobody's."""
     knn: float | None
     """kNN accuracy of the trained encoder, share of test images; None where none was measured."""
     megabytes: float
@@ -74,11 +80,13 @@ def rows_below(folder: Path) -> list[RunRow]:
 
 def _row(place: Path) -> RunRow:
     from contrascope.records.lookup import value_at
+    from contrascope.reports.answers import judgement
     from contrascope.reports.load import load
-    from contrascope.reports.measured import judgement
     from contrascope.runs.manage import disk_use
 
     found, use = load(place), disk_use(place)
+    judged = judgement(found)
+    sound, learning, useful = (answer.word for answer in judged.answers)
     epochs = value_at(found.settings, "training.epochs")
     scores = [row for row in found.evaluation.rows if (row.of, row.name) == ("trained encoder", "knn")]
     return RunRow(
@@ -87,7 +95,10 @@ def _row(place: Path) -> RunRow:
         data=str(value_at(found.settings, "data.source") or "?"),
         step=_step(place),
         epochs=epochs if isinstance(epochs, int) else None,
-        verdict=judgement(found).word,
+        sound=sound,
+        learning=learning,
+        useful=useful,
+        answers_from=judged.origin,
         knn=scores[0].value if scores else None,
         megabytes=round(use.total / 1e6, 1),
         checkpoint_megabytes=round(use.checkpoints / 1e6, 1),
@@ -104,15 +115,16 @@ def _step(place: Path) -> int:
 
 def table_of(rows: Sequence[RunRow]) -> str:
     """The rows as text."""
-    table = Table()
-    for title in ("run", "method", "data", "step", "epochs", "verdict", "kNN %", "MB", "checkpoints MB"):
-        words = title in ("run", "method", "data", "verdict")
-        table.add_column(title, justify="left" if words else "right", overflow="fold")
+    table, answered = Table(), ("sound", "learning", "useful", "answers_from")
+    named = ("run", "method", "data", *(name.replace("_", " ") for name in answered))
+    for title in (*named[:3], "step", "epochs", *named[3:], "kNN %", "MB", "checkpoints MB"):
+        table.add_column(title, justify="left" if title in named else "right", overflow="fold")
     for one in rows:
         words = (one.run, one.method, one.data, str(one.step), "–" if one.epochs is None else str(one.epochs))
+        judged = (getattr(one, name) or "–" for name in answered)
         score = "–" if one.knn is None else f"{100 * one.knn:.1f}"
         sizes = (f"{one.megabytes:.1f}", f"{one.checkpoint_megabytes:.1f}")
-        table.add_row(*map(Text, (*words, one.verdict, score, *sizes)))
+        table.add_row(*map(Text, (*words, *judged, score, *sizes)))
     text = StringIO()
     console = Console(file=text, width=140)
     console.print(table)
@@ -180,7 +192,7 @@ COMMAND = Command(
     name="runs",
     group="show",
     words="[FOLDER]",
-    summary="the runs in a folder: how far, the verdict, kNN, disk; also: runs move, runs delete",
+    summary="the runs in a folder: how far, the answers, kNN, disk; also: runs move, runs delete",
     arguments=RunsArguments,
     run=run,
     shown=(

@@ -76,10 +76,10 @@ def start(words: list[str], *, helping: bool) -> Start:
 
 
 def run(parsed: TrainArguments, progress: CommandProgress) -> int:
-    """Train, and print the table, what it means, and the verdict."""
+    """Train, and print the table, what it means, and the monitor's answers."""
     from contrascope.augment.policy_file import in_place_of
     from contrascope.jobs.train import train
-    from contrascope.terminal.closing import verdict_line
+    from contrascope.terminal.closing import closing_lines
     from contrascope.terminal.tables import show_run, show_settings
     from contrascope.training.device import find_device
     from contrascope.training.interrupt import StoppedError
@@ -112,7 +112,7 @@ def run(parsed: TrainArguments, progress: CommandProgress) -> int:
             with contextlib.suppress(OSError):
                 out.rmdir()  # what ended before it began leaves no empty folder
     if first:
-        sys.stdout.write(show_run(rows, out) + verdict_line(out))
+        sys.stdout.write(show_run(rows, out) + closing_lines(out))
     return DONE
 
 

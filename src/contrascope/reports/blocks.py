@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from contrascope.records.answers import ShownAnswer
 from contrascope.reports.load import estimate, number
 
 MOST_ROWS = 60
@@ -55,18 +56,17 @@ class Facts:
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """The verdict."""
+    """The three answers."""
 
     template: ClassVar[str] = "judgement"
-    word: str
-    mark: str
-    """A sign beside the word, so that the colour says nothing alone."""
-    tone: str
-    """good, open or bad."""
-    evidence: tuple[str, ...]
-    cause: str
-    next: str
+    answers: tuple[ShownAnswer, ...]
+    """Sound, learning, useful."""
+    origin: str
+    """Whose answers they are: of the diagnosis, of the monitor while training, or nobody's."""
     about: str
+    """What they were measured on."""
+    remark: str
+    """What stands above them where they are not a diagnosis's."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,11 @@ from pathlib import PurePath
 from typing import Any
 
 from contrascope.records.lookup import probe_title, value_at
+from contrascope.reports.answers import judgement
 from contrascope.reports.blocks import Figure, Judgement, Table, short
+from contrascope.reports.gains import gain_sentences
 from contrascope.reports.load import RunRecords, estimate
-from contrascope.reports.measured import accuracy, judgement, scores
+from contrascope.reports.measured import accuracy, scores
 from contrascope.reports.sections import guarded
 from contrascope.reports.settings_view import leaves
 
@@ -61,7 +63,7 @@ def model_card(run: RunRecords, exported: ExportedEncoder) -> str:
         f"# {escaped(run.name)}",
         _about(run, exported),
         "## Does it work?",
-        *_verdict(run, exported),
+        *_answers(run, exported),
         "## Accuracy on frozen features",
         *_accuracy(run, exported),
         "## How to load it",
@@ -75,7 +77,7 @@ def model_card(run: RunRecords, exported: ExportedEncoder) -> str:
         "## How it was trained",
         *_training(run, exported),
         "## Limits",
-        "The verdict needs no labels and speaks of the run's own images and views; on other images measure again: "
+        "The answers speak of the images and views that they were measured on; on other images measure again: "
         "`contrascope diagnose RUN DATA`. The licence of weights and data is for their owner to state; no record "
         "of the run knows it.",
     ]
@@ -149,20 +151,22 @@ def _about(run: RunRecords, exported: ExportedEncoder) -> str:
     )
 
 
-def _verdict(run: RunRecords, exported: ExportedEncoder) -> list[str]:
+def _answers(run: RunRecords, exported: ExportedEncoder) -> list[str]:
     found, notice = guarded(judgement, run)
     if not isinstance(found, Judgement):
         return [escaped(notice or "Not diagnosed.")]
-    parts = [f"**{found.mark} {escaped(found.word)}**"]
-    if found.evidence:
-        parts.append("\n".join(f"- {escaped(sentence)}" for sentence in found.evidence))
-    parts += [escaped(text) for text in (found.cause, found.next) if text]
-    if found.about:
-        parts.append(f"Measured on: {escaped(_without_folders(found.about))}.")
+    parts = []
+    for answer in found.answers:
+        parts.append(f"**{escaped(answer.line)}**")
+        if answer.evidence:
+            parts.append("\n".join(f"- {escaped(sentence)}" for sentence in answer.evidence))
+        told = (*answer.sentences[len(answer.evidence) :], answer.about)
+        parts += [escaped(_without_folders(text)) for text in told if text]
+    parts += [escaped(found.remark)] if found.remark else []
     step = re.search(r"step (\d+)", found.about)
     if step and int(step[1]) != exported.step:
         parts.append(
-            f"This diagnosis is of step {int(step[1]):,}, the weights are of step {exported.step:,}."
+            f"These answers are of step {int(step[1]):,}, the weights are of step {exported.step:,}."
         )
     return parts
 
@@ -180,6 +184,7 @@ def _accuracy(run: RunRecords, exported: ExportedEncoder) -> list[str]:
     parts = [
         markdown_table(table),
         f"{escaped(table.note)}. In brackets: 95 % intervals over images.",
+        *map(escaped, gain_sentences(run.evaluation.rows)),
     ]
     if not exported.newest:
         parts.append("These scores are of the run's last checkpoint, not of the one that is exported here.")

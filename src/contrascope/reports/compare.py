@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from contrascope import records
+from contrascope.records.answers import DIAGNOSE
 from contrascope.records.lookup import probe_order, probe_title, value_at
 from contrascope.records.metrics import MetricsRow
 from contrascope.records.row_words import row_title, row_word
-from contrascope.records.vocabulary import SIGNALS
+from contrascope.records.vocabulary import QUESTIONS, SIGNALS
 from contrascope.reports import measured
-from contrascope.reports.blocks import Block, Figure, Table, axes, interval, line, sample, short
+from contrascope.reports.answers import judgement
+from contrascope.reports.blocks import Block, Figure, Judgement, Table, axes, interval, line, sample, short
 from contrascope.reports.curves import STEPS
 from contrascope.reports.load import RunRecords, column, estimate, number
 from contrascope.reports.sections import WRONG, Filled
@@ -51,7 +53,9 @@ def compare(runs: Sequence[RunRecords]) -> list[Filled]:
 def overview(names: Sequence[str], runs: Sequence[RunRecords]) -> Table:
     """One row a run."""
     probes = probe_order([row.name for run in runs for row in measured.scores(run)])
-    head = ("run", "verdict", "method", "encoder", "data", "policy", "epochs", "seed", "protocol")
+    judged = [judgement(run) for run in runs]
+    columns = judged_columns(judged)
+    head = ("run", *columns, "method", "encoder", "data", "policy", "epochs", "seed", "protocol")
     head += tuple(f"{probe_title(name)} (%)" for name in probes)
     compared = (one for one in SIGNALS if one.path in COMPARED)
     head += ("random encoder, kNN (%)", *(f"{one.short or one.title} ({one.unit})" for one in compared))
@@ -59,11 +63,27 @@ def overview(names: Sequence[str], runs: Sequence[RunRecords]) -> Table:
     return Table(
         title="One row a run",
         head=head,
-        rows=[_overview_row(name, run, probes) for name, run in zip(names, runs, strict=True)],
-        read="Press a heading to sort. Accuracies are comparable only where the protocol is the same; signals only "
+        rows=[
+            (name, *answers, *_overview_row(run, probes))
+            for name, run, *answers in zip(names, runs, *columns.values(), strict=True)
+        ],
+        read="Press a heading to sort. Answers while training are the monitor's, on few images, and no diagnosis: "
+        f"{DIAGNOSE}. Accuracies are comparable only where the protocol is the same; signals only "
         "where images and policy are. Intervals are 95 %.",
         sortable=True,
     )
+
+
+def judged_columns(judged: Sequence[Judgement]) -> dict[str, list[str]]:
+    """Columns of a table of runs: sound, learning, useful where that is known of one, and whose answers they are."""
+    answers = {name: [one.answers[place] for one in judged] for place, name in enumerate(QUESTIONS)}
+    kept = {
+        name: column
+        for name, column in answers.items()
+        if name != "useful" or any(a.answered for a in column)
+    }
+    columns = {f"{name}?": [one.said for one in column] for name, column in kept.items()}
+    return columns | {"answers from": [one.origin or "–" for one in judged]}
 
 
 def overlay(names: Sequence[str], runs: Sequence[RunRecords], key: str, read: str) -> Figure | None:
@@ -149,16 +169,13 @@ def unique_names(runs: Sequence[RunRecords]) -> list[str]:
     ]
 
 
-def _overview_row(name: str, run: RunRecords, probes: Sequence[str]) -> tuple[str, ...]:
+def _overview_row(run: RunRecords, probes: Sequence[str]) -> tuple[str, ...]:
     scores = {(row.of, row.name): estimate(row) for row in measured.scores(run)}
-    judged = measured.judgement(run)
     hashes = sorted({row.protocol for row in measured.scores(run)})
     compared = [one.path for one in SIGNALS if one.path in COMPARED]
     speeds = sorted(v for v in column(run.steps, "images_per_second") if v is not None)
     losses = [v for v in column(run.steps, "loss") if v is not None]
     return (
-        name,
-        f"{judged.mark} {judged.word}",
         _method(run),
         *(words(value_at(run.settings, path)) for path in ("encoder.name", "data.source")),
         *(

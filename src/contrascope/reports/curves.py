@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from contrascope.records.lookup import verdict_word
+from contrascope.records.answers import row_answers, withdrawn
 from contrascope.records.metrics import MetricsRow
 from contrascope.records.row_words import row_keys, row_title, row_word
 from contrascope.reports.blocks import Figure, Table, axes, line, rows_of, sample, short
@@ -31,7 +31,7 @@ FIGURES: dict[str, Followed] = {
         y="loss (its own unit)",
         read="The loss is the sum of two halves: alignment pulls the views of an image together, spread keeps "
         "images apart. A spread half that stops falling at once, or an alignment half at its optimum from the "
-        "start, is how a collapse looks here; the verdict measures it directly.",
+        "start, is how a collapse looks here; the first answer measures it directly.",
     ),
     "rate": Followed(
         title="Learning rate",
@@ -59,7 +59,7 @@ FIGURES: dict[str, Followed] = {
         title="Divergence of class centres against epochs (with labels)",
         y="cosine (-1 to 1), error (share)",
         read="Class centres that point apart have a cosine near or below 0; the largest cosine is the pair of classes "
-        "that is hardest to tell apart. Measured on the images of the run's own diagnosis; the verdict has not seen "
+        "that is hardest to tell apart. Measured on the probe's images; the answers while training have not seen "
         "the labels.",
     ),
     "learning": Followed(
@@ -136,20 +136,31 @@ def everything_else(run: RunRecords) -> Table | None:
 
 
 def alarms(run: RunRecords) -> Table | None:
-    """Verdicts while training."""
-    rows = [row for row in run.probes if isinstance(row.values.get("verdict"), str)]
+    """The monitor's answers while training; an older version's one word has a column of its own."""
+    rows = [row for row in run.probes if row_answers(row.values) or withdrawn(row.values.get("verdict"))]
     if not rows:
         return None
     kept, note = sample(rows)
-    broken = sum(not verdict_word(row.values["verdict"]).ok for row in rows)
-    marks = [f"{verdict_word(word).sign} {word}" for word in (row.values["verdict"] for row in kept)]
-    retrieval = column(kept, "h_retrieval")
+    told = [row_answers(row.values) for row in kept]
+    columns = {
+        "finished epochs": column(kept, "epoch"),
+        "step": column(kept, "step"),
+        "sound?": [one["sound"].said if "sound" in one else "–" for one in told],
+        "learning?": [one["learning"].said if "learning" in one else "–" for one in told],
+        "view finds its image (share)": column(kept, "h_retrieval"),
+    }
+    old = [row.values.get("verdict") for row in kept]
+    if any(map(withdrawn, old)):
+        columns["older version's word, withdrawn"] = [word if withdrawn(word) else "–" for word in old]
+    sound = [answer for row in rows if (answer := row_answers(row.values).get("sound"))]
+    read = "The monitor's, on the probe's images, and no diagnosis. Not learning is to be expected in the first epochs."
+    if sound:
+        read += f" {sum(one.tone == 'bad' for one in sound)} of {len(sound)} were not sound."
     return Table(
-        title="Verdicts while training",
-        head=("finished epochs", "step", "verdict", "view finds its image (share)"),
-        rows=rows_of(column(kept, "epoch"), column(kept, "step"), marks, retrieval),
-        read=f"{broken} of {len(rows)} diagnoses while training were neither healthy nor undecided. Not learning is "
-        "to be expected in the first epochs.",
+        title="Answers while training",
+        head=tuple(columns),
+        rows=rows_of(*columns.values()),
+        read=read,
         note=note,
     )
 

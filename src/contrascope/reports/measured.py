@@ -1,4 +1,4 @@
-"""Figures of diagnosis.json and evaluation.json: the verdict, accuracy, signals, factors and details."""
+"""Figures of diagnosis.json and evaluation.json: accuracy, signals, factors and details."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,35 +12,18 @@ from contrascope.records.lookup import (
     remarks,
     shown_measures,
     value_at,
-    verdict_word,
 )
-from contrascope.records.vocabulary import DETAILS, FACTORS, LAYERS, SIGNALS, SLOPES
+from contrascope.records.vocabulary import DETAILS, FACTORS, LAYERS, LEARNING, SIGNALS, SLOPES
 from contrascope.records.words import Measure
-from contrascope.reports.blocks import Figure, Judgement, Table, axes, interval, label, percent, short
-from contrascope.reports.load import RunRecords, estimate, number
+from contrascope.reports.blocks import Figure, Table, axes, interval, label, percent, short
+from contrascope.reports.gains import gain_sentences
+from contrascope.reports.load import RunRecords, estimate
 
+ACCURACY = (
+    "Bars are accuracies on test images; lines are 95 % intervals over them. What training bought is the distance to "
+    "the random encoder and to raw pixels, not the height."
+)
 Cells = dict[tuple[str, str], tuple[float, float, float] | None]
-
-
-def judgement(run: RunRecords) -> Judgement:
-    """The verdict of the diagnosis, or of the last probe; "not diagnosed" where there is neither."""
-    verdict = run.diagnosis.verdict
-    if verdict is not None and verdict.word:
-        return _judgement(
-            verdict.word, verdict.evidence, verdict.cause, verdict.next, run.diagnosis.data or ""
-        )
-    probed = [row for row in run.probes if isinstance(row.values.get("verdict"), str)]
-    if not probed:
-        return _judgement(
-            "not diagnosed", (), "", "contrascope diagnose RUN gives a verdict, without labels.", ""
-        )
-    last = probed[-1]
-    retrieval = number(last.values.get("h_retrieval"))
-    evidence = (
-        () if retrieval is None else (f"A view finds its image for {100 * retrieval:.1f} % of the images.",)
-    )
-    about = f"from the run's own diagnosis after {short(last.epoch)} epochs"
-    return _judgement(last.values["verdict"], evidence, "", "contrascope diagnose RUN says more.", about)
 
 
 def scores(run: RunRecords) -> list[ScoreEntry]:
@@ -75,8 +58,7 @@ def accuracy(run: RunRecords) -> Figure | Table | None:
     return Figure(
         title="Accuracy of simple classifiers on frozen features",
         alt=_told(table),
-        read="Bars are accuracies on test images; lines are 95 % intervals over them. What training bought is the "
-        f"distance to the random encoder and to raw pixels, not the height. {told}",
+        read=" ".join([ACCURACY, *gain_sentences(rows), told]),
         data=[_bars(of, names, cell, place) for place, of in enumerate(subjects)],
         layout=axes("classifier", "accuracy (%)", barmode="group"),
         table=table,
@@ -91,6 +73,22 @@ def signals(run: RunRecords) -> Table | None:
         title="Label-free signals",
         read="Each column stands beside its reference: a random network of the same shape on the same views. "
         "An interval is of 95 % and over images. No single row decides; the verdict's rules do.",
+    )
+
+
+def learning(run: RunRecords) -> Table | None:
+    """Gains over random weights at finding an image's other view, by kind of views."""
+    told = value_at(run.diagnosis.signals, "learning")
+    tree = told if isinstance(told, dict) else {}
+    known = [one for one in shown_measures([tree], LEARNING) if estimate(value_at(tree, one.path))]
+    if not known:
+        return None
+    return _measures(
+        known,
+        {"value": tree},
+        "Better than random weights?",
+        read="A view is shown with another view of its image among 99 views of other images. The gain is the ratio of "
+        "the odds of encoder and random encoder, as a logarithm: 0 is no gain. Learning is read off these rows.",
     )
 
 
@@ -180,6 +178,9 @@ def faults(run: RunRecords) -> Table | None:
         ("constant outputs of the encoder (share)", short(found.dead_units)),
         ("batch norm: stored against fresh statistics (0 to 4)", short(found.batch_norm_gap)),
         ("images whose views are equal (share)", short(told.equal_views)),
+        ("distinct rows (share)", short(found.distinct)),
+        ("how far a row depends on its batch (share of the distance of rows)", short(found.batch)),
+        ("images with a near copy among the others (share)", short(found.copies)),
         *([("training stopped", found.stopped)] if found.stopped else []),
         *((key, interval(value)) for key, value in found.extra.items()),
     ]
@@ -195,19 +196,6 @@ def layers_of(run: RunRecords) -> dict[str, Tree]:
 def factors_of(run: RunRecords) -> dict[str, FactorsEntry]:
     """Factors and bounds by layer and labelling."""
     return run.diagnosis.factors
-
-
-def _judgement(word: str, evidence: tuple[str, ...], cause: str, following: str, about: str) -> Judgement:
-    known = verdict_word(word)
-    return Judgement(
-        word=word,
-        mark=known.sign,
-        tone=known.tone,
-        evidence=evidence,
-        cause=cause,
-        next=following,
-        about=about,
-    )
 
 
 def _bars(of: str, names: list[str], cell: Cells, place: int) -> dict[str, Any]:

@@ -1,12 +1,13 @@
-"""What a notebook shows of a run: the verdict, the accuracy, and what was run, from its records."""
+"""What a notebook shows of a run: the three answers, the accuracy, and what was run, from its records."""
 
 from pathlib import Path
 
 from contrascope.notebook import Summary, summary_html
-from contrascope.records.lookup import verdict_word
+from contrascope.records.answers import shown_answers
+from contrascope.reports.answers import judgement
 from contrascope.reports.blocks import Facts, Figure, Judgement, Table
 from contrascope.reports.load import RunRecords, load
-from contrascope.reports.measured import accuracy, judgement
+from contrascope.reports.measured import accuracy
 from contrascope.reports.sections import guarded
 from contrascope.reports.settings_view import facts
 
@@ -20,18 +21,16 @@ def run_html(path: Path, *, step: int | None = None) -> str:
 
 
 def run_summary(run: RunRecords, *, step: int | None = None) -> Summary:
-    """The verdict of the diagnosis or of the last probe, and the table of accuracies.
+    """The answers of the diagnosis or of the last probe, and the table of accuracies.
 
-    >>> run_summary(RunRecords(path="r", name="r")).word
-    'not diagnosed'
+    >>> run_summary(RunRecords(path="r", name="r")).answers[0]
+    ('Is it sound? – not diagnosed', ())
     """
-    verdict, _ = guarded(judgement, run)
+    judged, _ = guarded(judgement, run)
     scores, _ = guarded(accuracy, run)
     known, _ = guarded(facts, run)
-    word, mark, sentences = "not diagnosed", verdict_word("not diagnosed").sign, ()
-    if isinstance(verdict, Judgement):
-        word, mark = verdict.word, verdict.mark
-        sentences = (*verdict.evidence, *(text for text in (verdict.cause, verdict.next) if text))
+    answers = judged.answers if isinstance(judged, Judgement) else shown_answers(None)
+    remark = judged.remark if isinstance(judged, Judgement) else ""
     table = scores.table if isinstance(scores, Figure) else scores if isinstance(scores, Table) else None
     told = [
         f"{name} {value}"
@@ -41,9 +40,7 @@ def run_summary(run: RunRecords, *, step: int | None = None) -> Summary:
     told += [f"weights of step {step:,}"] if step is not None else []
     return Summary(
         title=f"Run {run.name}",
-        word=word,
-        mark=mark,
-        sentences=sentences,
+        answers=(*((one.line, one.sentences) for one in answers), *(((remark, ()),) if remark else ())),
         head=() if table is None else table.head,
         rows=() if table is None else table.rows,
         note="; ".join(told),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from contrascope.reports import (
     advice,
+    answers,
     bounds,
     curves,
     curves_of_views,
@@ -50,9 +51,10 @@ SECTIONS = (
         key="verdict",
         title="Verdict",
         functions=(
-            measured.judgement,
+            answers.judgement,
             settings_view.facts,
             measured.accuracy,
+            measured.learning,
             measured.signal_shares,
             measured.signals,
             measured.faults,

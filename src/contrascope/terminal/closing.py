@@ -1,27 +1,24 @@
-"""What stands last after training: the verdict in one line."""
+"""What stands last after training: the monitor's two answers."""
 
 from pathlib import Path
-from typing import Any
 
 from contrascope import records
+from contrascope.records.answers import row_answers, withdrawn
 
 
-def verdict_line(run: Path) -> str:
-    """The run's own last verdict with its first reason, and how to get the whole diagnosis."""
-    path = run / records.METRICS
-    rows = [row for row in records.read_metrics(path) if row.get("kind") == "probe" and row.get("verdict")]
-    if not rows:
-        return f"Not diagnosed while training; ask: contrascope diagnose {run}\n"
-    last = rows[-1]
-    return f"Verdict: {last['verdict']}. {_reason(last)}In full: contrascope diagnose {run}\n"
-
-
-def _reason(row: dict[str, Any]) -> str:
-    said = row.get("evidence")
-    if not said and isinstance(row.get("h_retrieval"), float):
-        said = (
-            f"a view finds another view of its image first for {100 * row['h_retrieval']:.1f} % of the images"
+def closing_lines(run: Path) -> str:
+    """The answers of the run's last probe row, said to be the monitor's, and how to get the whole diagnosis."""
+    ask = f"contrascope diagnose {run}\n"
+    rows = [row for row in records.read_metrics(run / records.METRICS) if row.get("kind") == "probe"]
+    judged = [row for row in rows if row_answers(row) or withdrawn(row.get("verdict"))]
+    if not judged:
+        return f"Not diagnosed while training; ask: {ask}"
+    answers = row_answers(judged[-1])
+    if not answers:
+        return (
+            f"Judged by an older version ({judged[-1]['verdict']}; that word is withdrawn): ask again: {ask}"
         )
-    if not said:
-        return ""
-    return f"{said[0].upper()}{said[1:].rstrip('.')}. "
+    lines = [f"While training, on the monitor's images, after epoch {judged[-1].get('epoch', '?')}:\n"]
+    for one in answers.values():
+        lines += [f"{one.line}\n", *(f"  - {sentence}\n" for sentence in one.sentences)]
+    return "".join([*lines, f"The diagnosis, and whether it is useful for your classes: {ask}"])

@@ -1,4 +1,4 @@
-"""A diagnosis as text for a terminal: the verdict, the signals beside their reference, factors, bounds."""
+"""A diagnosis as text for a terminal: the three answers, the signals beside their reference, factors, bounds."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,17 +13,13 @@ from rich.text import Text
 from contrascope.diagnosis.diagnosis import PSEUDO
 from contrascope.diagnosis.factors import Factors
 from contrascope.diagnosis.signals import LayerSignals
-from contrascope.diagnosis.verdict import Verdict
 from contrascope.intervals import Estimate
 from contrascope.records.entry import as_tree
 from contrascope.records.files import finite
-from contrascope.records.lookup import verdict_word
 from contrascope.records.vocabulary import FACTORS, LAYERS, SIGNALS
-from contrascope.records.words import Tone
 from contrascope.subjects.diagnose import Diagnosed, diagnosis_record
+from contrascope.terminal.answers import print_answers
 from contrascope.theory.bounds.bound import Bound
-
-COLOURS: dict[Tone, str] = {"good": "green", "open": "yellow", "bad": "red"}
 
 
 def show_diagnosis(found: Diagnosed, written: Path | None, *, as_json: bool = False) -> str:
@@ -33,7 +29,7 @@ def show_diagnosis(found: Diagnosed, written: Path | None, *, as_json: bool = Fa
     text = StringIO()
     console = Console(file=text, width=110)
     console.print(Text(f"{found.thing}: {found.data}"))
-    _print_verdict(console, found.diagnosis.verdict)
+    print_answers(console, found.diagnosis.verdict)
     console.print(_signal_table(found))
     console.print(Text(f"Reference: {found.diagnosis.signals.reference}."))
     if found.diagnosis.needs_views:
@@ -53,17 +49,6 @@ def show_diagnosis(found: Diagnosed, written: Path | None, *, as_json: bool = Fa
 def _json(found: Diagnosed) -> str:
     record = diagnosis_record(found)
     return json.dumps(finite(as_tree(record)), indent=2, allow_nan=False) + "\n"
-
-
-def _print_verdict(console: Console, verdict: Verdict) -> None:
-    style = f"bold {COLOURS[verdict_word(verdict.word).tone]}"
-    console.print(Text.assemble("Verdict: ", (verdict.word, style)))
-    for sentence in verdict.evidence:
-        console.print(Text(f"  - {sentence}"))
-    if verdict.cause:
-        console.print(Text(f"Likely cause: {verdict.cause}"))
-    if verdict.next:
-        console.print(Text(f"Next: {verdict.next}"))
 
 
 def _signal_table(found: Diagnosed) -> Table:
@@ -110,7 +95,7 @@ def _factor_tables(factors: Mapping[str, Factors]) -> Iterator[Table]:
 def _factor_table(labelling: str, layers: Mapping[str, Factors]) -> Table:
     first = next(iter(layers.values()))
     about = first.labels if first.pseudo else f"{labelling}, {first.classes} classes"
-    table = Table(title=f"beside the verdict: {about}")
+    table = Table(title=f"beside the answers: {about}")
     table.add_column("")
     for layer in layers:
         table.add_column(LAYERS[layer], justify="right")

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from contrascope.records.lookup import probe_order, probe_title, remarks
 from contrascope.reports.blocks import Table as Block
+from contrascope.reports.gains import gain_sentences
 from contrascope.runs.settings import RunSettings
 from contrascope.settings import KIND, to_json
 
@@ -32,7 +33,7 @@ def show_json(rows: Rows) -> str:
 
 
 def show_table(rows: Rows) -> str:
-    """One line a representation, one column a probe: accuracy in % with its interval."""
+    """One line a representation, one column a probe: accuracy in % with its interval; what was gained and what lost."""
     probes = probe_order([row["name"] for row in rows])
     table = Table(title="accuracy in %, with 95 % interval over test images")
     table.add_column("")
@@ -42,7 +43,7 @@ def show_table(rows: Rows) -> str:
         mine = {row["name"]: row for row in rows if row["of"] == of}
         table.add_row(of, *[_cell(mine.get(name)) for name in probes])
     first = rows[0]
-    told = "".join(f"{text}\n" for text in remarks(rows))
+    told = "".join(f"{text}\n" for text in (*remarks(rows), *gain_sentences(rows)))
     where = f"{first['n']} {first['split']} images, protocol {first['protocol']}\n"
     return f"{table_text(table, width=110)}{where}{told}"
 
@@ -66,29 +67,11 @@ def table_text(table: Table, *, width: int) -> str:
 
 
 def show_run(rows: Rows, out: Path) -> str:
-    """The table, what it means, and where the run lies."""
-    text = (
-        show_table(rows) + few_label_sentence(rows) if rows else "No labels, so no accuracy was measured.\n"
-    )
+    """The table, what was gained and lost, and where the run lies."""
+    text = show_table(rows) if rows else "No labels, so no accuracy was measured.\n"
     return (
         f"{text}The run is in {out}; use it with: contrascope embed {out} DATA --out features.safetensors\n"
     )
-
-
-def few_label_sentence(rows: Rows) -> str:
-    """What pretraining bought: points above raw pixels with one and five labels a class."""
-    value = {(row["of"], row["name"]): 100 * row["value"] for row in rows if row["value"] is not None}
-    parts = []
-    for shots, words in ((1, "one label"), (5, "five labels")):
-        ours = value.get(("trained encoder", f"few_labels_{shots}"))
-        pixels = value.get(("raw pixels", f"few_labels_{shots}"))
-        if ours is not None and pixels is not None:
-            parts.append(f"{ours - pixels:+.1f} points against raw pixels with {words} a class")
-    if not parts:
-        return ""
-    all_labels = value.get(("raw pixels", "knn"))
-    plain = f" With all labels raw pixels reach {all_labels:.1f} % kNN by themselves:" if all_labels else ""
-    return f"What pretraining buys: {', '.join(parts)}.{plain} look at the few-label columns.\n"
 
 
 def _cell(row: dict[str, Any] | None) -> str:
