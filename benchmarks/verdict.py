@@ -1,203 +1,158 @@
-"""Does the verdict without labels tell broken runs from healthy ones? The confusion table of docs/results.md.
+"""How right are the answers of a diagnosis? Judged on encoders whose making is known, from the bench's records.
 
-    python benchmarks/verdict.py --runs runs/verdict --seeds 2
+    python benchmarks/verdict_train.py --data FOLDER --out runs/verdict     # hours on two cores; resumable
+    python benchmarks/verdict_embed.py --data FOLDER --out runs/verdict
+    python benchmarks/verdict_measure.py --data FOLDER --out runs/verdict
+    python benchmarks/verdict.py --out runs/verdict                         # seconds
 
-Trains every case of `verdict_cases.py` (about half a minute each on two cores; finished ones are read back),
-measures it without labels, asks for the verdict, and prints a table with the kNN accuracy of encoder and random
-encoder beside it, which the verdict never sees. `--judge` only judges again what is measured; `--cifar` adds
-the runs of `benchmarks/cifar10.py` in that folder, which are healthy ones on photographs.
+Prints a line an encoder, then the tables of docs/results.md: faults and collapses found, false alarms, and the answer
+on learning against the gain of kNN over the random twin, which the answers never see. `--left-out set` and `--left-out
+kind` choose every cut anew without one data set, or without one kind of fault, and judge that one by it.
 """
 
 import argparse
-import json
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from accelerate import Accelerator
-from torch import nn
-from verdict_cases import Case, cases
-
 from contrascope import records
-from contrascope.data.imageset import ImageSet
-from contrascope.data.open import open_images
-from contrascope.data.settings import DataSettings
-from contrascope.diagnosis.networks import Networks, measure_networks
-from contrascope.diagnosis.settings import DiagnosisSettings
+from contrascope.diagnosis.causes import Known
+from contrascope.diagnosis.learning import CUTS as LEARNING
+from contrascope.diagnosis.learning import LearningCuts, is_learning
 from contrascope.diagnosis.signals import Signals
-from contrascope.diagnosis.verdict import judge
-from contrascope.encoders.build import build_encoder
-from contrascope.encoders.settings import EncoderSettings
-from contrascope.evaluation.knn import KNNClassifier
-from contrascope.features.embed import embed
-from contrascope.methods.base import Method
-from contrascope.records.kinds import EvaluationRecord
-from contrascope.records.typed import read_record
-from contrascope.runs.load import settings_of
-from contrascope.settings import from_json, to_json
-from contrascope.subjects.diagnose import diagnose_anything
-from contrascope.training.loop import fit
-from contrascope.training.settings import ScheduleSettings, TrainingSettings
-from contrascope.training.views import image_views
-from contrascope.training.watch import NonFiniteLossError
+from contrascope.diagnosis.sound import CUTS as SOUND
+from contrascope.diagnosis.sound import SoundCuts, is_sound
+from contrascope.diagnosis.verdict import Answer
+from contrascope.settings import from_json
 
-HEALTHY = {"healthy", "undecided"}
-IMAGES, VIEWS = 1000, 4
+BROKEN = ("fault", "collapse", "untrained")
+NORMAL = 1.96
 
 
-def networks(case: Case, images: ImageSet, seed: int) -> Method:
-    with torch.random.fork_rng(devices=[]):
-        torch.random.manual_seed(seed)
-        channels, height, _ = images.shape
-        encoder = build_encoder(EncoderSettings(name="convnet", width=16), channels=channels, size=height)
-        return case.make(encoder)
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """An encoder of the bench with all that is known of it."""
+
+    name: str
+    of: str
+    """Its data set."""
+    kind: str
+    """What was done to it: the case, or the fault after training."""
+    truth: str
+    signals: Signals
+    gain: float | None
+    """KNN accuracy over the twin's; None where rows are not finite."""
+    error: float
+    policy: str
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 where the gain is beyond its interval, else 0."""
+        if self.gain is None:
+            return 0
+        return (self.gain > NORMAL * self.error) - (self.gain < -NORMAL * self.error)
+
+    @property
+    def broken(self) -> bool | None:
+        """Whether a judge of soundness should find something; None: that cannot be said.
+
+        Faults that leave kNN within its noise of the unharmed encoder's are harmless in effect and do not count, and
+        neither do changes that may harm; an unharmed encoder far below its twin may have collapsed by itself.
+        """
+        if self.truth in BROKEN:
+            return True
+        if self.truth in ("none", "harmless") and self.sign >= 0:
+            return False
+        return None
 
 
-def train(case: Case, images: ImageSet, seed: int, run: Path) -> tuple[Method, str | None]:
-    """The trained networks and, if the loss stopped the run, why."""
-    method = networks(case, images, seed)
-    run.mkdir(parents=True, exist_ok=True)
-    training = TrainingSettings(
-        epochs=case.epochs, batch_size=case.batch, seed=seed, checkpoint_every=10**9, log_every=5
-    )
-    try:
-        fit(
-            method,
-            images,
-            image_views(method, case.policies(images.shape[0], images.shape[1]), images, training),
-            run=run,
-            training=training,
-            optim=case.optim,
-            schedule=ScheduleSettings(warmup_epochs=5.0),
-            accelerator=Accelerator(mixed_precision="no"),
+def read(folder: Path) -> list[Judged]:
+    """Every measured encoder."""
+    found = []
+    for path in sorted((folder / "measured").glob("*.json")):
+        tree = records.read_json(path)
+        last = tree["name"].split("/")[-1]
+        found.append(
+            Judged(
+                name=tree["name"],
+                of=tree["set"],
+                kind=last.split("@")[0],
+                truth=tree["truth"],
+                signals=from_json(Signals, tree["signals"]),
+                gain=tree.get("gain"),
+                error=tree.get("error") or 0.0,
+                policy=tree["policy"],
+            )
         )
-    except NonFiniteLossError as error:
-        return method, str(error)
-    return method, None
+    return found
 
 
-def subject(method: Method) -> Networks:
-    return Networks(encoder=method.encoder, projector=method.projector)
+Answers = tuple[Answer[Any], Answer[Any]]
 
 
-def run_case(case: Case, seed: int, folder: Path) -> dict[str, Any]:
-    train_set, test_set = (open_images(_split(case, split)) for split in ("train", "test"))
-    method, stopped = train(case, train_set, seed, folder)
-    twin = networks(case, train_set, seed + 1_000_003)
-    signals = measure_networks(
-        subject(method.eval()),
-        subject(twin.eval()),
-        train_set.select(torch.arange(min(IMAGES, len(train_set)))),
-        case.policies(train_set.shape[0], train_set.shape[1]),
-        num_views=VIEWS,
-        seed=0,
-        stopped=stopped,
+def answers(one: Judged, sound: SoundCuts = SOUND, learning: LearningCuts = LEARNING) -> Answers:
+    first = is_sound(one.signals, Known(), sound)
+    return first, is_learning(one.signals, first, Known(), learning)
+
+
+def wrong_about_learning(one: Judged, word: str) -> bool:
+    """Called learning below the twin, or not learning above it, beyond the interval of kNN."""
+    return (word == "learning" and one.sign < 0) or (word == "not learning" and one.sign > 0)
+
+
+def line(one: Judged, told: Answers) -> str:
+    gain = "not finite" if one.gain is None else f"{100 * one.gain:+.1f} ± {100 * NORMAL * one.error:.1f}"
+    wrong = one.broken is not None and one.broken != (told[0].word == "unsound")
+    marks = (" <-- sound?" if wrong else "") + (
+        " <-- learning?" if wrong_about_learning(one, told[1].word) else ""
     )
-    scores = {
-        name: knn(encoder, train_set, test_set, shuffled=case.labels == "shuffled", seed=seed)
-        for name, encoder in (("trained", method.encoder), ("random", twin.encoder))
-    }
-    return {"signals": to_json(signals), "knn": scores}
+    return f"{one.name:62s} {one.truth:9s} kNN {gain:>14s}  {told[0]!s} | {told[1].word}{marks}"
 
 
-def knn(encoder: nn.Module, train_set: ImageSet, test_set: ImageSet, *, shuffled: bool, seed: int) -> float:
-    learn, test = embed(encoder, None, train_set), embed(encoder, None, test_set)
-    y = learn.labels()
-    if shuffled:
-        y = y[torch.randperm(len(y), generator=torch.Generator().manual_seed(seed))]
-    if not bool(torch.isfinite(learn.h).all()):
-        return float("nan")
-    return float(KNNClassifier(k=20, temperature=0.1).fit(learn.h[0], y).score(test.h[0], test.labels()))
+def table(encoders: Sequence[Judged], judged: Callable[[Judged], Answers]) -> str:
+    told = [(one, judged(one)) for one in encoders]
+    broken = [(one, both) for one, both in told if one.broken]
+    sound = [(one, both) for one, both in told if one.broken is False]
+    missed = [one.name for one, both in broken if both[0].word != "unsound"]
+    alarms = [f"{one.name} ({both[0].reason})" for one, both in sound if both[0].word == "unsound"]
+    rest = [(one, both) for one, both in told if both[0].word == "sound"]
+    counts = Counter((both[1].word, one.sign) for one, both in rest)
+    wrong = [one.name for one, both in rest if wrong_about_learning(one, both[1].word)]
+    beyond = [one for one, _ in rest if one.signals.learning and beyond_noise(one)]
+    lines = [
+        f"{len(told)} encoders, {len({one.of for one in encoders})} sets",
+        f"faults and collapses found: {len(broken) - len(missed)} of {len(broken)}; missed: "
+        + (", ".join(missed) or "none"),
+        f"sound ones called unsound: {len(alarms)} of {len(sound)}: {', '.join(alarms) or 'none'}",
+        "learning, by the sign of the kNN gain (below, within noise, above):",
+    ]
+    words = sorted({key[0] for key in counts})
+    lines += [f"  {word}: {counts[word, -1]}, {counts[word, 0]}, {counts[word, 1]}" for word in words]
+    lines.append(f"wrong either way: {len(wrong)} of {len(rest)}, {len(beyond)} of them with a gain beyond noise: ")
+    lines[-1] += ", ".join(wrong) or "none"
+    return "\n".join(lines)
 
 
-def _split(case: Case, split: str) -> DataSettings:
-    return replace(case.data, split=split)
+def beyond_noise(one: Judged) -> bool:
+    """The gain under the standard views is not within its interval."""
+    found = one.signals.learning
+    return found is not None and not found.standard["all"].odds.low <= 0 <= found.standard["all"].odds.high
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--runs", type=Path, default=Path("runs/verdict"))
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--cifar", type=Path, help="folder of runs of benchmarks/cifar10.py")
-    parser.add_argument("--only", help="only cases whose name contains this")
-    parser.add_argument("--kind", choices=("broken", "healthy"), help="only these cases")
-    parser.add_argument("--judge", action="store_true", help="judge what is measured, train nothing")
+    parser.add_argument("--out", type=Path, default=Path("runs/verdict"))
+    parser.add_argument("--lines", action="store_true", help="a line for every encoder")
     options = parser.parse_args()
-    rows = []
-    for path in sorted(options.cifar.glob("*/" + records.EVALUATION)) if options.cifar else ():
-        rows.append(finished_run(path.parent, options.runs))
-        print(line(rows[-1]), flush=True)
-    for seed in range(options.seeds):
-        for case in cases():
-            if not wanted(case, options.only, options.kind):
-                continue
-            folder = options.runs / f"{case.name.replace(' ', '-').replace(',', '').replace('/', '-')}-{seed}"
-            path = folder / "measured.json"
-            if not path.exists():
-                if options.judge:
-                    continue
-                records.write_json(path, run_case(case, seed, folder))
-            rows.append(judged(case, seed, records.read_json(path)))
-            print(line(rows[-1]), flush=True)
-    print(confusion(rows))
-
-
-def finished_run(run: Path, folder: Path) -> dict[str, Any]:
-    """A run that is called healthy because its kNN is above its random encoder's; the verdict does not see that."""
-    path = folder / f"{run.name}.json"
-    if not path.exists():
-        found = diagnose_anything(str(run), None, labels="none", settings=DiagnosisSettings()).diagnosis
-        records.write_json(path, {"signals": to_json(found.signals)})
-    settings = settings_of(run)
-    verdict = judge(from_json(Signals, records.read_json(path)["signals"]), method=settings.method)
-    rows = read_record(EvaluationRecord, run / records.EVALUATION).require("rows").rows
-    knn_of = {row.of.split()[0]: row.value for row in rows if row.name == "knn" and "encoder" in row.of}
-    return {
-        "case": run.name,
-        "seed": settings.training.seed,
-        "broken": False,
-        "verdict": verdict.word,
-        "evidence": verdict.evidence,
-        "knn": knn_of,
-    }
-
-
-def wanted(case: Case, only: str | None, kind: str | None) -> bool:
-    return (only is None or only in case.name) and (kind is None or case.broken == (kind == "broken"))
-
-
-def judged(case: Case, seed: int, measured: dict[str, Any]) -> dict[str, Any]:
-    verdict = judge(from_json(Signals, measured["signals"]), method=case.settings)
-    return {
-        "case": case.name,
-        "seed": seed,
-        "broken": case.broken,
-        "verdict": verdict.word,
-        "evidence": verdict.evidence,
-        "knn": measured["knn"],
-    }
-
-
-def line(row: dict[str, Any]) -> str:
-    wrong = row["broken"] == (row["verdict"] in HEALTHY)
-    knn_text = " ".join(f"{name} {100 * value:.1f}" for name, value in row["knn"].items())
-    truth = "broken" if row["broken"] else "healthy"
-    mark = " <-- wrong" if wrong else ""
-    return f"| {row['case']} | {row['seed']} | {truth} | {row['verdict']}{mark} | {knn_text} |"
-
-
-def confusion(rows: list[dict[str, Any]]) -> str:
-    count = Counter((row["broken"], row["verdict"]) for row in rows)
-    words = sorted({row["verdict"] for row in rows})
-    table = {
-        truth: {word: count[broken, word] for word in words}
-        for truth, broken in (("broken", True), ("healthy", False))
-    }
-    return json.dumps(table, indent=2)
+    encoders = read(options.out)
+    if options.lines:
+        for one in encoders:
+            print(line(one, answers(one)))
+    print(table(encoders, answers))
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ EARLY = 2
 """Epochs after which an unharmed training is kept too."""
 
 
-def _same(images: ImageSet) -> ImageSet:
+def unchanged(images: ImageSet) -> ImageSet:
     return images
 
 
@@ -75,7 +75,7 @@ class Case:
     """When it is kept; the last one is its length. 0: untrained."""
     policies: Callable[[int, int], tuple[Policy, ...]] | None = None
     """Unset: the set's own."""
-    images: Callable[[ImageSet], ImageSet] = _same
+    images: Callable[[ImageSet], ImageSet] = unchanged
     """What is done to the images that it learns from."""
 
 
@@ -110,7 +110,7 @@ def _collapses() -> list[Case]:
     assert isinstance(no_predictor, BYOLSettings)
     assert isinstance(linear, SimCLRSettings)
 
-    def vicreg(name: str, **weights: float) -> Case:
+    def vicreg(name: str, **weights: Any) -> Case:
         return case(name, "vicreg", "collapse", settings=VICRegSettings(projector=WIDE, **weights))
 
     def simclr(name: str, **changed: Any) -> Case:
@@ -172,7 +172,7 @@ def _data(*, colour: bool) -> list[Case]:
         case("policy changes nothing", "simclr", "harmful", policies=_identity),
         case("policy destroys the image", "simclr", "harmful", policies=_destroying),
         case("learnt from noise", "simclr", "harmful", images=_noise),
-        case("learnt from 40 images", "vicreg", "harmful", images=lambda images: _repeated(images, 40)),
+        case("learnt from 40 images", "vicreg", "harmful", images=lambda images: repeated(images, 40)),
         case("watermark", "simclr", "harmful", images=_watermarked),
         case(
             "flips only",
@@ -222,7 +222,7 @@ def _noise(images: ImageSet) -> ImageSet:
     return InMemoryImages(images=drawn.to(torch.uint8), labels=images.y, name=f"{images.name}, noise")
 
 
-def _repeated(images: ImageSet, count: int) -> ImageSet:
+def repeated(images: ImageSet, count: int) -> ImageSet:
     chosen = torch.arange(len(images)) % count
     y = None if images.y is None else images.y[chosen]
     return InMemoryImages(images=_pixels(images)[chosen], labels=y, name=f"{images.name}, {count} images")

@@ -59,7 +59,7 @@ def embed_all(networks: Networks, one: BenchSet, own: FixedViews) -> dict[str, T
 
 
 def embed_one(made: Made, out: Path) -> None:
-    one, (train, test) = made.one, images_of(made.one)
+    one, train = made.one, images_of(made.one)[0]
     own_policies = policies(one, made.case, train)
     own = own_views(one, own_policies)
     twin = networks(made.case, train, TWIN).eval()

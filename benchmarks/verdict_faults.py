@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -72,22 +73,25 @@ def _dead(share: float) -> Change:
     return change
 
 
-def _norms(encoder: nn.Module) -> list[nn.BatchNorm2d]:
-    return [m for m in encoder.modules() if isinstance(m, nn.BatchNorm2d)]
+def _statistics(encoder: nn.Module) -> list[tuple[Tensor, Tensor]]:
+    """Stored mean and variance of every batch norm layer."""
+    layers = [m for m in encoder.modules() if isinstance(m, nn.BatchNorm2d)]
+    found = [(m.running_mean, m.running_var) for m in layers]
+    return [(mean, var) for mean, var in found if mean is not None and var is not None]
 
 
 def _forgotten_statistics(encoder: nn.Module, images: Tensor) -> nn.Module:
-    for norm in _norms(encoder):
-        norm.running_mean.zero_()
-        norm.running_var.fill_(1.0)
+    for mean, var in _statistics(encoder):
+        mean.zero_()
+        var.fill_(1.0)
     return encoder
 
 
 def _other_statistics(encoder: nn.Module, images: Tensor) -> nn.Module:
-    for place, norm in enumerate(_norms(encoder)):
-        noise = torch.randn(norm.running_var.shape, generator=_generator(place))
-        norm.running_mean += 1.5 * noise * norm.running_var.sqrt()
-        norm.running_var *= torch.exp(1.5 * noise.roll(1))
+    for place, (mean, var) in enumerate(_statistics(encoder)):
+        noise = torch.randn(var.shape, generator=_generator(place))
+        mean += 1.5 * noise * var.sqrt()
+        var *= torch.exp(1.5 * noise.roll(1))
     return encoder
 
 
@@ -95,8 +99,10 @@ def _redrawn(part: slice) -> Change:
     def change(encoder: nn.Module, images: Tensor) -> nn.Module:
         twin = random_twin(encoder, seed=77)
         assert twin is not None
-        for at in range(len(encoder.trunk.units))[part]:
-            encoder.trunk.units[at] = twin.trunk.units[at]
+        units: Any = encoder.get_submodule("trunk.units")
+        drawn: Any = twin.get_submodule("trunk.units")
+        for at in range(len(units))[part]:
+            units[at] = drawn[at]
         return encoder
 
     return change

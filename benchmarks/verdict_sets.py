@@ -1,4 +1,4 @@
-"""The sets of images of the bench of answers: three that are drawn here and seven photographs' or scans' in hub layout."""
+"""The sets of the bench of answers: three that come with the package, seven in hub layout."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

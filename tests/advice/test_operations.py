@@ -22,13 +22,13 @@ from contrascope.advice.survey import (
     coloured,
     handedness,
     hue_groups,
-    near_duplicates,
     survey,
 )
 from contrascope.augment.catalogue import CATALOGUE, operations_for
 from contrascope.augment.colour import adjust_hue_
 from contrascope.augment.jitter import ColorJitter
 from contrascope.augment.views import make_views
+from contrascope.diagnosis.near_copies import near_copies
 from contrascope.errors import InputError
 
 SEEDS = st.integers(0, 2**31 - 1)
@@ -106,10 +106,10 @@ def test_images_that_equal_their_mirror_image_are_told_by_nobody():
     assert torch.equal(handedness(torch.cat((half, half.flip(3)), dim=3)), torch.full((20,), 0.5))
 
 
-def test_near_duplicates_are_found_and_others_are_not():
+def test_near_copies_are_found_and_others_are_not():
     images = noise(6, 3, 8, 8)
     images[4] = (images[1] + 0.01).clamp(0, 1)
-    assert near_duplicates(images).tolist() == [False, True, False, False, True, False]
+    assert near_copies(images).tolist() == [False, True, False, False, True, False]
 
 
 def test_separate_hues_are_found_without_labels_and_an_even_spread_is_not(hues):

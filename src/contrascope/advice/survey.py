@@ -1,6 +1,5 @@
 """What the images are like before anything is trained: colour, left and right, copies, groups."""
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -8,15 +7,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from contrascope.advice.descriptors import chroma_plane, describe, distances_without_self
+from contrascope.diagnosis.near_copies import near_copies
 from contrascope.intervals import Estimate, generator, mean_estimate
-from contrascope.linalg import nearest
 from contrascope.theory.factors.pseudo import pseudo_classes
 from contrascope.types import FloatImages
 
 SEEN = 1 / 255
 """A change of a pixel that counts."""
-COPY = 0.02
-"""Root mean square difference of pixels below which two images are near-duplicates."""
 FOLDS = 5
 NEIGHBOURS = 3
 """Neighbours that vote on a class."""
@@ -116,17 +113,6 @@ def handedness(images: FloatImages, *, seed: int = 0) -> Float[Tensor, " batch"]
     return told.masked_fill(equal, 0.5).float()
 
 
-def near_duplicates(images: FloatImages) -> Bool[Tensor, " batch"]:
-    """Whether another image differs by less than 0.02 (root mean square of pixels).
-
-    >>> near_duplicates(torch.tensor([0.1, 0.1, 0.9]).view(3, 1, 1, 1)).tolist()
-    [True, True, False]
-    """
-    rows = images.flatten(1).double()
-    apart = nearest(rows, rows, 1, metric="euclidean", exclude_self=True).value[:, 0]
-    return apart / math.sqrt(rows.shape[1]) < COPY
-
-
 def hue_groups(images: FloatImages, *, seed: int = 0) -> tuple[Groups | None, float]:
     """Groups of images by their dominant hue where these are clearly separate, and how separate (silhouette).
 
@@ -205,7 +191,7 @@ def survey(
         coloured=mean_estimate(coloured(images).float(), draws=draws, key="coloured"),
         symmetric=mean_estimate(same, draws=draws, key="symmetric"),
         handed=mean_estimate(handedness(images, seed=seed), draws=draws, key="handed"),
-        copies=mean_estimate(near_duplicates(images).float(), draws=draws, key="copies"),
+        copies=mean_estimate(near_copies(images).float(), draws=draws, key="copies"),
         classes=classes,
         hue_groups=0 if found is None else int(found.codes.max()) + 1,
         hue_silhouette=silhouette,

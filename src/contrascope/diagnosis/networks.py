@@ -155,7 +155,7 @@ def copies_in(images: ImageSource) -> float:
     parts = [
         pixels.float().cpu() for _, pixels in images.batches(torch.arange(len(images)), 512, device="cpu")
     ]
-    return near_copies(torch.cat(parts))
+    return float(near_copies(torch.cat(parts)).double().mean())
 
 
 def _layers(

@@ -297,7 +297,7 @@ def copied_images(signals: Signals, cuts: SoundCuts, known: Known) -> Finding | 
         return None
     return Finding(
         reason="near copies among the images",
-        sentence=f"{100 * share:.0f} % of the images have a copy among the others, equal but for a thousandth of their "
+        sentence=f"{100 * share:.0f} % of the images have a copy among the others, equal but for 0.5 % of their "
         "variance.",
         cause="The set holds frames of one film, or the same files twice: copies are negatives of each other in training, "
         "and wrong answers in retrieval.",
