@@ -12,8 +12,8 @@ kind` choose every cut anew without one data set, or without one kind of fault, 
 
 import argparse
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,9 @@ class Judged:
     """KNN accuracy over the twin's; None where rows are not finite."""
     error: float
     policy: str
+    method: str
+    base: float | None = None
+    """Gain of the encoder before the change, of a fault after training; else of its method's unharmed training."""
 
     @property
     def sign(self) -> int:
@@ -58,9 +61,14 @@ class Judged:
     def broken(self) -> bool | None:
         """Whether a judge of soundness should find something; None: that cannot be said.
 
-        Faults that leave kNN within its noise of the unharmed encoder's are harmless in effect and do not count, and
-        neither do changes that may harm; an unharmed encoder far below its twin may have collapsed by itself.
+        Reversed channels count where they move kNN beyond its noise (red and blue may be alike), and a loss that may
+        collapse where kNN is below the unharmed training's by the same method beyond noise. Changes that may harm
+        do not count, nor does an unharmed encoder far below its twin: it may have collapsed by itself.
         """
+        if self.kind == "channels reversed" and self.base is not None and self.gain is not None:
+            return True if abs(self.gain - self.base) > NORMAL * self.error else None
+        if self.truth == "collapse" and self.base is not None and self.gain is not None:
+            return True if self.gain < self.base - NORMAL * self.error else None
         if self.truth in BROKEN:
             return True
         if self.truth in ("none", "harmless") and self.sign >= 0:
@@ -84,9 +92,17 @@ def read(folder: Path) -> list[Judged]:
                 gain=tree.get("gain"),
                 error=tree.get("error") or 0.0,
                 policy=tree["policy"],
+                method=tree["method"],
             )
         )
-    return found
+    return [replace(one, base=_base(one, found)) for one in found]
+
+
+def _base(one: Judged, every: Sequence[Judged]) -> float | None:
+    """Gain of the encoder before a change, or of the last unharmed one by the same method on the same images."""
+    before = one.name.rpartition("/")[0] if one.name.count("/") > 1 else f"{one.of}/{one.method}@"
+    same = [other for other in every if other.truth == "none" and other.name.startswith(before)]
+    return max(same, key=lambda other: int(other.name.rpartition("@")[2])).gain if same else None
 
 
 Answers = tuple[Answer[Any], Answer[Any]]
@@ -130,7 +146,9 @@ def table(encoders: Sequence[Judged], judged: Callable[[Judged], Answers]) -> st
     ]
     words = sorted({key[0] for key in counts})
     lines += [f"  {word}: {counts[word, -1]}, {counts[word, 0]}, {counts[word, 1]}" for word in words]
-    lines.append(f"wrong either way: {len(wrong)} of {len(rest)}, {len(beyond)} of them with a gain beyond noise: ")
+    lines.append(
+        f"wrong either way: {len(wrong)} of {len(rest)}, {len(beyond)} of them with a gain beyond noise: "
+    )
     lines[-1] += ", ".join(wrong) or "none"
     return "\n".join(lines)
 
@@ -141,14 +159,89 @@ def beyond_noise(one: Judged) -> bool:
     return found is not None and not found.standard["all"].odds.low <= 0 <= found.standard["all"].odds.high
 
 
+SOUND_GRID: dict[str, tuple[float, ...]] = {
+    "misfit": (0.08, 0.15, 0.3),
+    "batch_norm_gap": (0.2, 0.3, 0.5),
+    "better_input": (0.3, 0.5, 0.7),
+    "input_misfit": (0.02, 0.05, 0.1),
+    "dead_units": (0.3, 0.5, 0.7),
+    "distinct": (0.3, 0.5, 0.7),
+    "batch": (0.05, 0.1, 0.2),
+    "spread": (1e-4, 1e-3, 1e-2),
+    "directions": (0.45, 0.5, 0.55, 0.6),
+    "rank": (1.8, 2.5, 3.5),
+    "projector_rank": (2.0, 3.0, 4.0),
+    "rank_share": (0.4, 0.6, 0.8),
+    "modes": (0.97, 0.99, 0.995),
+}
+LEARNING_GRID: dict[str, tuple[float, ...]] = {
+    "own": (0.25, 0.5, 1.0),
+    "standard": (0.0, 0.1, 0.2, 0.4),
+    "easy": (0.8, 0.9, 0.95),
+    "bait": (0.4, 0.5, 0.6, 0.7),
+}
+"""What every cut may be; the one in use is the middle or near it, and stays where another is no better."""
+
+
+def sound_cost(encoders: Sequence[Judged], cuts: SoundCuts) -> float:
+    """Missed faults, and false alarms three times."""
+    told = [(one.broken, is_sound(one.signals, Known(), cuts).word == "unsound") for one in encoders]
+    return sum(
+        3.0 * found if broken is False else float(broken is True and not found) for broken, found in told
+    )
+
+
+def learning_cost(encoders: Sequence[Judged], cuts: LearningCuts) -> float:
+    """Wrong answers, and a fifth of each gain or loss beyond noise that is answered with neither word."""
+    cost = 0.0
+    for one in encoders:
+        word = answers(one, learning=cuts)[1].word
+        open_ = word not in ("learning", "not learning", "cannot be told") and one.sign != 0
+        cost += wrong_about_learning(one, word) + 0.2 * open_
+    return cost
+
+
+def chosen(
+    encoders: Sequence[Judged], start: Any, grid: Mapping[str, Sequence[float]], cost: Callable[..., float]
+) -> Any:
+    """Cuts chosen one after the other on these encoders, twice round."""
+    best, least = start, cost(encoders, start)
+    for _ in range(2):
+        for name, values in grid.items():
+            for value in values:
+                tried = replace(best, **{name: value})
+                if (price := cost(encoders, tried)) < least:
+                    best, least = tried, price
+    return best
+
+
+def left_out(encoders: Sequence[Judged], by: str) -> dict[str, Answers]:
+    """Answers of every encoder by cuts that were chosen without its data set, or without its kind of change."""
+    found = {}
+    for part in sorted({getattr(one, by) for one in encoders}):
+        seen = [one for one in encoders if getattr(one, by) != part]
+        sound = chosen(seen, SOUND, SOUND_GRID, sound_cost)
+        learning = chosen(seen, LEARNING, LEARNING_GRID, learning_cost)
+        moved = {k: v for k, v in vars(sound).items() if v != getattr(SOUND, k)}
+        moved |= {k: v for k, v in vars(learning).items() if v != getattr(LEARNING, k)}
+        print(f"without {part}: {moved or 'the cuts in use'}", flush=True)
+        found |= {one.name: answers(one, sound, learning) for one in encoders if getattr(one, by) == part}
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, default=Path("runs/verdict"))
     parser.add_argument("--lines", action="store_true", help="a line for every encoder")
+    parser.add_argument("--left-out", choices=("set", "kind"), help="choose the cuts without what they judge")
     options = parser.parse_args()
     encoders = read(options.out)
+    if options.left_out:
+        by_name = left_out(encoders, "of" if options.left_out == "set" else "kind")
+        print(table(encoders, lambda one: by_name[one.name]))
+        return
     if options.lines:
         for one in encoders:
             print(line(one, answers(one)))

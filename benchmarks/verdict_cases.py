@@ -65,6 +65,7 @@ class Case:
     """One training, or none."""
 
     name: str
+    method: str
     truth: Truth
     settings: MethodSettings
     """What a judge may be told of the method."""
@@ -84,6 +85,7 @@ def case(name: str, method: str, truth: Truth, **changes: Any) -> Case:
     small = method in ("simsiam", "byol")
     plain = Case(
         name=name,
+        method=method,
         truth=truth,
         settings=settings,
         make=lambda encoder: build_method(settings, encoder),

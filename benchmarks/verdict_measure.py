@@ -68,6 +68,7 @@ def measured(encoder: Made, out: Path) -> dict[str, Any]:
     )
     if signals.learning is not None:
         signals = replace(signals, learning=learning_signals(shown, theirs, exhibited, draws=1))
+    facts["method"] = encoder.case.method
     return facts | {"signals": to_json(signals), **labelled(rows, twin, one, out)}
 
 
@@ -99,8 +100,12 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, help="folder of the photographs' sets in hub layout")
     parser.add_argument("--out", type=Path, default=Path("runs/verdict"))
+    parser.add_argument("--part", default="0/1", help="every N-th set from the I-th: I/N")
     options = parser.parse_args()
+    part, parts = map(int, options.part.split("/"))
     for place, one in enumerate(bench_sets(options.data)):
+        if place % parts != part:
+            continue
         for encoder in made(one, place, options.out, train_missing=False):
             file = file_of(options.out, encoder.name)
             path = options.out / "measured" / f"{file.stem}.json"

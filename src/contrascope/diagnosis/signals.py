@@ -69,6 +69,8 @@ class LayerSignals:
     """Wasserstein-2 distance of mean and covariance to the uniform law's; it sees lost dimensions."""
     rankme: float
     """RankMe of the raw, uncentred rows."""
+    rankme_centred: float
+    """RankMe of unit rows without their mean: it sees lost directions that the widest ones outweigh elsewhere."""
     effective_rank: float
     """Exponential entropy of the covariance's eigenvalues (raw rows)."""
     participation_ratio: float
@@ -159,6 +161,7 @@ def layer_signals(
         uniformity=uniformity(some[0], draws=draws, max_rows=MOST_ROWS),
         wasserstein=wasserstein_uniformity(first),
         rankme=whole.rankme,
+        rankme_centred=_centred_rankme(first),
         effective_rank=whole.effective_rank,
         participation_ratio=whole.participation_ratio,
         stable_rank=stable_rank(whole.eigenvalues),
@@ -236,6 +239,12 @@ def _spread(rows: Tensor, block_rows: int = 1 << 16) -> float:
         total += unit.sum(dim=0)
         squares += float(unit.square().sum())
     return max(0.0, squares / len(rows) - float((total / len(rows)).square().sum()))
+
+
+def _centred_rankme(rows: Tensor) -> float:
+    """Of at most `MOST_ROWS` rows."""
+    unit = unit_rows(_some(rows).detach().double())
+    return spectrum(unit - unit.mean(dim=0)).rankme
 
 
 def _view_signals(rows: Tensor, *, draws: int, seed: int) -> ViewSignals:

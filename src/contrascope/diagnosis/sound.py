@@ -30,7 +30,9 @@ class SoundCuts:
     """Largest move of a row with its batch, over the distance of rows."""
     spread: float = 1e-3
     """Smallest variance of unit rows; the reference's tenth, where that is less."""
-    rank: float = 5.0
+    directions: float = 0.55
+    """Smallest centred RankMe of the encoder, as a share of the reference's."""
+    rank: float = 2.5
     """Smallest effective rank of the encoder, ..."""
     projector_rank: float = 3.0
     """... and of the projector, which is there to forget, ..."""
@@ -212,7 +214,7 @@ def one_direction(signals: Signals, cuts: SoundCuts, known: Known) -> Finding | 
             continue
         beside = "" if reference is None else f"; the reference has {reference.spread:.2g}"
         sentence = f"All rows of the {name} point one way: their variance is {layer.spread:.2g}{beside}"
-        if layer.effective_rank >= (cuts.rank if name == "encoder" else cuts.projector_rank):
+        if layer.effective_rank >= cuts.projector_rank:
             return Finding(
                 reason="a constant offset",
                 sentence=f"{sentence}. Without their mean they vary in {layer.effective_rank:.1f} directions.",
@@ -258,16 +260,22 @@ def few_directions(signals: Signals, cuts: SoundCuts, known: Known) -> Finding |
     for name, layer, reference in _layers(signals):
         rank, least = layer.effective_rank, cuts.rank if name == "encoder" else cuts.projector_rank
         fewer = reference is None or rank < cuts.rank_share * reference.effective_rank or layer.dim <= 2
-        if rank < least and fewer:
-            beside = "" if reference is None else f" The reference has {reference.effective_rank:.1f}."
-            cause = collapse_cause("dimensional collapse", signals, known)
-            return Finding(
-                reason="dimensional collapse",
-                sentence=f"{rank:.1f} of {layer.dim} directions carry the variance of the {name} (effective rank; "
-                f"participation ratio {layer.participation_ratio:.1f}).{beside}",
-                cause=cause.cause,
-                next=cause.next,
+        beside = "" if reference is None else f" The reference has {reference.effective_rank:.1f}."
+        sentence = (
+            f"{rank:.1f} of {layer.dim} directions carry the variance of the {name} (effective rank; "
+            f"participation ratio {layer.participation_ratio:.1f}).{beside}"
+        )
+        lost = reference is not None and layer.rankme_centred < cuts.directions * reference.rankme_centred
+        if not (rank < least and fewer) and name == "encoder" and lost and signals.learning is not None:
+            assert reference is not None
+            sentence = (
+                f"Of {layer.dim} directions the encoder uses {layer.rankme_centred:.1f} and the reference "
+                f"{reference.rankme_centred:.1f} (RankMe of centred unit rows)."
             )
+        elif not (rank < least and fewer):
+            continue
+        cause = collapse_cause("dimensional collapse", signals, known)
+        return Finding(reason="dimensional collapse", sentence=sentence, cause=cause.cause, next=cause.next)
     return None
 
 

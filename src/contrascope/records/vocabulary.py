@@ -163,6 +163,7 @@ SIGNALS: tuple[Measure, ...] = (
         figure="ranks",
     ),
     Measure(path="views.lidar", title="LiDAR", unit="directions", table="ranks", row="lidar", figure="ranks"),
+    Measure(path="rankme_centred", title="RankMe of centred unit rows", unit="", table="ranks"),
     Measure(path="alpha", title="alpha-ReQ exponent", unit="", table="ranks"),
     Measure(path="dead", title="constant dimensions", unit="", table="ranks"),
     Measure(path="dim", title="dimensions", unit="", table="ranks"),
