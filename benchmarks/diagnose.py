@@ -67,15 +67,16 @@ def main() -> None:
             path = to_disk(options.images, options.dim, Path(folder))
             start = time.perf_counter()
             settings = DiagnosisSettings(draws=options.draws)
-            word = diagnose_anything(str(path), None, settings=settings).diagnosis.verdict.word
+            verdict = diagnose_anything(str(path), None, settings=settings).diagnosis.verdict
         else:
             h, y = rows(options.images, options.views, options.dim)
             start = time.perf_counter()
-            word = diagnose(h, labels=y, draws=options.draws).verdict.word
+            verdict = diagnose(h, labels=y, draws=options.draws).verdict
         seconds = time.perf_counter() - start
     result = {
         "shape": [options.views, options.images, options.dim],
-        "verdict": word,
+        "sound": str(verdict.sound),
+        "learning": str(verdict.learning),
         "seconds": round(seconds, 1),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "seconds_of_one_product": round(product_seconds(options.images, options.dim), 2),

@@ -111,9 +111,9 @@ def test_networks_of_every_kind_are_embedded_evaluated_and_diagnosed(thing, run)
     assert "h label" in found.factors
     assert (found.signals.reference_h is None) == (not has_twin)
     if not has_twin:
-        assert found.verdict.word == "undecided"
+        assert found.verdict.learning.word == "cannot be told"
         assert "no weights" in found.signals.reference
-        assert "no weights" in found.verdict.cause
+        assert "no random encoder" in " ".join(found.verdict.learning.evidence)
 
 
 class LoadsItsWeights(nn.Module):
@@ -170,10 +170,13 @@ def test_a_reference_decides_whether_embeddings_have_learnt():
     learnt = images + 0.1 * torch.randn(2, 200, 16, generator=source)
     blind = torch.randn(2, 200, 16, generator=source)
     found = contrascope.diagnose(learnt.numpy(), reference=blind, draws=50)
-    assert found.verdict.word == "healthy"
+    assert (found.verdict.sound.word, found.verdict.learning.word) == ("sound", "learning")
     assert "given as reference" in found.signals.reference
-    assert contrascope.diagnose(blind, reference=learnt, draws=50).verdict.word == "not learning"
-    assert contrascope.diagnose(learnt, draws=50).verdict.word == "undecided"
+    worse = contrascope.diagnose(learnt + 2 * blind, reference=learnt, draws=50).verdict
+    assert (worse.sound.word, worse.learning.word) == ("sound", "not learning")
+    unrelated = contrascope.diagnose(blind, reference=learnt, draws=50).verdict
+    assert unrelated.sound.reason == "views that do not belong together"
+    assert contrascope.diagnose(learnt, draws=50).verdict.learning.word == "cannot be told"
     assert contrascope.diagnose(
         learnt, learnt, reference=blind, reference_z=blind, draws=0
     ).signals.reference_z

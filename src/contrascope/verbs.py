@@ -181,17 +181,18 @@ def diagnose(
     device: Device = None,
     progress: Progress = silent,
 ) -> Diagnosis:
-    """Say whether a representation is sound and learning without labels, and useful with a few: of embeddings, a run, a file, an encoder or a model.
+    """Say whether a representation is sound and learning, without labels, and useful, with a few.
 
-    Embeddings: `diagnose(h, z, labels)`, [n dim] or [views n dim]; with `reference`, what the same model gives with
-    random weights for the same views, it can be said whether it has learnt. Anything else stands in place of `h`:
-    `diagnose("runs/x")`, `diagnose(model, images, policy=...)`; a run has its own images and policy. `draws` and `seed`
-    are of the intervals, in place of `settings`.
+    Of embeddings, a run, a file, an encoder or a model. Embeddings: `diagnose(h, z, labels)`, [n dim] or
+    [views n dim]; with `reference`, what the same model gives with random weights for the same views, it can be said
+    whether it has learnt. Anything else stands in place of `h`: `diagnose("runs/x")`, `diagnose(model, images,
+    policy=...)`; a run has its own images and policy. `draws` and `seed` are of the intervals, in place of `settings`.
 
     >>> import contrascope
     >>> print(contrascope.diagnose([[0.0, 1.0]] * 30, draws=0).verdict.sound)
     unsound: few distinct rows
-    >>> contrascope.diagnose(torch.nn.Flatten(), torch.rand(20, 1, 8, 8), policy="digits", draws=0).verdict.learning.word
+    >>> found = contrascope.diagnose(torch.nn.Flatten(), torch.rand(20, 1, 8, 8), policy="digits", draws=0)
+    >>> found.verdict.learning.word
     'cannot be told'
     """
     chosen = DiagnosisSettings(seed=seed) if settings is None else settings

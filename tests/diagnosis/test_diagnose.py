@@ -45,41 +45,58 @@ def test_labels_stand_beside_the_verdict_and_never_change_it():
     assert true.factors["h pseudo-classes"].pseudo
 
 
-def test_a_plain_array_that_has_not_collapsed_is_undecided_and_says_why():
+def test_a_plain_array_that_has_not_collapsed_is_sound_and_cannot_be_called_learning():
     h, _ = clusters()
-    found = diagnose(h, draws=0)
-    assert found.verdict.word == "undecided"
-    assert "no random encoder" in " ".join(found.verdict.evidence)
+    found = diagnose(h, draws=0).verdict
+    assert (found.sound.word, found.learning.word) == ("sound", "cannot be told")
+    assert found.useful.word == "cannot be told without labels"
+    assert found.ok
+    assert "no random encoder" in " ".join(found.learning.evidence)
+    one_view = diagnose(h[0], draws=0).verdict.learning
+    assert (one_view.word, one_view.reason) == ("cannot be told", "one view of each image")
+
+
+def test_beside_a_reference_an_array_is_learning_or_not():
+    h, _ = clusters()
+    blind = 9 * torch.randn(2, 200, 16, generator=torch.Generator().manual_seed(7))
+    assert diagnose(h, reference=blind, draws=50).verdict.learning.word == "learning"
+    assert diagnose(h, reference=h, draws=50).verdict.learning.word != "learning"
 
 
 @pytest.mark.parametrize(
-    ("make", "word"),
+    ("make", "words"),
     [
-        (lambda n: torch.ones(n, 8), "complete collapse"),
-        (lambda n: torch.ones(n, 8) + 1e-4 * torch.randn(n, 8), "complete collapse"),
-        (lambda n: torch.linspace(-1, 1, n)[:, None] * torch.ones(n, 8) + 1e-3 * torch.randn(n, 8), None),
-        (lambda n: torch.eye(8)[torch.arange(n) % 4] + 1e-3 * torch.randn(n, 8), "cluster collapse"),
+        (lambda n: torch.ones(n, 8), ["few distinct rows"]),
+        (lambda n: torch.ones(n, 8) + 1e-4 * torch.randn(n, 8), ["a constant offset"]),
+        (
+            lambda n: torch.ones(n, 8) * (1 + 1e-4 * torch.randn(n, 1)) + 1e-6 * torch.randn(n, 8),
+            ["complete collapse", "cluster collapse"],
+        ),
+        (
+            lambda n: torch.linspace(-1, 1, n)[:, None] * torch.ones(n, 8) + 1e-3 * torch.randn(n, 8),
+            ["dimensional collapse", "cluster collapse"],
+        ),
+        (lambda n: torch.eye(8)[torch.arange(n) % 4], ["few distinct rows"]),
+        (lambda n: torch.eye(8)[torch.arange(n) % 4] + 1e-3 * torch.randn(n, 8), ["cluster collapse"]),
     ],
-    ids=["constant", "almost constant", "a line", "four points"],
+    ids=["constant", "noise about a constant", "almost constant", "a line", "four", "about four points"],
 )
-def test_collapsed_arrays_are_found_with_one_view(make, word):
+def test_collapsed_arrays_are_found_with_one_view(make, words):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         found = diagnose(make(300), draws=0).verdict
     assert not found.ok
-    assert found.evidence
-    if word:
-        assert found.word == word
-    else:
-        assert found.word in ("dimensional collapse", "cluster collapse")
+    assert found.sound.evidence
+    assert found.sound.reason in words
+    assert found.learning.word == "cannot be told"
 
 
 def test_values_that_are_not_finite_are_a_numerical_fault_and_no_error():
     h, y = clusters()
     h[0, 3, 2] = torch.nan
     found = diagnose(h, labels=y, draws=0)
-    assert found.verdict.word == "numerical fault"
-    assert "1 value" in found.verdict.evidence[0]
+    assert found.verdict.sound.reason == "numerical fault"
+    assert "1 value" in found.verdict.sound.evidence[0]
     assert found.signals.h is None
     assert found.factors == {}
 

@@ -9,9 +9,9 @@ from torch import nn
 from contrascope import linalg
 from contrascope.augment.policy import to_float
 from contrascope.data.imageset import InMemoryImages
+from contrascope.diagnosis.exhibits import Networks
 from contrascope.diagnosis.folding import affine_layers
 from contrascope.diagnosis.geometry import feature_geometry
-from contrascope.diagnosis.exhibits import Networks
 from contrascope.diagnosis.operation_rows import operation_rows
 from contrascope.diagnosis.settings import GeometryProbeSettings, GeometrySettings
 from contrascope.encoders.projector import build_projector

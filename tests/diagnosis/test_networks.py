@@ -1,3 +1,5 @@
+"""From networks to signals: batch norm, values that are not finite, and a twin on the same exhibits."""
+
 from dataclasses import replace
 
 import pytest
@@ -6,13 +8,12 @@ from torch import nn
 
 from contrascope.augment.policy import Policy, policy
 from contrascope.data.imageset import InMemoryImages
+from contrascope.diagnosis.exhibits import Networks, exhibits, fixed_views, show
 from contrascope.diagnosis.networks import (
-    Networks,
+    NO_TWIN,
     batch_norm_gap,
-    embed_views,
-    fixed_views,
-    measure_layers,
     measure_networks,
+    reference_on,
     signals_on,
 )
 from contrascope.encoders.build import build_encoder
@@ -29,28 +30,6 @@ def network(seed: int) -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return build_encoder(EncoderSettings(name="convnet", width=4), channels=3, size=8).eval()
-
-
-def test_views_are_the_same_for_every_subject_and_batch_size(images):
-    one = fixed_views(images, policy("ade"), num_views=3, batch_size=64)
-    other = fixed_views(images, policy("ade"), num_views=3, batch_size=7)
-    assert torch.equal(one.images, other.images)
-    assert one.images.shape == (3, 64, 3, 8, 8)
-    assert one.equal == 0.0
-
-
-def test_a_policy_that_changes_nothing_is_seen(images):
-    assert fixed_views(images, Policy(ops=()), num_views=2).equal == 1.0
-
-
-def test_embeddings_do_not_depend_on_the_batch_and_leave_the_mode(images):
-    encoder = network(0).train()
-    views = fixed_views(images, policy("ade"), num_views=2)
-    one, none = embed_views(Networks(encoder=encoder), views, batch_size=128)
-    other, _ = embed_views(Networks(encoder=encoder), views, batch_size=10)
-    torch.testing.assert_close(one, other)
-    assert none is None
-    assert encoder.training
 
 
 def test_a_batch_norm_far_from_the_data_is_measured_and_left_as_it_was(images):
@@ -76,21 +55,83 @@ def test_a_batch_norm_far_from_the_data_is_measured_and_left_as_it_was(images):
 def test_a_network_with_nan_is_a_fault_and_its_reference_is_still_measured(images):
     broken = network(0)
     next(broken.parameters()).data.fill_(torch.nan)
-    found = measure_networks(
+    found, _, shown = measure_networks(
         Networks(encoder=broken), Networks(encoder=network(1)), images, policy("ade"), num_views=2, draws=0
     )
     assert found.h is None
+    assert found.learning is None
     assert found.reference_h is not None
-    assert found.faults.non_finite == 2 * 64 * 32
+    assert found.faults.non_finite == shown.h.numel() == 2 * 64 * 32
 
 
-def test_the_reference_is_measured_on_the_same_views(images):
-    views = fixed_views(images, policy("ade"), num_views=2)
+def test_the_reference_is_measured_on_the_same_exhibits(images):
+    exhibited = exhibits(images, policy("ade"), num_views=2)
     same = Networks(encoder=network(0))
-    known = measure_layers(same, views, draws=0, seed=0)
-    found = signals_on(same, embed_views(same, views), known, views, draws=0)
+    known = reference_on(same, exhibited, draws=0, seed=0)
+    found = signals_on(same, show(same, exhibited), known, exhibited, draws=0)
     assert found.h == found.reference_h
+    gains = [found.learning.own, *found.learning.standard.values(), *found.learning.residual.values()]
+    assert all(one.odds.value == 0.0 and one.trained == one.random for one in gains)
+    assert found.learning.bait == found.learning.random_bait
     third = Networks(encoder=network(3))
-    other = signals_on(third, embed_views(third, views), known, views, draws=0)
+    other = signals_on(third, show(third, exhibited), known, exhibited, draws=0)
     assert other.h != other.reference_h
-    assert replace(other, h=None, z=None, faults=found.faults) == replace(found, h=None, z=None)
+    assert other.reference_h == found.reference_h
+    assert other.learning.own.random == found.learning.own.random
+
+
+def test_every_fault_of_the_network_itself_is_looked_at(images):
+    found = measure_networks(
+        Networks(encoder=network(0)),
+        Networks(encoder=network(1)),
+        images,
+        Policy(ops=()),
+        num_views=2,
+        draws=0,
+    )[0]
+    assert found.equal_views == 1.0
+    assert found.faults.initial.all
+    assert found.faults.batch < 1e-4
+    assert found.faults.copies == 0.0
+    assert found.faults.distinct == 1.0
+    doubled = InMemoryImages(images=torch.cat((images.images, images.images)))
+    again = measure_networks(
+        Networks(encoder=network(0)), None, doubled, Policy(ops=()), num_views=2, draws=0
+    )[0]
+    assert again.faults.copies == 1.0
+    assert (again.reference, again.reference_h, again.learning) == (NO_TWIN, None, None)
+
+
+def test_nothing_of_the_caller_is_drawn_or_changed(images):
+    encoder = network(0).train()
+    before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    torch.manual_seed(11)
+    state = torch.get_rng_state()
+    measure_networks(
+        Networks(encoder=encoder), Networks(encoder=network(1)), images, policy("ade"), num_views=2, draws=0
+    )
+    assert torch.equal(state, torch.get_rng_state())
+    assert encoder.training
+    assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items())
+
+
+def test_the_order_of_images_changes_no_gain(images):
+    order = torch.randperm(64, generator=torch.Generator().manual_seed(4))
+    exhibited = exhibits(images, policy("ade"), num_views=2)
+    turned = replace(
+        exhibited,
+        own=replace(exhibited.own, images=exhibited.own.images[:, order]),
+        standard={
+            name: replace(views, images=views.images[:, order]) for name, views in exhibited.standard.items()
+        },
+    )
+
+    def gains(shown):
+        twin = reference_on(Networks(encoder=network(1)), shown, draws=0)
+        subject = Networks(encoder=network(0))
+        return signals_on(subject, show(subject, shown), twin, shown, draws=0).learning
+
+    one, other = gains(exhibited), gains(turned)
+    assert one.own.odds.value == pytest.approx(other.own.odds.value, abs=1e-6)
+    for name, found in one.standard.items():
+        assert found.odds.value == pytest.approx(other.standard[name].odds.value, abs=1e-6)

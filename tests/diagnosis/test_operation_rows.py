@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from contrascope.data.imageset import InMemoryImages
-from contrascope.diagnosis.geometry import feature_geometry
 from contrascope.diagnosis.exhibits import Networks
+from contrascope.diagnosis.geometry import feature_geometry
 from contrascope.diagnosis.operation_rows import operation_rows
 from contrascope.diagnosis.settings import GeometrySettings
 

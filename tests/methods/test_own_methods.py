@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 import pytest
 from method_cases import JOINT, SmallEncoder, clustered_views
 
-from contrascope.diagnosis.causes import advice
+from contrascope.diagnosis.causes import Known, collapse_cause, learning_cause
 from contrascope.errors import InputError
 from contrascope.imports import allow
 from contrascope.methods.build import build_method
@@ -95,11 +95,16 @@ def test_names_that_were_typed_become_default_settings():
         method_settings("simclar")
 
 
+def advice(word, signals, settings):
+    known = Known(method=settings)
+    return learning_cause(signals, known) if word == "not learning" else collapse_cause(word, signals, known)
+
+
 def test_the_users_settings_say_the_cause(verdict_signals):
     settings = method_settings(MINE)
     found = advice("complete collapse", verdict_signals, settings)
     assert found.cause == "complete collapse: sharpness 2 with 4 numbers"
-    assert found.next == advice("complete collapse", verdict_signals, None).next
+    assert found.next == advice("complete collapse", verdict_signals, MethodSettings()).next
 
 
 @pytest.mark.parametrize("name", JOINT)
@@ -114,6 +119,7 @@ def test_a_method_without_a_hint_has_the_general_advice(verdict_signals):
     for word in ("not learning", "complete collapse"):
         general = advice(word, verdict_signals, MethodSettings())
         assert advice(word, verdict_signals, discover()["plain"].settings()) == general
+        assert "no setting that can cause it is out of its usual range." in general.cause
         assert advice("complete collapse", verdict_signals, SimCLRSettings()) != general
 
 

@@ -22,4 +22,5 @@ def test_its_step_is_the_loss_of_plain_projector_outputs_with_its_own_settings()
 def test_its_hint_names_its_own_settings():
     hint = TSimCLRSettings(temperature=50.0).hint("complete collapse", {})
     assert "temperature 50" in hint.cause
+    assert TSimCLRSettings().hint("complete collapse", {}) is None
     assert TSimCLRSettings().hint("not learning", {}) is None

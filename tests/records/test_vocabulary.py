@@ -10,13 +10,29 @@ import torch
 from contrascope.advice import advisor
 from contrascope.diagnosis.factors import factors
 from contrascope.diagnosis.layers import layer_details
-from contrascope.diagnosis.rules import RULES
+from contrascope.diagnosis.learning_signals import BOTH, LearningSignals
 from contrascope.diagnosis.signals import layer_signals
+from contrascope.diagnosis.standard_views import standard_policies
+from contrascope.intervals import Estimate
 from contrascope.jobs.monitor_probe import monitor_row
 from contrascope.records import row_words
 from contrascope.records.lookup import numbers, shown_measures, value_at, verdict_word
-from contrascope.records.vocabulary import DETAILS, FACTORS, OPERATION_WORDS, SIGNALS, SLOPES, VERDICTS, Word
+from contrascope.records.vocabulary import (
+    ANSWERS,
+    DETAILS,
+    FACTORS,
+    LEARNING,
+    OPERATION_WORDS,
+    QUESTIONS,
+    SIGNALS,
+    SLOPES,
+    LearningWord,
+    Question,
+    SoundWord,
+    UsefulWord,
+)
 from contrascope.theory.bounds.lipschitz import LipschitzEstimate
+from contrascope.theory.factors.gallery_recall import RecallGain
 
 
 @pytest.fixture(scope="module")
@@ -56,36 +72,44 @@ def test_a_number_that_the_vocabulary_lacks_is_shown_under_its_path():
     assert found[-1].path == found[-1].title == "views.new"
 
 
-def test_verdicts_are_those_of_the_rules_and_each_has_a_sign():
-    words = {one.word for one in VERDICTS}
-    assert words == {*typing.get_args(Word), "not diagnosed"}
+def test_every_gain_of_learning_has_a_word_and_every_word_a_gain():
+    some = Estimate(value=0.5, low=0.4, high=0.6)
+    gain = RecallGain(trained=some, random=some, odds=some)
+    kinds = {name: gain for name in (*standard_policies(3), BOTH)}
+    found = LearningSignals(
+        own=gain, standard=kinds, residual={"own": gain, **kinds}, bait=some, random_bait=some
+    )
+    made, known = filled(asdict(found), LEARNING)
+    assert made == known
+
+
+def test_answers_are_those_of_the_three_questions_and_each_has_a_sign():
+    words = {one.word for one in ANSWERS}
+    asked = [typing.get_args(one) for one in (SoundWord, LearningWord, UsefulWord)]
+    assert words == {*(word for some in asked for word in some), "not diagnosed"}
+    assert list(QUESTIONS) == list(typing.get_args(Question))
     assert {one.word for one in OPERATION_WORDS} == set(typing.get_args(advisor.Word))
-    assert all(one.sign for one in (*VERDICTS, *OPERATION_WORDS))
-    assert [one.word for one in VERDICTS if one.ok] == ["healthy", "undecided", "not diagnosed"]
-    assert {one.word for one in VERDICTS if one.grave} == {
-        "numerical fault",
-        "complete collapse",
-        "dimensional collapse",
-        "cluster collapse",
-    }
+    assert all(one.sign for one in (*ANSWERS, *OPERATION_WORDS))
+    assert {one.word for one in ANSWERS if not one.ok} == {"unsound", "not learning", "not useful"}
+    assert [one.word for one in ANSWERS if one.grave] == ["unsound"]
     assert verdict_word("mended").tone == "bad"
-    assert len(RULES) == len(typing.get_args(Word)) - 1  # the last rule has two words
 
 
-@pytest.mark.parametrize("words", [SIGNALS, FACTORS, DETAILS, SLOPES, row_words.ROWS], ids=range(5))
+@pytest.mark.parametrize("words", [SIGNALS, LEARNING, FACTORS, DETAILS, SLOPES, row_words.ROWS], ids=range(6))
 def test_no_path_and_no_title_stands_twice(words):
     paths = [(getattr(one, "path", None) or one.key, getattr(one, "layered", False)) for one in words]
     assert len(set(paths)) == len(paths)
 
 
 def test_the_monitor_follows_what_the_vocabulary_names(rows):
+    from contrascope.diagnosis.answers import judge
     from contrascope.diagnosis.diagnosis import array_signals
-    from contrascope.diagnosis.verdict import judge
 
     signals = array_signals(rows, rows[..., :4], draws=0)
     row = monitor_row(signals, judge(signals))
     keys = {f"{layer}_{one.row}" for one in SIGNALS for layer in "hz" if one.row}
     assert {key for key, value in row.items() if isinstance(value, float)} == keys
-    assert row["verdict"]
+    assert row["sound"]
+    assert row["learning"]
     assert row["z_retrieval"] == signals.z.views.retrieval.value
     assert all(row_words.row_word(key) for key in keys)

@@ -7,13 +7,16 @@ import pytest
 from contrascope import records
 from contrascope.cli import main
 from contrascope.data.settings import DataSettings
+from contrascope.diagnosis.answers import WITHOUT_LABELS
 from contrascope.diagnosis.settings import DiagnosisSettings, MonitorSettings
+from contrascope.diagnosis.verdict import Answer, Verdict
 from contrascope.encoders.settings import EncoderSettings, ProjectorSettings
 from contrascope.errors import InputError
 from contrascope.jobs.train import train
 from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.runs.recipes import digits_simclr
-from contrascope.subjects.diagnose import diagnose_anything
+from contrascope.subjects.diagnose import diagnose_anything, known_of
+from contrascope.subjects.open import open_subject
 from contrascope.training.settings import TrainingSettings
 
 FEW = ["--diagnosis.images", "100", "--diagnosis.views", "2", "--diagnosis.draws", "20"]
@@ -39,9 +42,12 @@ def test_a_run_is_diagnosed_on_its_own_images_and_leaves_the_numbers(run, capsys
     status = main(["diagnose", str(run), *FEW])
     said = capsys.readouterr().out
     kept = records.read_json(run / records.DIAGNOSIS)
-    assert status == (0 if kept["verdict"]["word"] in ("healthy", "undecided") else 3)
-    assert f"Verdict: {kept['verdict']['word']}" in said
-    assert "digits [train], policy digits, step 10; 100 of 1297 images" in " ".join(said.split())
+    assert status == (0 if kept["verdict"]["sound"]["word"] == "sound" else 3)
+    for question in ("sound", "learning", "useful"):
+        assert kept["verdict"][question]["word"] in said
+    about = "digits [test] (not trained on), policy digits, step 10; 100 of 500 images"
+    assert about in kept["data"]
+    assert about in " ".join(said.split())
     assert kept["signals"]["h"]["images"] == 100
     assert kept["signals"]["z"]["dim"] == 8
     assert kept["signals"]["reference_h"]["views"]["retrieval"]["value"] >= 0
@@ -54,10 +60,9 @@ def test_any_kept_checkpoint_can_be_diagnosed_and_another_step_is_refused(run):
         diagnose_anything(str(run), None, step=7, settings=SETTINGS)
 
 
-def test_labels_of_other_images_stand_beside_the_same_verdict(run):
+def test_labels_stand_beside_the_same_verdict(run):
     plain = diagnose_anything(str(run), None, settings=SETTINGS).diagnosis
-    data = DataSettings(source="digits")
-    labelled = diagnose_anything(str(run), data, labels="digit", settings=SETTINGS).diagnosis
+    labelled = diagnose_anything(str(run), None, labels="digit", settings=SETTINGS).diagnosis
     assert labelled.verdict == plain.verdict
     assert "h digit" in labelled.factors
     assert "h digit" not in plain.factors
@@ -66,9 +71,11 @@ def test_labels_of_other_images_stand_beside_the_same_verdict(run):
 def test_a_foreign_encoder_needs_images_and_is_compared_with_its_random_twin(capsys):
     assert main(["diagnose", "convnet"]) == 2
     assert "an encoder needs images: contrascope diagnose convnet DATA" in capsys.readouterr().err
-    status = main(["diagnose", "convnet", "digits", "--policy", "digits", *FEW])
+    status = main(["diagnose", "convnet", "digits", "--policy", "digits", "--json", *FEW])
+    verdict = json.loads(capsys.readouterr().out)["verdict"]
     assert status == 3
-    assert "not learning" in capsys.readouterr().out
+    assert verdict["sound"]["reason"] == "weights at their initial values"
+    assert verdict["learning"]["word"] == "cannot be told"
 
 
 def test_an_encoder_by_import_path_that_sees_nothing_has_collapsed(tmp_path, monkeypatch, capsys):
@@ -81,14 +88,17 @@ def test_an_encoder_by_import_path_that_sees_nothing_has_collapsed(tmp_path, mon
     (tmp_path / "seesnothing.py").write_text("\n".join(lines))
     monkeypatch.syspath_prepend(str(tmp_path))
     assert main(["diagnose", "seesnothing:Constant", "digits", "--policy", "digits", "--json", *FEW]) == 3
-    assert json.loads(capsys.readouterr().out)["verdict"]["word"] == "complete collapse"
+    found = json.loads(capsys.readouterr().out)
+    assert found["verdict"]["sound"]["reason"] == "few distinct rows"
+    assert "point one way" in " ".join(found["verdict"]["sound"]["evidence"])
 
 
-def test_a_file_says_what_needs_views_and_is_undecided_at_best(tmp_path, capsys):
+def test_a_file_says_what_needs_views_and_is_sound_at_best(tmp_path, capsys):
     np.save(tmp_path / "h.npy", np.random.default_rng(0).standard_normal((120, 8)).astype(np.float32))
     assert main(["diagnose", str(tmp_path / "h.npy"), "--diagnosis.draws", "0"]) == 0
     said = capsys.readouterr().out
-    assert "Verdict: undecided" in said
+    assert "Is it sound? sound" in said
+    assert "Is it learning? cannot be told" in said
     assert "Needs views: alignment" in said
     assert "Gaussian rows of the same shape" in said
 
@@ -113,6 +123,41 @@ def test_labels_in_a_file_are_chosen_by_name(tmp_path):
     assert ("h coarse" in one, "h fine" in one, "h coarse" in none) == (True, False, False)
     with pytest.raises(InputError, match="no label column 'coarze'"):
         diagnose_anything(path, None, labels="coarze", settings=SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("sound", "learning", "on", "status"),
+    [
+        ("sound", "learning", "unsound", 0),
+        ("sound", "learning", "not-learning", 0),
+        ("sound", "not learning", "unsound", 0),
+        ("sound", "not learning", "not-learning", 3),
+        ("sound", "barely learning", "not-learning", 0),
+        ("sound", "policy too easy to tell", "not-learning", 0),
+        ("unsound", "cannot be told", "unsound", 3),
+        ("unsound", "cannot be told", "not-learning", 3),
+    ],
+)
+def test_the_exit_status_says_what_was_asked_for(tmp_path, monkeypatch, capsys, sound, learning, on, status):
+    np.save(tmp_path / "h.npy", np.random.default_rng(0).standard_normal((60, 8)).astype(np.float32))
+    verdict = Verdict(sound=Answer(word=sound), learning=Answer(word=learning), useful=WITHOUT_LABELS)
+    monkeypatch.setattr("contrascope.diagnosis.diagnosis.judge", lambda *_, **__: verdict)
+    asked = ["diagnose", str(tmp_path / "h.npy"), "--json", "--diagnosis.draws", "0", "--fail-on", on]
+    assert main(asked) == status
+    assert json.loads(capsys.readouterr().out)["verdict"]["learning"]["word"] == learning
+
+
+def test_nothing_else_can_be_asked_for(tmp_path, capsys):
+    np.save(tmp_path / "h.npy", np.ones((60, 8), dtype=np.float32))
+    assert main(["diagnose", str(tmp_path / "h.npy"), "--fail-on", "useless"]) == 2
+    assert "not-learning" in capsys.readouterr().err
+
+
+def test_the_training_is_known_to_the_causes_and_to_nothing_else(run):
+    known = known_of(open_subject(str(run)))
+    assert (known.optimiser, known.rate, known.decay) == ("adamw", 2e-3, 1e-4)
+    assert known.method.projector.out == 8
+    assert known_of(open_subject("convnet", DataSettings(source="digits"))).rate is None
 
 
 def test_a_file_takes_neither_images_nor_a_policy(tmp_path):

@@ -266,10 +266,10 @@ def test_other_processes_than_the_main_one_log_nothing(tmp_path, start_fit, fake
 
 def test_numbers_and_words_are_handed_on_and_what_metrics_stores_as_null_is_not(tmp_path, fake):
     trackers = Trackers((FAKE,), tmp_path, config={}, after_step=0)
-    row = {"kind": "probe", "step": 3, "knn": 0.5, "verdict": "healthy", "gone": math.nan, "none": None}
+    row = {"kind": "probe", "step": 3, "knn": 0.5, "sound": "sound", "gone": math.nan, "none": None}
     trackers.log({**row, "far": math.inf, "list": [1], "epoch": 2})
     trackers.close()
-    assert told(fake, "log") == [(3, {"probe/knn": 0.5, "probe/verdict": "healthy", "probe/epoch": 2})]
+    assert told(fake, "log") == [(3, {"probe/knn": 0.5, "probe/sound": "sound", "probe/epoch": 2})]
 
 
 @pytest.mark.parametrize("name", ["tensorboard", "wandb", "mlflow", "trackio"])

@@ -13,8 +13,8 @@ FEW = 8
 def batch_dependence(encoder: nn.Module, images: FloatImages) -> float:
     """How far rows move when their batch is turned round and cut, over how far rows are from each other; 0 is right.
 
-    Median over images of |f(x | batch) - f(x | other batch)|, over the root mean square distance of a row from the mean.
-    Rounding gives 1e-6 in float32 and up to 0.05 in half precision.
+    Median over images of |f(x | batch) - f(x | other batch)|, over the root mean square distance of a row from the
+    mean. Rounding gives 1e-6 in float32 and up to 0.05 in half precision.
 
     >>> batch_dependence(nn.Flatten(), torch.rand(8, 1, 2, 2))
     0.0

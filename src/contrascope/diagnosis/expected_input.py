@@ -42,8 +42,8 @@ def input_fit(encoder: nn.Module, images: FloatImages) -> InputFit | None:
     """The misfit of the images as given, and of the same images in other ranges and orders.
 
     The misfit of a channel is the Kullback-Leibler divergence of the normal law of the batch from the stored one,
-    KL(N(m, s^2) || N(mu, sigma^2)) = (log(sigma^2 / s^2) + (s^2 + (m - mu)^2) / sigma^2 - 1) / 2, in nats, at most 100. None
-    without batch norm that has seen a batch: then nothing in the network remembers its input.
+    KL(N(m, s^2) || N(mu, sigma^2)) = (log(sigma^2 / s^2) + (s^2 + (m - mu)^2) / sigma^2 - 1) / 2, in nats, at most 100.
+    None without batch norm that has seen a batch: then nothing in the network remembers its input.
     """
     layers = [m for m in encoder.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None]
     if not layers:

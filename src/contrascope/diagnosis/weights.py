@@ -82,4 +82,4 @@ def _large(network: nn.Module, twin: nn.Module) -> Iterator[tuple[Tensor, Tensor
 
 def _one_law(mine: Tensor, drawn: Tensor, place: int) -> bool:
     order = torch.randperm(len(mine), generator=generator(0, "weights", place))[:SAMPLE]
-    return float(ks_2samp(mine[order].numpy(), drawn[order].numpy()).pvalue) > SAME_LAW
+    return float(ks_2samp(mine[order].numpy(), drawn[order].numpy())[1]) > SAME_LAW

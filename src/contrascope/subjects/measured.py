@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from contrascope.data.imageset import ImageSet
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
+from contrascope.data.splits import split_word
 from contrascope.errors import MissingSplitError
+from contrascope.evaluation.protocol import Protocol
 from contrascope.subjects.subject import Subject
 
 STAND_INS = ("test", "validation", "valid", "val")
@@ -32,10 +34,7 @@ def measured_images(subject: Subject) -> Measured:
     source = subject.source
     if subject.run is None or not isinstance(source, DataSettings) or source != _own(subject):
         return Measured(images=subject.images, what=subject.what)
-    named = () if subject.protocol is None else (subject.protocol.test_split,)
-    for split in dict.fromkeys((*named, *STAND_INS)):
-        if split == source.split:
-            continue
+    for split in _others(source.split, subject.protocol):
         try:
             images = open_images(replace(source, split=split))
         except MissingSplitError:
@@ -45,6 +44,20 @@ def measured_images(subject: Subject) -> Measured:
     return Measured(
         images=subject.images, what=_words(subject, subject.images, "trained on: there is no other split")
     )
+
+
+def _others(trained: str, protocol: Protocol | None) -> list[str]:
+    """Splits that are looked for; none that holds the images of the split that was trained on."""
+    if trained == "all":
+        return []
+    named = () if protocol is None else (protocol.test_split,)
+    own = split_word(trained)
+    looked_for = dict.fromkeys((*named, *STAND_INS))
+    return [
+        split
+        for split in looked_for
+        if split not in (trained, "all") and (own is None or split_word(split) != own)
+    ]
 
 
 def _own(subject: Subject) -> DataSettings | None:

@@ -55,8 +55,8 @@ class VICRegSettings(JointSettings):
                 setting="variance",
                 value=self.variance,
                 off=self.variance < self.invariance / 5,
-                cause=f"The variance weight {self.variance:g} beside an invariance weight of {self.invariance:g} lets the "
-                "outputs shrink.",
+                cause=f"The variance weight {self.variance:g} beside an invariance weight of {self.invariance:g} lets "
+                "the outputs shrink.",
                 next=usual,
             ),
             Suspect(
