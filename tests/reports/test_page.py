@@ -388,21 +388,31 @@ def told_of_one_bound(one, **factors):
 
 def test_a_lower_bound_is_informative_above_the_trivial_value(make_run):
     one = bound("L_2", 1.0, lower=True, trivial=-0.3, terms={}, limit=None)
-    assert "L_2 ≥ 1 at 2 views an image – – ● informative" in page(make_run(diagnosis=told_of_one_bound(one))).said
+    assert (
+        "L_2 ≥ 1 at 2 views an image – – ● informative"
+        in page(make_run(diagnosis=told_of_one_bound(one))).said
+    )
 
 
 def test_the_limit_on_new_images_decides_on_the_word(make_run):
     one = bound("error", 0.4, limit=0.95)
-    assert "≤ 0.95 0.25 ○ vacuous (trivial value 0.9)" in page(make_run(diagnosis=told_of_one_bound(one))).said
+    assert (
+        "≤ 0.95 0.25 ○ vacuous (trivial value 0.9)" in page(make_run(diagnosis=told_of_one_bound(one))).said
+    )
 
 
 def test_bounds_over_pseudo_classes_are_circular(make_run):
     told = told_of_one_bound(bound("error", 0.1), pseudo=True)
-    assert "○ vacuous (circular: the classes were made from this embedding)" in page(make_run(diagnosis=told)).said
+    assert (
+        "○ vacuous (circular: the classes were made from this embedding)"
+        in page(make_run(diagnosis=told)).said
+    )
 
 
 def test_a_bound_of_an_older_version_is_not_judged_and_its_error_is_not_shown(make_run):
-    one = {key: value for key, value in bound("error", 0.1).items() if key not in ("limit", "scope", "circular")}
+    one = {
+        key: value for key, value in bound("error", 0.1).items() if key not in ("limit", "scope", "circular")
+    }
     said = page(make_run(diagnosis=told_of_one_bound(one))).said
     assert "error ≤ 0.1 – – ○ not judged (by a version that did not look at other images)" in said
     assert "0 of 1 bounds are informative" in said

@@ -255,14 +255,15 @@ def test_theorem_4_says_nothing_of_two_classes(measured):
             assert correlation_divergence(h, y).vacuous
 
 
-def test_theorem_4_can_be_informative():
-    """Three equal classes on a plane: centres at 120 degrees, their product -1, the bound below |mu|^2 = 2."""
-    angle = 2 * math.pi / 3 * torch.arange(3, dtype=torch.float64)
-    h = torch.stack([angle.cos(), angle.sin()], dim=1).repeat(20, 1).expand(2, -1, -1)
-    bound = correlation_divergence(h, torch.arange(3).repeat(20))
+@pytest.mark.parametrize(("k", "word"), [(3, "vacuous"), (5, "informative")])
+def test_theorem_4_is_informative_of_collapsed_classes_from_four_on(k, word):
+    """A regular simplex in k - 1 dimensions: F = I, so the value is k sqrt(1 / 2), against |mu|^2 = k - 1."""
+    rows = torch.linalg.svd(simplex(k)).U[:, : k - 1]
+    bound = correlation_divergence(rows.repeat(20, 1).expand(2, -1, -1), torch.arange(k).repeat(20))
+    assert bound.value == pytest.approx(k * math.sqrt(0.5))
+    assert bound.terms["lengths"] == pytest.approx(k - 1)
     assert bound.terms["product"] == pytest.approx(-1.0)
-    assert bound.terms["lengths"] == pytest.approx(2.0)
-    print(bound, bound.terms)
+    assert bound.word == word
 
 
 def test_collapsed_classes_cannot_bring_the_cross_correlation_loss_to_zero():

@@ -149,3 +149,34 @@ def earned(bounds: Callable[[Tensor, Tensor], Iterator[Bound]], world: str, sets
             {f"{bound.name}: {bound.source}" for bound in bounds(*noise(world, seed)) if not bound.vacuous}
         )
     return count
+
+
+KINDS = (of_a_diagnosis, of_numbers, of_alignment)
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_few_of_some_sets_of_noise_earn_the_word(world):
+    """A tenth of the sets below: two of ten would be ten times as many as chance gives the random classes."""
+    for bounds in KINDS:
+        assert max(earned(bounds, world, 2).values(), default=0) < 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bounds", KINDS, ids=lambda bounds: bounds.__name__)
+@pytest.mark.parametrize("world", WORLDS)
+def test_at_most_one_set_of_noise_in_twenty_earns_the_word(world, bounds):
+    assert max(earned(bounds, world, SETS).values(), default=0) <= MOST
+
+
+def test_clusters_of_noise_never_make_a_bound_informative():
+    for world in ("two dimensions", "islands that are no classes"):
+        assert not earned(of_pseudo_classes, world, 2)
+
+
+def test_labels_that_mean_something_earn_the_word():
+    """The same bounds on five tight classes at the corners of a simplex: the word is not withheld from everything."""
+    y = torch.arange(300) % 5
+    corners = torch.linalg.svd(torch.eye(5, dtype=torch.float64) - 0.2).U[:, :4]
+    source = torch.Generator().manual_seed(0)
+    h = corners[y] + 0.02 * torch.randn(2, 300, 4, dtype=torch.float64, generator=source)
+    assert {bound.word for bound in of_a_diagnosis(unit_views(h), y)} == {"informative"}

@@ -23,9 +23,6 @@ LARGEST_EPSILON = 1 - math.log(1 - 1 / math.e)
 _SMALLEST_L_2 = math.log(2) - 1
 """Of any two products of unit vectors."""
 
-_LEAST_L_2 = math.log1p(math.exp(-1))
-"""Of independent negatives, whose mean product is |mu|^2 >= 0: about 0.313."""
-
 
 def divergence_bound(l_2: float, p_k: float, p_l: float, *, epsilon: float, r_epsilon: float) -> Bound:
     """mu_k . mu_l <= log(exp((L_2 + tau) / (p_k p_l)) - exp(1 - eps)), tau = (2 - eps) R_eps, unit embeddings.
@@ -87,8 +84,8 @@ def usable_inequality(
 
     a_k = `class_alignment`, the mean squared distance of two views in class k. Jensen in both exponents; the
     gap of random instances is 8e-5 to 0.1. Negatives must be independent. `terms["slack"]` is L_2 minus the
-    value. Trivial: log(exp(1 - a / 2) + exp(|mu|^2)), a and mu of all images: what is known without classes, and never
-    above the value. All numbers are those of one law; on a sample chance alone lifts the value above it, so
+    value. Trivial: log(exp(1 - a / 2) + exp(|mu|^2)), a and mu of all images: what is known without classes, at least
+    log(1 + 1 / e) = 0.313 and never above the value. All numbers are those of one law; on a sample chance alone lifts the value above it, so
     `spread_bound` compares with random classes.
 
     >>> bound = usable_inequality(1.42, torch.ones(2) / 2, torch.zeros(2), torch.tensor([[1.0], [-1.0]]))
@@ -109,7 +106,7 @@ def usable_inequality(
         value=value,
         terms={"l_2": l_2, "slack": l_2 - value, "alignment": (p @ a).item()},
         conditions={},
-        trivial=max(alone, _LEAST_L_2),
+        trivial=alone,
         source="usable form of Theorem 3; proved in docs/theory/bounds.md",
         lower=True,
     )
