@@ -36,7 +36,16 @@ def layer(retrieval=0.4):
 
 
 def bound(name, value, **more):
-    common = {"terms": {"error": 0.25}, "conditions": {}, "trivial": 0.9, "source": "by hand", "lower": False}
+    common = {
+        "terms": {"error": 0.25},
+        "conditions": {},
+        "trivial": 0.9,
+        "source": "by hand",
+        "lower": False,
+        "limit": value + 0.01,
+        "scope": "at 2 views an image",
+        "circular": False,
+    }
     return {"name": name, "value": value, **common, **more}
 
 

@@ -359,16 +359,48 @@ def test_headings_go_down_one_level_at_a_time_and_every_tile_says_what_it_is(mak
 
 def test_the_bounds_say_vacuous_or_informative_and_show_the_true_error(make_run):
     said = page(make_run()).said
-    assert "error, good ≤ 0.4 0.25 ● informative (trivial value 0.9)" in said
-    assert "error, poor ≤ 0.95 0.25 ○ vacuous (trivial value 0.9)" in said
-    assert "error, fails no bound 0.25 ○ vacuous (fails: rho <= 1/2)" in said
+    assert "error, good ≤ 0.4 at 2 views an image ≤ 0.41 0.25 ● informative (trivial value 0.9)" in said
+    assert "error, poor ≤ 0.95 at 2 views an image ≤ 0.96 0.25 ○ vacuous (trivial value 0.9)" in said
+    assert "error, fails no bound – 0.25 ○ vacuous (fails: rho <= 1/2)" in said
     assert "1 of 3 bounds are informative" in said
 
 
-def test_a_lower_bound_is_informative_above_the_trivial_value(make_run):
+def told_of_one_bound(one, **factors):
     told = diagnosis()
-    told["factors"]["h label"]["bounds"] = [bound("L_2", 1.0, lower=True, trivial=-0.3, terms={})]
-    assert "L_2 ≥ 1 – ● informative" in page(make_run(diagnosis=told)).said
+    told["factors"]["h label"] |= {"bounds": [one]} | factors
+    return told
+
+
+def test_a_lower_bound_is_informative_above_the_trivial_value(make_run):
+    one = bound("L_2", 1.0, lower=True, trivial=-0.3, terms={}, limit=None)
+    assert (
+        "L_2 ≥ 1 at 2 views an image – – ● informative"
+        in page(make_run(diagnosis=told_of_one_bound(one))).said
+    )
+
+
+def test_the_limit_on_new_images_decides_on_the_word(make_run):
+    one = bound("error", 0.4, limit=0.95)
+    assert (
+        "≤ 0.95 0.25 ○ vacuous (trivial value 0.9)" in page(make_run(diagnosis=told_of_one_bound(one))).said
+    )
+
+
+def test_bounds_over_pseudo_classes_are_circular(make_run):
+    told = told_of_one_bound(bound("error", 0.1), pseudo=True)
+    assert (
+        "○ vacuous (circular: the classes were made from this embedding)"
+        in page(make_run(diagnosis=told)).said
+    )
+
+
+def test_a_bound_of_an_older_version_is_not_judged_and_its_error_is_not_shown(make_run):
+    one = {
+        key: value for key, value in bound("error", 0.1).items() if key not in ("limit", "scope", "circular")
+    }
+    said = page(make_run(diagnosis=told_of_one_bound(one))).said
+    assert "error ≤ 0.1 – – ○ not judged (by a version that did not look at other images)" in said
+    assert "0 of 1 bounds are informative" in said
 
 
 def test_every_resolved_setting_and_the_command_that_repeats_the_run_are_there(make_run):

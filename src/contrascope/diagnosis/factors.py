@@ -2,22 +2,22 @@
 
 from dataclasses import dataclass, replace
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from contrascope.intervals import Estimate
 from contrascope.theory.bounds.bound import Bound
-from contrascope.theory.bounds.divergence_bounds import correlation_divergence, usable_inequality
+from contrascope.theory.bounds.divergence_bounds import correlation_divergence
 from contrascope.theory.bounds.embedding_bound import embedding_error_bounds
-from contrascope.theory.factors.alignment import image_alignment, unit_views
+from contrascope.theory.bounds.few_shot import held_out_few_shot
+from contrascope.theory.bounds.spread_bound import spread_bound
+from contrascope.theory.factors.alignment import unit_views
 from contrascope.theory.factors.centre_error import nearest_centre_error
-from contrascope.theory.factors.decompose import info_nce_split
-from contrascope.theory.factors.divergence import class_centres, divergence
-from contrascope.theory.factors.variance import class_variance, few_shot_bound
+from contrascope.theory.factors.divergence import divergence
+from contrascope.theory.factors.variance import class_variance
 
-SHOTS = (1, 5, None)
-"""Labels a class for which a few-shot bound is given; None: exact centres."""
+SHOTS = {"1 label a class": 1, "5 labels a class": 5, "exact centres": None}
+"""Labels a class for which a few-shot bound is given; None: centres of half of all images."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,8 @@ class Factors:
     labels: str
     """The label column, or the rule that made pseudo-classes."""
     pseudo: bool
-    """Whether the classes come from the embedding itself; then error and bounds are of these classes only."""
+    """Whether the classes come from the embedding itself; then error and bounds are of these classes only, and no
+    bound is informative: classes that were made where features lie close are told apart by these features."""
     classes: int
     """Number of classes."""
     max_cosine: Estimate
@@ -59,6 +60,9 @@ def factors(
 ) -> Factors:
     """Factors and bounds of one layer; with one view those that need several are left out.
 
+    Bounds over pseudo-classes are circular and never called informative, however small: k-means puts a class where the
+    features are, in noise too.
+
     >>> rows = torch.eye(2).repeat(2, 10, 1)
     >>> factors(rows, torch.tensor([0, 1] * 10), labels="label", draws=0).error.value
     0.0
@@ -77,49 +81,23 @@ def factors(
         error=nearest_centre_error(unit, y, draws=draws).error,
         cdnv=within.mean_cdnv,
         directional_cdnv=within.mean_directional,
-        bounds=(*_error_bounds(unit, y, seed=seed), *_divergence_bounds(unit, y)),
+        bounds=tuple(replace(bound, circular=pseudo) for bound in _bounds(unit, y, seed=seed)),
     )
 
 
-def _error_bounds(unit: Tensor, y: Tensor, *, seed: int) -> list[Bound]:
-    found = []
+def _bounds(unit: Tensor, y: Tensor, *, seed: int) -> list[Bound]:
+    found: dict[str, Bound] = {}
     if len(unit) > 1:
         certified = embedding_error_bounds(unit, y, seed=seed)
-        named = {
+        found |= {
             "error, main theorem in embedding space": certified.theorem,
             "error, certificate from main parts": certified.direct,
             "error, certificate from caps": certified.cap,
         }
-        found += [replace(bound, name=name) for name, bound in named.items()]
-    return [*found, *(_few_shot(unit, y, shots) for shots in SHOTS)]
-
-
-def _few_shot(unit: Tensor, y: Tensor, shots: int | None) -> Bound:
-    bound = few_shot_bound(unit, y, shots=shots)
-    name = "exact centres" if shots is None else f"{shots} label{'s' * (shots > 1)} a class"
-    return Bound(
-        name=f"error, {name}",
-        value=bound.value,
-        terms={"directional": bound.directional, "isotropic": bound.isotropic, **vars(bound.terms)},
-        conditions={},
-        trivial=bound.chance,
-        source="ours, after Galanti et al. 2022 and Luthra et al. 2025: docs/theory/few_shot.md",
-    )
-
-
-def _divergence_bounds(unit: Tensor, y: Tensor) -> list[Bound]:
-    if len(unit) < 2:
-        return []
-    centres, classes = class_centres(unit, y)
-    codes = torch.searchsorted(classes, y)
-    counts = torch.bincount(codes, minlength=len(classes)).double()
-    image = image_alignment(unit).double()
-    within = torch.zeros_like(counts).index_add_(0, codes.cpu(), image.cpu()) / counts
-    split = info_nce_split(unit, negatives="independent")
-    return [
-        replace(
-            usable_inequality(split.l_2.value, counts / counts.sum(), within, centres),
-            name="spread term L_2 of InfoNCE",
-        ),
-        replace(correlation_divergence(unit, y), name="product of two centres, Theorem 4"),
-    ]
+    found |= {
+        f"error, {name}": held_out_few_shot(unit, y, shots=shots, seed=seed) for name, shots in SHOTS.items()
+    }
+    if len(unit) > 1:
+        found["spread term L_2 of InfoNCE"] = spread_bound(unit, y, seed=seed)
+        found["product of two centres, Theorem 4"] = correlation_divergence(unit, y, seed=seed)
+    return [replace(bound, name=name) for name, bound in found.items()]

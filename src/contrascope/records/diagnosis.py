@@ -102,6 +102,12 @@ class BoundEntry(Entry):
     """Paper and theorem."""
     lower: bool | None
     """Whether it bounds from below."""
+    limit: float | None = None
+    """What the value may be on new images, with 95 % confidence; null where the word judges the value."""
+    scope: str = ""
+    """Over which views it holds; empty in files of versions that did not say it."""
+    circular: bool = False
+    """Whether the classes were made from the features that they judge."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -103,10 +103,20 @@ def _factor_table(labelling: str, layers: Mapping[str, Factors]) -> Table:
         table.add_row(one.brief, *(_number(getattr(layer, one.path)) for layer in layers.values()))
     table.add_section()
     for bounds in zip(*(one.bounds for one in layers.values()), strict=True):
-        sign = ">=" if bounds[0].lower else "<="
-        table.add_row(Text(f"{bounds[0].name} {sign}"), *map(_bound, bounds))
+        first = bounds[0]
+        scope = f", {first.scope}" if first.scope else ""
+        table.add_row(Text(f"{first.name}{scope} {_sign(first)}"), *map(_bound, bounds))
     return table
 
 
+def _sign(bound: Bound) -> str:
+    return ">=" if bound.lower else "<="
+
+
 def _bound(bound: Bound) -> str:
-    return f"{bound.value:.4g} ({bound.word})" if bound.holds else "no bound (vacuous: a condition fails)"
+    if not bound.holds:
+        return "no bound (vacuous: a condition fails)"
+    if bound.circular:
+        return f"{bound.value:.4g} (vacuous: circular)"
+    new = "" if bound.limit is None else f", {_sign(bound)} {bound.limit:.4g} on new images"
+    return f"{bound.value:.4g} ({bound.word}{new})"

@@ -5,12 +5,21 @@ import math
 import pytest
 
 from contrascope.errors import InputError
-from contrascope.theory.bounds.bound import Bound, require_between
+from contrascope.theory.bounds.bound import Bound, over_views, require_between
 
 
-def bound(value, *, trivial=1.0, lower=False, **conditions):
+def bound(value, *, trivial=1.0, lower=False, limit=None, scope="", circular=False, **conditions):
     return Bound(
-        name="Err", value=value, terms={}, conditions=conditions, trivial=trivial, source="", lower=lower
+        name="Err",
+        value=value,
+        terms={},
+        conditions=conditions,
+        trivial=trivial,
+        source="",
+        lower=lower,
+        limit=limit,
+        scope=scope,
+        circular=circular,
     )
 
 
@@ -39,6 +48,29 @@ def test_its_text_shows_value_and_word_together(value, sign, lower):
     assert (
         str(bound(value, lower=lower)) == f"Err {sign} {value:.4g} (informative: better than the trivial 1)"
     )
+
+
+def test_the_word_judges_the_limit_and_not_the_value():
+    assert bound(0.3, limit=1.0).word == "vacuous"
+    assert bound(0.3, limit=1.0).reason == "1 on new images, no better than the trivial 1"
+    assert (
+        str(bound(0.3, limit=0.4)) == "Err <= 0.3 (informative: 0.4 on new images, better than the trivial 1)"
+    )
+    assert bound(2.0, lower=True, limit=0.9).word == "vacuous"
+
+
+def test_circular_classes_are_never_informative_and_it_says_why():
+    circular = bound(0.0, limit=0.0, circular=True)
+    assert circular.word == "vacuous"
+    assert circular.reason == "circular, the classes were made from this embedding"
+
+
+@pytest.mark.parametrize(
+    ("views", "said"),
+    [(4, "at 4 views an image"), (1, "at 1 view an image"), (math.inf, "over all views")],
+)
+def test_the_number_of_views_stands_in_the_line(views, said):
+    assert f"Err <= 0.3 {said} (" in str(bound(0.3, scope=over_views(views)))
 
 
 def test_the_text_of_a_bound_that_fails_says_vacuous():

@@ -4,6 +4,8 @@ import math
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contrascope.errors import InputError
 from contrascope.theory.bounds.divergence_bounds import (
@@ -15,6 +17,7 @@ from contrascope.theory.bounds.divergence_bounds import (
     usable_inequality,
     within_class_bound,
 )
+from contrascope.theory.bounds.limits import least_common_product
 from contrascope.theory.factors.alignment import image_alignment, unit_views, worst_pair
 from contrascope.theory.factors.decompose import cross_correlation, info_nce_split
 from contrascope.theory.factors.divergence import class_centres
@@ -76,16 +79,34 @@ def test_theorem_3_with_its_explicit_tau_holds_on_1000_random_embeddings(measure
                 l_2, priors[k].item(), priors[m].item(), epsilon=epsilon, r_epsilon=r_eps
             )
             product = (centres[k] @ centres[m]).item()
-            assert bound.holds
+            assert epsilon <= LARGEST_EPSILON
             assert product <= bound.terms["both_orders"] <= bound.value
 
 
-def test_theorem_3_is_4_5_for_two_and_112_7_for_ten_classes_at_best():
-    least = math.log(math.e + 1 / math.e)  # perfect alignment, antipodal pairs
+def test_theorem_3_is_5_24_for_two_and_131_3_for_ten_classes_with_perfect_alignment():
+    least = math.log(math.e + 1)  # perfect alignment, mean product of independent images 0
     two, ten = (divergence_bound(least, 1 / k, 1 / k, epsilon=0.0, r_epsilon=0.0) for k in (2, 10))
-    assert two.value == pytest.approx(4.477, abs=1e-3)
-    assert ten.value == pytest.approx(112.7, abs=0.05)
+    assert two.value == pytest.approx(math.log((math.e + 1) ** 4 - math.e)) == pytest.approx(5.239, abs=1e-3)
+    assert ten.value == pytest.approx(131.3, abs=0.05)
     assert (two.word, ten.word) == ("vacuous", "vacuous")
+
+
+def test_theorem_3_can_be_below_4_5_where_views_are_not_aligned_and_is_vacuous_all_the_same():
+    least = math.log1p(math.exp(1 - LARGEST_EPSILON))
+    bound = divergence_bound(least, 0.5, 0.5, epsilon=LARGEST_EPSILON, r_epsilon=0.0)
+    assert bound.holds
+    assert bound.value == pytest.approx(1.866, abs=1e-3)
+    assert bound.word == "vacuous"
+
+
+@given(
+    l_2=st.floats(-0.3, 1.69),
+    share=st.floats(0.01, 0.5),
+    epsilon=st.floats(0, 2),
+    r_epsilon=st.floats(0, 1),
+)
+def test_theorem_3_is_vacuous_whatever_the_numbers(l_2, share, epsilon, r_epsilon):
+    assert divergence_bound(l_2, share, share, epsilon=epsilon, r_epsilon=r_epsilon).vacuous
 
 
 def test_theorem_3_is_not_claimed_beyond_its_range_of_epsilon():
@@ -127,6 +148,48 @@ def test_the_centre_cap_is_reached_by_the_simplex(k):
     assert bound.word == "informative"
 
 
+def test_without_classes_the_usable_inequality_says_its_trivial_value():
+    """Centres that are all one: nothing is added, whatever the alignment."""
+    centres, priors = torch.tensor([[0.6, 0.0]]).expand(3, 2), torch.tensor([0.5, 0.3, 0.2])
+    bound = usable_inequality(1.2, priors, torch.full((3,), 0.4), centres)
+    assert (
+        bound.value == pytest.approx(bound.trivial) == pytest.approx(math.log(math.exp(0.8) + math.exp(0.36)))
+    )
+
+
+def test_the_trivial_value_of_the_usable_inequality_is_never_above_it(measured):
+    for _, _, priors, centres, align, l_2 in measured:
+        bound = usable_inequality(l_2, priors, align, centres)
+        assert bound.trivial <= bound.value + 1e-12 or bound.trivial == pytest.approx(
+            math.log1p(math.exp(-1))
+        )
+
+
+def test_l_2_of_independent_views_and_negatives_is_at_least_0_313(measured):
+    """Antipodal views reach it in the limit: p = -1 and products of images with mean 0."""
+    h = torch.eye(400, dtype=torch.float64)
+    l_2 = info_nce_split(torch.stack([h, -h]), negatives="independent").l_2.value
+    assert l_2 == pytest.approx(math.log1p(math.exp(-1)), abs=1e-2)
+    assert l_2 >= math.log1p(math.exp(-1))
+
+
+def test_the_centre_cap_of_a_sample_is_vacuous_where_chance_could_have_made_it():
+    one, none = torch.ones(2), torch.zeros(2)
+    words = [
+        centre_cap(1.4101, one / 2, none, one, (0, 1), counts=torch.tensor([n, n])).word for n in (3, 200)
+    ]
+    assert words == ["vacuous", "informative"]
+    rows = torch.nn.functional.normalize(
+        torch.randn(400, 2, 30, 40, generator=torch.Generator().manual_seed(0)), dim=3
+    )
+    first, second = rows.double().mean(dim=2).unbind(dim=1)
+    below = [
+        (a @ b).item() < least_common_product(torch.stack([a @ a, b @ b]), torch.tensor([30, 30]))
+        for a, b in zip(first, second, strict=True)
+    ]
+    assert sum(below) <= 20
+
+
 def test_the_centre_cap_fails_where_l_2_is_too_small_for_the_norms():
     one = torch.ones(2)
     bound = centre_cap(1.3, one / 2, 0 * one, one, (0, 1))
@@ -157,6 +220,50 @@ def test_theorem_4_is_reached_by_two_antipodal_classes_in_one_dimension_up_to_it
     bound = correlation_divergence(h, torch.tensor([3, 8]))
     assert bound.value == pytest.approx(math.sqrt(0.5 / 0.25))
     assert bound.terms["product"] == -1.0
+
+
+def test_d_is_no_bound_of_the_products_of_rare_classes_and_the_trivial_value_is():
+    """Two classes of 3 images in 600, far out on the same side: a product of 744 in 8 dimensions."""
+    source = torch.Generator().manual_seed(0)
+    y = torch.zeros(600, dtype=torch.int64)
+    y[:3], y[3:6] = 1, 2
+    x = torch.randn(600, 8, dtype=torch.float64, generator=source)
+    x[:6] += 40
+    bound = correlation_divergence(
+        x + 0.02 * torch.randn(2, 600, 8, dtype=torch.float64, generator=source), y
+    )
+    most = 8 / 2 * (0.995 / 0.005 - 1)
+    assert 8 < 700 < bound.terms["product"] <= bound.terms["lengths"] <= most == pytest.approx(792)
+    assert bound.word == "vacuous"
+
+
+@pytest.mark.parametrize(("p_k", "p_l"), [(0.3, 0.2), (0.05, 0.6), (0.25, 0.25)])
+def test_the_trivial_product_is_reached_by_parallel_centres(p_k, p_l):
+    """One dimension, centred, E f^2 = 1: the best of all pairs of values, by a grid."""
+    rest = 1 - p_k - p_l
+    turn = torch.linspace(0, math.pi / 2, 20_001, dtype=torch.float64)
+    a, b = turn.cos(), turn.sin()
+    scale = p_k * a**2 + p_l * b**2 + (p_k * a + p_l * b) ** 2 / rest
+    bound = correlation_bound(5.0, 0.0, p_k, p_l, dim=1, classes=3, lengths=1e9)
+    assert (a * b / scale).max().item() == pytest.approx(bound.trivial, rel=1e-6)
+
+
+def test_theorem_4_says_nothing_of_two_classes(measured):
+    for h, y, priors, *_ in measured[:200]:
+        if len(priors) == 2:
+            assert correlation_divergence(h, y).terms["product"] <= 1e-12
+            assert correlation_divergence(h, y).vacuous
+
+
+@pytest.mark.parametrize(("k", "word"), [(3, "vacuous"), (5, "informative")])
+def test_theorem_4_is_informative_of_collapsed_classes_from_four_on(k, word):
+    """A regular simplex in k - 1 dimensions: F = I, so the value is k sqrt(1 / 2), against |mu|^2 = k - 1."""
+    rows = torch.linalg.svd(simplex(k)).U[:, : k - 1]
+    bound = correlation_divergence(rows.repeat(20, 1).expand(2, -1, -1), torch.arange(k).repeat(20))
+    assert bound.value == pytest.approx(k * math.sqrt(0.5))
+    assert bound.terms["lengths"] == pytest.approx(k - 1)
+    assert bound.terms["product"] == pytest.approx(-1.0)
+    assert bound.word == word
 
 
 def test_collapsed_classes_cannot_bring_the_cross_correlation_loss_to_zero():

@@ -150,6 +150,31 @@ def test_the_sweep_of_epsilon_finds_the_best_of_all_epsilons():
     assert best.value == pytest.approx(found, abs=1e-12)
 
 
+def test_laws_of_the_images_replace_the_uniform_one_and_the_worst_counts():
+    """Weights that repeat images: the same bound as with the images repeated; of two laws the larger R_eps."""
+    source = torch.Generator().manual_seed(7)
+    worst = torch.rand(60, generator=source, dtype=torch.float64) ** 6 * 0.1
+    times = torch.randint(1, 4, (60,), generator=source)
+    priors, numbers = torch.tensor([0.4, 0.6]), dict(sigma=0.99, delta=0.01, lipschitz=1.0)
+    repeated = best_error_bound(worst.repeat_interleave(times), torch.eye(2), priors, **numbers)
+    law = (times / times.sum()).double()
+    weighted = best_error_bound(worst, torch.eye(2), priors, **numbers, weights=law[None])
+    assert weighted.terms == pytest.approx(repeated.terms, abs=1e-12)
+    flat = torch.full((60,), 1 / 60, dtype=torch.float64)
+    both = best_error_bound(worst, torch.eye(2), priors, **numbers, weights=torch.stack([law, flat]))
+    share = ((worst > both.terms["epsilon"]) * torch.stack([law, flat])).sum(dim=1).max().item()
+    assert both.terms["r_epsilon"] == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    ("views", "said"),
+    [(None, "at the views of R_eps"), (4, "at 4 views an image"), (math.inf, "over all views")],
+)
+def test_the_text_names_the_views(views, said):
+    bound = error_bound(torch.eye(3), torch.ones(3) / 3, **FREE, views=views)
+    assert str(bound) == f"Err <= 0 {said} (informative: better than the trivial 0.6667)"
+
+
 def test_where_no_epsilon_satisfies_the_conditions_the_best_bound_is_vacuous():
     bound = best_error_bound(
         torch.full((4,), 1.9), torch.eye(2), torch.ones(2) / 2, sigma=1.0, delta=0.0, lipschitz=1.0
@@ -184,6 +209,30 @@ def test_the_risk_gap_bound_holds_on_1000_random_problems_in_first_power():
         assert gap <= bound.value + 1e-12
         reached = max(reached, gap / bound.value)
     assert reached > 0.01
+
+
+def test_a_risk_gap_says_something_only_where_views_are_closer_than_the_embeddings_are_long():
+    numbers = dict(loss_lipschitz=1.0, norm_one=1.0, norm_two=1.0)
+    words = [risk_gap_bound(l_ar, **numbers).word for l_ar in (0.99, 1.0, 2.0)]
+    assert words == ["informative", "vacuous", "vacuous"]
+    assert risk_gap_bound(0.5, **numbers, largest_loss=1.0).word == "vacuous"
+    assert risk_gap_bound(0.5, **numbers, unrelated=0.4).word == "vacuous"
+    assert [risk_gap_bound(0.5, **numbers, images=n).word for n in (20, 2000)] == ["vacuous", "informative"]
+
+
+def test_the_trivial_risk_gap_holds_on_random_heads_and_unit_embeddings():
+    source = torch.Generator().manual_seed(3)
+    reached = 0.0
+    for _ in range(300):
+        f = torch.nn.functional.normalize(torch.randn(9, 2, dtype=torch.float64, generator=source), dim=1)
+        y = 2.0 * torch.randint(2, (9,), generator=source) - 1
+        heads = torch.randn(2, 2, dtype=torch.float64, generator=source)
+        risk = torch.nn.functional.softplus(-y[:, None] * (f @ heads.T)).mean(dim=0)
+        norms = heads.norm(dim=1).tolist()
+        trivial = risk_gap_bound(4.0, loss_lipschitz=1.0, norm_one=norms[0], norm_two=norms[1]).trivial
+        assert (risk[1] - risk[0]).abs().item() <= trivial
+        reached = max(reached, (risk[1] - risk[0]).abs().item() / trivial)
+    assert reached > 0.3
 
 
 def test_the_squared_form_of_the_risk_gap_is_false():

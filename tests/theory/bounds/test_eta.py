@@ -103,7 +103,13 @@ def test_theorem_2_holds_on_1000_families_of_shifts():
         )
         assert r_eps <= bound.value
         larger = r_eps_bound(
-            l_align, 2.0, parameters=1, lipschitz=1.0, discrete=m, family_lipschitz=top * sizes.max().item()
+            l_align,
+            2.0,
+            parameters=1,
+            lipschitz=1.0,
+            discrete=m,
+            family_lipschitz=top * sizes.max().item(),
+            norm=10.0,
         )
         informative += larger.word == "informative"
     assert informative > 300
@@ -135,6 +141,30 @@ def test_the_finite_family_bound_is_below_theorem_2_for_two_maps():
     assert finite.value == pytest.approx(0.08)
     assert theorem.value == pytest.approx(3.2)
     assert (finite.word, theorem.word) == ("informative", "vacuous")
+
+
+def test_unit_embeddings_are_never_farther_apart_than_two():
+    for bound in (
+        finite_family_bound(1.0, 2.0, maps=2),
+        r_eps_bound(1e-6, 2.0, parameters=0, lipschitz=1.0, discrete=2, family_lipschitz=0.0),
+    ):
+        assert (bound.trivial, bound.word) == (0.0, "vacuous")
+
+
+def test_views_with_nothing_in_common_set_the_trivial_value():
+    """Two maps, distinct pairs: what the inequality says at L_align = 2, or at the given one of other images."""
+    assert finite_family_bound(1.0, 1.6, maps=2, pairs="distinct").trivial == pytest.approx(2 / 1.6**2)
+    assert finite_family_bound(1.0, 1.6, maps=2, unrelated=0.5).trivial == pytest.approx(0.5 / 1.6**2)
+    assert finite_family_bound(1.0, 1.0, maps=2).trivial == 1.0
+
+
+def test_with_few_images_the_alignment_may_be_larger_on_new_ones():
+    words = [finite_family_bound(0.05, 0.5, maps=2, images=n).word for n in (20, 2000)]
+    assert words == ["vacuous", "informative"]
+    with pytest.raises(InputError, match="images=0"):
+        finite_family_bound(0.05, 0.5, maps=2, images=0)
+    with pytest.raises(InputError, match=r"unrelated is 2\.5"):
+        finite_family_bound(0.05, 0.5, maps=2, unrelated=2.5)
 
 
 def test_perfect_alignment_gives_zero_even_where_eta_overflows():

@@ -28,6 +28,12 @@ class Bound:
     """Paper and statement, and how this form differs from it."""
     lower: bool = False
     """True where the quantity is at least the value; then a value up to `trivial` is vacuous."""
+    limit: float | None = None
+    """What the value may be on new images, at 95 % confidence: the word judges it. None: the value itself."""
+    scope: str = ""
+    """Over which views the value holds, in words (`over_views`); empty where views do not enter."""
+    circular: bool = False
+    """The classes were made from the features that they judge: never informative."""
 
     def __post_init__(self) -> None:
         assert not math.isnan(self.value), f"{self.name}: the bound is nan"
@@ -39,9 +45,10 @@ class Bound:
 
     @property
     def vacuous(self) -> bool:
-        """A condition fails, or the value is no better than the trivial one."""
-        no_better = self.value <= self.trivial if self.lower else self.value >= self.trivial
-        return no_better or not self.holds
+        """A condition fails, the classes are circular, or the limit is no better than the trivial value."""
+        judged = self.value if self.limit is None else self.limit
+        no_better = judged <= self.trivial if self.lower else judged >= self.trivial
+        return no_better or not self.holds or self.circular
 
     @property
     def word(self) -> str:
@@ -54,11 +61,26 @@ class Bound:
         failing = [name for name, holds in self.conditions.items() if not holds]
         if failing:
             return f"fails: {', '.join(failing)}"
-        return f"{'no better' if self.vacuous else 'better'} than the trivial {self.trivial:.4g}"
+        if self.circular:
+            return "circular, the classes were made from this embedding"
+        words = f"{'no better' if self.vacuous else 'better'} than the trivial {self.trivial:.4g}"
+        return words if self.limit is None else f"{self.limit:.4g} on new images, {words}"
 
     def __str__(self) -> str:
         sign = ">=" if self.lower else "<="
-        return f"{self.name} {sign} {self.value:.4g} ({self.word}: {self.reason})"
+        scope = f" {self.scope}" if self.scope else ""
+        return f"{self.name} {sign} {self.value:.4g}{scope} ({self.word}: {self.reason})"
+
+
+def over_views(views: int | float | None) -> str:
+    """The scope of a bound on the worst of so many views; infinity: all views; None: those of the given R_eps.
+
+    >>> over_views(4), over_views(math.inf), over_views(None)
+    ('at 4 views an image', 'over all views', 'at the views of R_eps')
+    """
+    if views is None:
+        return "at the views of R_eps"
+    return "over all views" if views == math.inf else f"at {views:g} view{'s' * (views != 1)} an image"
 
 
 def require_between(low: float | int, high: float | int, **values: float | int) -> None:

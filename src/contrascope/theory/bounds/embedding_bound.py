@@ -1,10 +1,11 @@
 """The main theorem in embedding space: certificates of the nearest-centre error without a Lipschitz constant.
 
-docs/theory/bounds.md states and proves all three for the empirical law: the images at hand, each with its
-drawn views, all equally likely.
+docs/theory/bounds.md states and proves all three: the centres come from one half of the images, the error is that of
+the other half, each image with its drawn views.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -12,23 +13,23 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from contrascope.errors import InputError
-from contrascope.intervals import generator
-from contrascope.theory.bounds.bound import Bound
+from contrascope.theory.bounds.bound import Bound, over_views
+from contrascope.theory.bounds.caps import ROUNDING, cap_limits
 from contrascope.theory.bounds.error_bounds import best_error_bound
-from contrascope.theory.concentration.cliques import closest_view_distances, greedy_clique, unit_images
-from contrascope.theory.factors.alignment import check_views, worst_pair
+from contrascope.theory.bounds.halves import MAX_IMAGES, Halves, class_halves
+from contrascope.theory.bounds.limits import share_limit
+from contrascope.theory.bounds.main_parts import ClassParts, class_parts
+from contrascope.theory.factors.alignment import check_views
 from contrascope.theory.factors.divergence import class_codes
-
-ROUNDING = 1e-9
-"""Margins below this are not certified: rounding could have made them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddingBounds:
     """Three proved upper bounds of one error, from the most explained to the sharpest.
 
-    The error is the share of images with at least one view whose nearest class centre is wrong; it is never
-    below the error of single views or of mean views.
+    The error is the share of images with at least one view whose nearest class centre is wrong, where the centre was
+    made from the other half; it is never below the error of single views or of mean views. `limit` is what it may be
+    on new images with as many views, with 95 % confidence.
     """
 
     theorem: Bound
@@ -45,218 +46,208 @@ class EmbeddingBounds:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Class:
-    images: Tensor
-    worst: Tensor
-    means: Tensor
-    distance: Tensor
+class _Fold:
+    """What one half judges with the centres of the other."""
+
+    parts: list[ClassParts]
+    judged: list[Tensor]
+    centres: Tensor
+    """Of the classes with an image among those that make centres."""
+    known: list[int]
+    """These classes, in the order of the centres."""
+    priors: Tensor
+
+    def error(self, certified: Callable[[int], Tensor | None]) -> float:
+        """1 minus the share of judged images that are certified; a class without centre or judged image has none."""
+        share = 0.0
+        for k in self.known:
+            right = certified(k)
+            if right is not None and bool(self.judged[k].any()) and len(self.known) > 1:
+                share += self.priors[k].item() * right[self.judged[k]].double().mean().item()
+        return min(1.0, max(0.0, 1 - share))
 
 
 def embedding_error_bounds(
     h: Float[Tensor, "views n dim"],
     y: Int[Tensor, " labels"],
     *,
-    max_images: int | None = 400,
+    max_images: int | None = MAX_IMAGES,
     levels: int = 16,
     seed: int = 0,
 ) -> EmbeddingBounds:
-    """Certified upper bounds of the nearest-centre error of these images, features normalised.
+    """Certified upper bounds of the nearest-centre error on images that did not make the centres, features normalised.
 
-    Main parts are greedy cliques at `levels` quantiles of the distances within classes, denser near 1;
-    epsilon is swept over every measured worst pair of views. A class with more than `max_images` images is
-    represented by that many, drawn without replacement and keyed by `seed` (None: all): then centres, priors
-    and the error are those of the images used, and the certificate is exact for them. Needs 2 views and 2
-    classes; a class may have one image.
+    Every class is cut into random halves; each half is judged by the centres of the other, and the values are means of
+    the two. Main parts are greedy cliques at `levels` quantiles of the distances within classes, denser near 1;
+    epsilon is swept over every measured worst pair of views. A class with more than `max_images` images is represented
+    by that many (None: all), at its share of all labels. Needs 2 views and 2 classes; an image that is alone in its
+    class counts as wrong. The error may be larger with more views than these.
 
-    >>> h = torch.eye(2).repeat(2, 4, 1)
-    >>> print(embedding_error_bounds(h, torch.tensor([0, 1] * 4)).theorem)
-    Err <= 0 (informative: better than the trivial 0.5)
+    >>> h = torch.eye(2).repeat(2, 20, 1)
+    >>> print(embedding_error_bounds(h, torch.tensor([0, 1] * 20)).theorem)
+    Err <= 0 at 2 views an image (informative: 0.1391 on new images, better than the trivial 0.5)
     """
     check_views(h, least=2)
     codes, classes = class_codes(y, h.shape[1], least=2)
-    if (max_images is not None and max_images < 1) or levels < 1:
-        raise InputError(f"max_images={max_images}, levels={levels}; expected at least 1 of each.")
-    parts = [
-        _measure(h, _drawn((codes == k).nonzero().flatten(), max_images, seed, k))
-        for k in range(len(classes))
-    ]
-    counts = torch.tensor([len(part.images) for part in parts], dtype=torch.float64, device=h.device)
-    priors = counts / counts.sum()
-    centres = torch.stack([part.means.mean(dim=0) for part in parts])
-    deltas = _delta_grid(parts, levels)
-    cliques = [[greedy_clique(part.distance, delta) for part in parts] for delta in deltas]
-    shared = _errors(h, parts, centres) | {"images": counts.sum().item(), "views": float(len(h))}
+    if levels < 1:
+        raise InputError(f"levels={levels}; expected at least 1.")
+    halves = class_halves(codes, len(classes), max_images=max_images, seed=seed)
+    parts = class_parts(h, halves.images, levels)
+    folds = [_fold(parts, halves, fold) for fold in (0, 1)]
+    errors = [_errors(fold) for fold in folds]
+    shared = {name: (errors[0][name] + errors[1][name]) / 2 for name in errors[0]}
+    shared |= {"images": float(sum(len(part.rows) for part in parts)), "views": float(len(h))}
+    size, trivial = halves.size(), 1 - halves.priors.max().item()
+
+    def bound(found: list[tuple[float, dict[str, float], dict[str, bool]]], source: str) -> Bound:
+        value = (found[0][0] + found[1][0]) / 2
+        worse = max(found, key=lambda one: (not all(one[2].values()), one[0]))
+        return Bound(
+            name="Err",
+            value=value,
+            terms=worse[1] | shared,
+            conditions={name: all(one[2][name] for one in found) for name in worse[2]},
+            trivial=trivial,
+            source=source,
+            limit=share_limit(value, size),
+            scope=over_views(len(h)),
+        )
+
     return EmbeddingBounds(
-        theorem=_theorem(parts, cliques, centres, priors, shared),
-        direct=_direct(parts, cliques, centres, priors, shared),
-        cap=_cap(h, parts, centres, priors, shared),
+        theorem=bound(
+            [_theorem(fold) for fold in folds],
+            "Huang et al. 2023, Theorem 1, with L delta replaced by measured distances of closest views",
+        ),
+        direct=bound(
+            [_direct(fold) for fold in folds],
+            "cap about the mean of the main part; proved in docs/theory/bounds.md",
+        ),
+        cap=bound(
+            [_cap(fold) for fold in folds], "cap about the class axis; proved in docs/theory/bounds.md"
+        ),
     )
 
 
-def _drawn(images: Tensor, most: int | None, seed: int, k: int) -> Tensor:
-    if most is None or len(images) <= most:
-        return images
-    order = torch.randperm(len(images), generator=generator(seed, "embedding_bound", k))[:most]
-    return images[order.sort().values.to(images.device)]
-
-
-def _measure(h: Tensor, images: Tensor) -> _Class:
-    rows = unit_images(h, images)
-    return _Class(
-        images=images,
-        worst=worst_pair(rows.transpose(0, 1)),
-        means=rows.mean(dim=1),
-        distance=closest_view_distances(rows),
+def _fold(parts: list[ClassParts], halves: Halves, fold: int) -> _Fold:
+    judged = [halves.judged(k, fold) for k in range(len(parts))]
+    known = [k for k in range(len(parts)) if bool((~judged[k]).any())]
+    centres = [parts[k].means[~judged[k]].mean(dim=0) for k in known]
+    dim = parts[0].means.shape[1]
+    return _Fold(
+        parts=parts,
+        judged=judged,
+        centres=torch.stack(centres) if centres else parts[0].means.new_zeros(0, dim),
+        known=known,
+        priors=halves.priors,
     )
 
 
-def _delta_grid(parts: list[_Class], levels: int) -> list[float]:
-    """Quantiles of the pooled distances of different images of one class, denser towards their maximum.
-
-    The last is the maximum. A share s of pairs is about a main part with the share sqrt(s) of the class.
-    """
-    pooled = []
-    for part in parts:
-        row, column = torch.triu_indices(len(part.images), len(part.images), 1, device=part.distance.device)
-        pooled.append(part.distance[row, column])
-    values = torch.cat(pooled).sort().values
-    if len(values) == 0:
-        return [0.0]
-    shares = [1 - 2 ** (-10 * (level + 1) / levels) for level in range(levels - 1)] + [1.0]
-    places = [math.ceil(len(values) * share) - 1 for share in shares]
-    return values[torch.tensor(places, device=values.device)].unique().tolist()
+_Found = tuple[float, dict[str, float], dict[str, bool]]
+"""Value, terms and conditions of one fold."""
 
 
-def _diameter(part: _Class, clique: Tensor) -> float:
-    members = clique.to(part.distance.device)
-    return part.distance[members][:, members].max().item()
+def _theorem(fold: _Fold) -> _Found:
+    """The level with the smallest value; where none holds, the one whose centres come closest to their thresholds."""
+    if len(fold.known) < 2:
+        return 1.0, {}, {"centres of at least two classes": False}
+    found = [_theorem_at(fold, level) for level in range(len(fold.parts[0].cliques))]
+
+    def rank(one: _Found) -> tuple[bool, float]:
+        holds = all(one[2].values())
+        return not holds, one[0] if holds else -one[1]["smallest_slack"]
+
+    return min(found, key=rank)
 
 
-def _theorem(
-    parts: list[_Class],
-    cliques: list[list[Tensor]],
-    centres: Tensor,
-    priors: Tensor,
-    shared: dict[str, float],
-) -> Bound:
-    worst = torch.cat([part.worst for part in parts])
-    best = None
-    for level in cliques:
-        sigma = min(len(clique) / len(part.images) for part, clique in zip(parts, level, strict=True))
-        delta = max(_diameter(part, clique) for part, clique in zip(parts, level, strict=True))
-        bound = best_error_bound(worst, centres, priors, sigma=sigma, delta=delta, lipschitz=1.0)
-        if best is None or _rank(bound) < _rank(best):
-            best = bound
-    assert best is not None
-    terms = {"delta_f" if name == "delta" else name: value for name, value in best.terms.items()}
+def _theorem_at(fold: _Fold, level: int) -> _Found:
+    parts, made = fold.parts, [~judged for judged in fold.judged]
+    priors = fold.priors[fold.known] / fold.priors[fold.known].sum()
+    weights = [prior * made[k].double() / made[k].sum() for prior, k in zip(priors, fold.known, strict=True)]
+    bound = best_error_bound(
+        torch.cat([parts[k].worst for k in fold.known]),
+        fold.centres,
+        priors,
+        sigma=min(parts[k].cliques[level][made[k]].double().mean().item() for k in fold.known),
+        delta=max(parts[k].diameters[level] for k in fold.known),
+        lipschitz=1.0,
+        weights=torch.cat(weights)[None],
+    )
+    outside = fold.error(lambda k: parts[k].cliques[level])
+    epsilon = bound.terms["epsilon"]
+    far = sum(
+        fold.priors[k].item() * (parts[k].worst[fold.judged[k]] > epsilon).double().mean().item()
+        for k in fold.known
+        if bool(fold.judged[k].any())
+    )
+    terms = {"delta_f" if name == "delta" else name: value for name, value in bound.terms.items()}
     del terms["lipschitz"]
-    return Bound(
-        name="Err",
-        value=best.value,
-        terms=terms | shared,
-        conditions=best.conditions,
-        trivial=best.trivial,
-        source="Huang et al. 2023, Theorem 1, with L delta replaced by measured distances of closest views",
-    )
+    terms |= {"sigma_judged": 1 - outside, "r_epsilon_judged": far}
+    return min(1.0, outside + far), terms, bound.conditions
 
 
-def _rank(bound: Bound) -> tuple[bool, float]:
-    """Bounds that hold come first, the smallest first; then those closest to their conditions."""
-    return not bound.holds, bound.value if bound.holds else -bound.terms["smallest_slack"]
+def _direct(fold: _Fold) -> _Found:
+    found = {
+        k: max(
+            (_direct_share(fold, k, place, level) for level in range(len(fold.parts[k].cliques))),
+            key=lambda one: one[0],
+        )
+        for place, k in enumerate(fold.known)
+        if len(fold.known) > 1 and bool(fold.judged[k].any())
+    }
+    value = 1 - sum(fold.priors[k].item() * share for k, (share, _, _) in found.items())
+    shares, deltas, epsilons = zip(*found.values(), strict=True) if found else ((0.0,), (0.0,), (0.0,))
+    terms = {
+        "certified_classes": float(sum(share > 0 for share in shares)),
+        "delta_f": max(deltas),
+        "epsilon": max(epsilons),
+        "smallest_share": min(shares),
+    }
+    return min(1.0, max(0.0, value)), terms, {}
 
 
-def _direct(
-    parts: list[_Class],
-    cliques: list[list[Tensor]],
-    centres: Tensor,
-    priors: Tensor,
-    shared: dict[str, float],
-) -> Bound:
-    shares, deltas, epsilons = [], [], []
-    for k, part in enumerate(parts):
-        found = [_direct_share(part, level[k], centres, k) for level in cliques]
-        share, delta, epsilon = max(found, key=lambda item: item[0])
-        shares.append(share)
-        deltas.append(delta)
-        epsilons.append(epsilon)
-    terms = {"certified_classes": float(sum(share > 0 for share in shares)), "delta_f": max(deltas)}
-    return Bound(
-        name="Err",
-        value=1 - (priors.cpu() @ torch.tensor(shares, dtype=torch.float64)).item(),
-        terms=terms | {"epsilon": max(epsilons), "smallest_share": min(shares)} | shared,
-        conditions={},
-        trivial=1 - priors.max().item(),
-        source="cap about the mean of the main part; proved in docs/theory/bounds.md",
-    )
-
-
-def _direct_share(part: _Class, clique: Tensor, centres: Tensor, k: int) -> tuple[float, float, float]:
-    """Largest certified share of class k over all epsilon for one main part; its delta_f and epsilon."""
-    order = clique.to(part.worst.device)[part.worst[clique.to(part.worst.device)].argsort(stable=True)]
+def _direct_share(fold: _Fold, k: int, place: int, level: int) -> tuple[float, float, float]:
+    """Largest certified share of the judged images of class k over all epsilon for one main part; delta_f, epsilon."""
+    part, judged = fold.parts[k], fold.judged[k]
+    clique = part.cliques[level].nonzero().flatten()
+    order = clique[part.worst[clique].argsort(stable=True)]
     worst = part.worst[order]
     size = torch.arange(1, len(order) + 1, dtype=torch.float64, device=worst.device)
     axis = part.means[order].cumsum(dim=0) / size[:, None]
-    delta = _diameter(part, clique)
+    delta = part.diameters[level]
     reach = delta + 2 * worst
     length = torch.linalg.vector_norm(axis, dim=1)
     cosine = torch.where(length > 0, (1 - reach.square() / 2) / length.clamp_min(1e-300), -1.0)
     radius = cosine.clamp(-1, 1).arccos()
-    certified = _cap_limits(axis, centres, k) > radius + ROUNDING
+    certified = cap_limits(axis, fold.centres, place) > radius + ROUNDING
     # members at an equal worst distance belong to S_eps together
     last = torch.cat([worst[1:] > worst[:-1], worst.new_ones(1, dtype=torch.bool)])
     places = (certified & last).nonzero().flatten()
     if len(places) == 0:
         return 0.0, delta, 0.0
     at = int(places[-1])
-    return (at + 1) / len(part.images), delta, worst[at].item()
+    return (judged[order[: at + 1]].sum() / judged.sum()).item(), delta, worst[at].item()
 
 
-def _cap_limits(axes: Float[Tensor, "rows dim"], centres: Tensor, k: int) -> Float[Tensor, " rows"]:
-    """Largest angle about each axis within which every unit vector is strictly nearest to centre k.
-
-    Negative where the axis itself is not; at most pi.
-    """
-    others = torch.arange(len(centres), device=centres.device) != k
-    toward = centres[k] - centres[others]
-    length = torch.linalg.vector_norm(toward, dim=1)
-    middle = (centres[k].square().sum() - centres[others].square().sum(dim=1)) / 2
-    height = torch.where(length > 0, middle / length.clamp_min(1e-300), math.inf)
-    cosine = (axes @ toward.T) / (
-        torch.linalg.vector_norm(axes, dim=1, keepdim=True).clamp_min(1e-300) * length.clamp_min(1e-300)
-    )
-    open_angle = height.clamp(-1, 1).arccos() - cosine.clamp(-1, 1).arccos()
-    limit = torch.where(height < -1, math.pi, torch.where(height >= 1, -math.inf, open_angle))
-    return limit.amin(dim=1)
-
-
-def _cap(h: Tensor, parts: list[_Class], centres: Tensor, priors: Tensor, shared: dict[str, float]) -> Bound:
-    shares, radii = [], []
-    for k, part in enumerate(parts):
-        axis = centres[k] / torch.linalg.vector_norm(centres[k]).clamp_min(1e-300)
-        radius = _cap_limits(axis[None], centres, k)[0].item()
-        widest = (unit_images(h, part.images) @ axis).amin(dim=1).clamp(-1, 1).arccos()
-        shares.append((widest < radius - ROUNDING).double().mean())
+def _cap(fold: _Fold) -> _Found:
+    right, radii = {}, []
+    for place, k in enumerate(fold.known if len(fold.known) > 1 else []):
+        axis = fold.centres[place] / torch.linalg.vector_norm(fold.centres[place]).clamp_min(1e-300)
+        radius = cap_limits(axis[None], fold.centres, place)[0].item()
+        widest = (fold.parts[k].rows @ axis).amin(dim=1).clamp(-1, 1).arccos()
+        right[k] = widest < radius - ROUNDING
         radii.append(radius)
-    return Bound(
-        name="Err",
-        value=1 - (priors @ torch.stack(shares)).item(),
-        terms={"smallest_radius": min(radii), "smallest_share": min(shares).item()} | shared,
-        conditions={},
-        trivial=1 - priors.max().item(),
-        source="cap about the class axis; proved in docs/theory/bounds.md",
-    )
+    shares = [right[k][fold.judged[k]].double().mean().item() for k in right if bool(fold.judged[k].any())]
+    terms = {"smallest_radius": min(radii, default=0.0), "smallest_share": min(shares, default=0.0)}
+    return fold.error(right.get), terms, {}
 
 
-def _errors(h: Tensor, parts: list[_Class], centres: Tensor) -> dict[str, float]:
-    """Share of images with a wrong view, and of views that are wrong; a tie of centres is wrong."""
-    any_wrong, views_wrong, images = 0.0, 0.0, 0
-    for k, part in enumerate(parts):
-        rows = unit_images(h, part.images)
-        score = rows @ centres.T - centres.square().sum(dim=1) / 2
-        own = score[:, :, k].clone()
-        score[:, :, k] = -math.inf
-        wrong = own <= score.amax(dim=2)
-        any_wrong += wrong.any(dim=1).sum().item()
-        views_wrong += wrong.double().mean(dim=1).sum().item()
-        images += len(part.images)
-    return {"error": any_wrong / images, "error_of_views": views_wrong / images}
+def _errors(fold: _Fold) -> dict[str, float]:
+    """Share of judged images with a wrong view, and of views that are wrong; a tie of centres is wrong."""
+    any_right, views_right = {}, {}
+    for place, k in enumerate(fold.known if len(fold.known) > 1 else []):
+        score = fold.parts[k].rows @ fold.centres.T - fold.centres.square().sum(dim=1) / 2
+        own = score[:, :, place].clone()
+        score[:, :, place] = -math.inf
+        right = own > score.amax(dim=2)
+        any_right[k], views_right[k] = right.all(dim=1), right.double().mean(dim=1)
+    return {"error": fold.error(any_right.get), "error_of_views": fold.error(views_right.get)}

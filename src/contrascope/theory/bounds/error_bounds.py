@@ -7,7 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from contrascope.errors import InputError
-from contrascope.theory.bounds.bound import Bound, require_between
+from contrascope.theory.bounds.bound import Bound, over_views, require_between
+from contrascope.theory.bounds.limits import most_alignment, unrelated_alignment
 
 LARGEST_RHO = 2 - math.sqrt(3)
 """Where 1 - rho - sqrt(2 rho) is zero: above it centres must point away from each other."""
@@ -88,17 +89,20 @@ def error_bound(
     epsilon: float,
     r_epsilon: float,
     norm: float = 1.0,
+    views: int | float | None = None,
 ) -> Bound:
     """Err <= (1 - sigma) + R_eps of the nearest-centre classifier, where all centres are far enough apart.
 
     The condition is that of Lemma 3.2 for every ordered pair of classes, with rho_l of its own class; it is
     weaker than Theorem 1's, which takes rho_max for all, and gives the same conclusion through Lemma 3.1
     (Huang et al. 2023). It also asks rho_max <= 1/2: with R_eps / p_l (not twice that) in rho the statement is
-    proved up to there (docs/theory/bounds.md). Trivial: the error of always answering the largest class.
+    proved up to there (docs/theory/bounds.md). All numbers are those of one law; of images that were drawn from it,
+    they are not. `views`: how many views of an image epsilon and R_eps are over, infinity for all (the theorem's).
+    Trivial: the error of always answering the largest class.
 
     >>> kwargs = dict(sigma=0.99, delta=0.01, lipschitz=1.0, epsilon=0.01, r_epsilon=0.005)
-    >>> print(error_bound(torch.eye(3), torch.ones(3) / 3, **kwargs))
-    Err <= 0.015 (informative: better than the trivial 0.6667)
+    >>> print(error_bound(torch.eye(3), torch.ones(3) / 3, **kwargs, views=math.inf))
+    Err <= 0.015 over all views (informative: better than the trivial 0.6667)
     """
     if len(centres) != len(priors):
         raise InputError(f"{len(centres)} centres and {len(priors)} priors; expected one prior a class.")
@@ -137,6 +141,7 @@ def error_bound(
         conditions=conditions,
         trivial=1 - priors.double().max().item(),
         source="Huang et al. 2023, Lemmas 3.1 and 3.2 (Theorem 1)",
+        scope=over_views(views),
     )
 
 
@@ -149,12 +154,15 @@ def best_error_bound(
     delta: float,
     lipschitz: float,
     norm: float = 1.0,
+    weights: Float[Tensor, "laws n"] | None = None,
+    views: int | float | None = None,
 ) -> Bound:
     """`error_bound` at the best epsilon, given the worst distance between views of every image.
 
     R_eps is a step function that changes at these distances only, and between two of them the smaller epsilon
     is better; so the sweep over them and 0 is exact. Where the conditions fail at every epsilon it is the
-    bound whose centres come closest to their thresholds, and is vacuous.
+    bound whose centres come closest to their thresholds, and is vacuous. `weights`, rows that sum to 1, are laws of
+    the images in place of the uniform one; R_eps is then the largest of theirs.
 
     >>> worst = torch.tensor([0.0, 0.0, 0.01, 1.9])
     >>> bound = best_error_bound(worst, torch.eye(2), torch.ones(2) / 2, sigma=1.0, delta=0.0, lipschitz=1.0)
@@ -163,8 +171,9 @@ def best_error_bound(
     """
     if len(worst) == 0 or not bool((worst >= 0).all()):
         raise InputError(f"worst has {len(worst)} distances; expected at least one, all of them 0 or more.")
-    steps = torch.cat([worst.new_zeros(1), worst]).double().unique()
-    share = 1 - torch.searchsorted(worst.double().sort().values, steps, right=True).double() / len(worst)
+    worst = worst.double()
+    steps = torch.cat([worst.new_zeros(1), worst]).unique()
+    share = _exceeding(worst, steps, weights)
     base = rho(priors, sigma=sigma, delta=delta, lipschitz=lipschitz, epsilon=0.0, r_epsilon=0.0, norm=norm)
     rhos = base + share[:, None] / _checked_priors(priors) + sigma * 2 * steps[:, None] / norm
     slack = (thresholds(rhos, centres, norm=norm) - largest_other(centres)).amin(dim=1)
@@ -179,7 +188,18 @@ def best_error_bound(
         epsilon=steps[at].item(),
         r_epsilon=share[at].item(),
         norm=norm,
+        views=views,
     )
+
+
+def _exceeding(worst: Tensor, steps: Tensor, weights: Tensor | None) -> Tensor:
+    """R_eps at every step: the largest weight, over the laws, of the images whose worst pair is beyond it."""
+    if weights is None:
+        return 1 - torch.searchsorted(worst.sort().values, steps, right=True).double() / len(worst)
+    order = worst.argsort()
+    within = torch.cat([weights.new_zeros(len(weights), 1), weights[:, order].cumsum(dim=1)], dim=1).double()
+    place = torch.searchsorted(worst[order], steps, right=True)
+    return (within[:, -1:] - within[:, place]).amax(dim=0).clamp(0, 1)
 
 
 def risk_gap_bound(
@@ -189,13 +209,20 @@ def risk_gap_bound(
     norm_one: float,
     norm_two: float,
     largest_loss: float = math.inf,
+    norm: float = 1.0,
+    unrelated: int | float | None = None,
+    images: int | None = None,
+    views: int | float | None = None,
 ) -> Bound:
     """R(h_A' f; D_A) - R(h_A f; D_A) <= c (||h_A|| + ||h_A'||) sqrt(L_AR), c the Lipschitz constant of the loss.
 
     Zhao et al. 2023 (arXiv:2303.01092, ArCL), Theorem 2, with the first power of the worst distance: as
     printed, with its square L_AR, it is false (`squared_form_fails` in worlds.py). c is 1 for the logistic and
     hinge losses in the margin, sqrt(2) for softmax cross-entropy in the Euclidean norm of the logits.
-    Trivial: `largest_loss`, infinite for an unbounded loss.
+    Trivial: the least of `largest_loss`, of c (||h_A|| + ||h_A'||) r, which holds for any embeddings of norm r
+    (`norm`), as no head is farther from the loss at zero than c ||h|| r, and of what the theorem says of views that
+    have nothing in common, whose mean squared distance is `unrelated` (None: 2 r^2). L_AR is over `views`; with
+    `images`, its number of images, the word judges what it may be on new ones.
 
     >>> risk_gap_bound(0.04, loss_lipschitz=1.0, norm_one=1.0, norm_two=2.0).value
     0.6000...
@@ -204,11 +231,15 @@ def risk_gap_bound(
         0, math.inf, l_ar=l_ar, loss_lipschitz=loss_lipschitz, norm_one=norm_one, norm_two=norm_two
     )
     terms = {"l_ar": l_ar, "loss_lipschitz": loss_lipschitz, "norm_one": norm_one, "norm_two": norm_two}
+    reach = loss_lipschitz * (norm_one + norm_two)
+    most, apart = most_alignment(l_ar, norm, images), unrelated_alignment(unrelated, norm)
     return Bound(
         name="risk gap",
-        value=loss_lipschitz * (norm_one + norm_two) * math.sqrt(l_ar),
+        value=reach * math.sqrt(l_ar),
         terms=terms,
         conditions={},
-        trivial=largest_loss,
+        trivial=min(largest_loss, reach * norm, reach * math.sqrt(apart)),
+        limit=None if most is None else reach * math.sqrt(most),
         source="Zhao et al. 2023 (ArCL), Theorem 2 in first power",
+        scope="" if views is None else over_views(views),
     )

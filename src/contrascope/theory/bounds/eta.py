@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from contrascope.errors import InputError
-from contrascope.theory.bounds.bound import Bound, require_between
+from contrascope.theory.bounds.bound import Bound, over_views, require_between
+from contrascope.theory.bounds.limits import most_alignment, unrelated_alignment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,15 +67,20 @@ def r_eps_bound(
     lipschitz: float,
     discrete: int,
     family_lipschitz: float,
+    norm: float = 1.0,
+    unrelated: int | float | None = None,
+    images: int | None = None,
 ) -> Bound:
     """R_epsilon <= eta(epsilon) sqrt(L_align), for `discrete` maps and one family with `parameters` parameters.
 
     Huang et al. 2023, Theorem 2 of the paper (Theorem 1 of their slides). L_align is over two independent
-    views. Trivial: 1.
+    views. R_epsilon is over all views. Trivial: 0 from epsilon = 2 r on, r = `norm` of the embeddings; below it 1, or
+    what the theorem says of views that have nothing in common, whose L_align is `unrelated` (None: 2 r^2, the most
+    there is). `images`: how many L_align is a mean over; then the word judges what it may be on new ones.
 
     >>> bound = r_eps_bound(1e-8, 0.5, parameters=0, lipschitz=1.0, discrete=2, family_lipschitz=0.0)
     >>> print(bound)
-    R_eps <= 0.0032 (informative: better than the trivial 1)
+    R_eps <= 0.0032 over all views (informative: better than the trivial 1)
     """
     require_between(0, math.inf, l_align=l_align)
     factor = eta(
@@ -84,7 +90,11 @@ def r_eps_bound(
         discrete=discrete,
         family_lipschitz=family_lipschitz,
     )
-    value = 0.0 if l_align == 0 else factor.value * math.sqrt(l_align)
+    most = most_alignment(l_align, norm, images)
+
+    def at(l_align: float) -> float:
+        return 0.0 if l_align == 0 else factor.value * math.sqrt(l_align)
+
     terms = {
         "eta": factor.value,
         "log_eta": factor.log_value,
@@ -94,21 +104,31 @@ def r_eps_bound(
     }
     return Bound(
         name="R_eps",
-        value=value,
+        value=at(l_align),
         terms=terms,
         conditions={},
-        trivial=1.0,
+        trivial=min(1.0, at(unrelated_alignment(unrelated, norm))) if epsilon < 2 * norm else 0.0,
         source="Huang et al. 2023, Theorem 2, exact infimum",
+        limit=None if most is None else at(most),
+        scope=over_views(math.inf),
     )
 
 
 def finite_family_bound(
-    l_align: float, epsilon: float, *, maps: int, pairs: Literal["independent", "distinct"] = "independent"
+    l_align: float,
+    epsilon: float,
+    *,
+    maps: int,
+    pairs: Literal["independent", "distinct"] = "independent",
+    norm: float = 1.0,
+    unrelated: int | float | None = None,
+    images: int | None = None,
 ) -> Bound:
     """R_epsilon <= m^2 L_align / (2 eps^2) for m equally likely maps: Markov on the square of the worst pair.
 
     With pairs of "distinct" maps in L_align the factor is m (m - 1) / 2. Equality where every image has one
-    pair of maps at distance just above eps and m = 2. Trivial: 1.
+    pair of maps at distance just above eps and m = 2. R_epsilon is over these m views. Trivial: as in `r_eps_bound`;
+    distinct pairs of views that have nothing in common have L_align = `unrelated`.
 
     >>> finite_family_bound(0.01, 0.5, maps=2).value
     0.08
@@ -120,12 +140,16 @@ def finite_family_bound(
             "two for distinct pairs."
         )
     ways = maps**2 / 2 if pairs == "independent" else maps * (maps - 1) / 2
+    most = most_alignment(l_align, norm, images)
+    apart = maps * (maps - 1) / 2 * unrelated_alignment(unrelated, norm) / epsilon**2
     terms = {"l_align": l_align, "epsilon": epsilon, "maps": float(maps)}
     return Bound(
         name="R_eps",
         value=ways * l_align / epsilon**2,
         terms=terms,
         conditions={},
-        trivial=1.0,
+        trivial=min(1.0, apart) if epsilon < 2 * norm else 0.0,
+        limit=None if most is None else ways * most / epsilon**2,
+        scope=over_views(maps),
         source="Markov's inequality on the squared worst pair; proved in docs/theory/bounds.md",
     )

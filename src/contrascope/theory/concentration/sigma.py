@@ -109,11 +109,12 @@ def best_sigma_delta(
     *,
     lipschitz: float,
     norm: float = 1.0,
+    views: int | float | None = None,
 ) -> SigmaDelta:
     """The (sigma, delta) of the grid with the smallest valid error bound, each at its best epsilon.
 
     Huang et al. 2023, Theorem 1, through `best_error_bound`: `worst` is the largest distance between embedded views
-    of every image, so that R_eps is known for every epsilon. Where no point proves anything it is the one whose
+    of every image, so that R_eps is known for every epsilon; `views` is how many they are (infinity: all). Where no point proves anything it is the one whose
     centres come closest to their thresholds, and the bound says that it is vacuous.
 
     >>> two = torch.tensor([[0.5, 1.0]], dtype=torch.float64)
@@ -124,7 +125,9 @@ def best_sigma_delta(
     (0.0625, 0.0)
     """
     bounds = [
-        best_error_bound(worst, centres, priors, sigma=sigma, delta=delta, lipschitz=lipschitz, norm=norm)
+        best_error_bound(
+            worst, centres, priors, sigma=sigma, delta=delta, lipschitz=lipschitz, norm=norm, views=views
+        )
         for sigma, delta in zip(found.sigma_low.tolist(), found.deltas.tolist(), strict=True)
     ]
     best = min(range(len(bounds)), key=lambda place: _rank(bounds[place]))

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -45,7 +45,9 @@ class ShiftTruth:
     lipschitz_within: float
     """The same over pairs of one class: all that the proof of the theorem uses."""
     error: float
-    """Share of the images whose nearest centre is another class's: Err(G_f), in [0, 1]."""
+    """Share of the images whose nearest centre is another class's: Err(G_f), in [0, 1]; they are the population."""
+    views: int | float = math.inf
+    """Views that the numbers are over."""
 
 
 def shift_truth(
@@ -111,7 +113,8 @@ def shift_estimate(
         slopes[i] = (one - other).norm(dim=1)
     slopes = _over(slopes, distance)
     worst = worst_pair(h) if num_views > 1 else h.new_zeros(len(images))
-    return _summary(h.mean(dim=0), h[0], codes, len(classes), distance, worst, slopes)
+    found = _summary(h.mean(dim=0), h[0], codes, len(classes), distance, worst, slopes)
+    return replace(found, views=num_views)
 
 
 def shift_bound(
@@ -131,7 +134,7 @@ def shift_bound(
     >>> images = torch.tensor([[[0.0, 1.0]], [[2.0, 3.0]], [[1.0, 0.0]], [[3.0, 2.0]]])
     >>> y = torch.tensor([0, 0, 1, 1])
     >>> print(shift_bound(shift_truth(images, y, ShiftEncoder(), reach=1.0), y).bound)
-    Err <= 0 (informative: better than the trivial 0.5)
+    Err <= 0 over all views (informative: better than the trivial 0.5)
     """
     grid = delta_grid(known.distance, y, size=size, low=0.05, high=1.0)
     grid = torch.cat([grid, _peeled(known.distance, y)]).unique()
@@ -141,6 +144,7 @@ def shift_bound(
         known.centres,
         known.priors,
         lipschitz=known.lipschitz_within if within else known.lipschitz,
+        views=known.views,
     )
 
 
