@@ -26,7 +26,8 @@ class LearningCuts:
     easy: float = 0.8
     """Recall of the random twin above which the own policy tells nothing."""
     bait: float = 0.5
-    """Share of views that lie nearer to their own shuffled pixels, above which colours alone may be what is told apart."""
+    """Share of views that lie nearer to their own shuffled pixels, above which colours alone may be what is "
+    "told apart."""
 
 
 CUTS = LearningCuts()
@@ -61,7 +62,8 @@ def is_learning(
             evidence=(*evidence, shortcut[1]),
             cause="Colour, brightness or sharpness survive the augmentation in both views, and suffice to tell images "
             "apart.",
-            next="Distort what is left in the views: stronger colour distortion (d), colour dropping (c), smaller crops; or "
+            next="Distort what is left in the views: stronger colour distortion (d), colour dropping (c), "
+            "smaller crops; or "
             "cut the background away.",
         )
     if own.value < cuts.own or standard.value < cuts.standard or standard.low <= 0:
@@ -112,8 +114,8 @@ def _too_easy(signals: Signals, found: LearningSignals, evidence: Sequence[str])
         evidence=tuple(evidence),
         cause=learning_cause(signals, Known()).cause
         if nothing
-        else f"Random weights find the image of a view in {100 * found.own.random.value:.0f} % of galleries: nothing has "
-        "to be learnt for that.",
+        else f"Random weights find the image of a view in {100 * found.own.random.value:.0f} % of galleries: "
+        "nothing has to be learnt for that.",
         next="Give a policy that acts on this data: larger crops, stronger colour or geometry.",
     )
 
@@ -125,7 +127,8 @@ def _shortcut(found: LearningSignals, cuts: LearningCuts) -> tuple[str, str] | N
     if found.bait.low > cuts.bait and found.bait.low > found.random_bait.high:
         return (
             "colours without form",
-            f"For {100 * found.bait.value:.0f} % of the images a view lies nearer to its own pixels in random order than to "
+            f"For {100 * found.bait.value:.0f} % of the images a view lies nearer to its own pixels in random "
+            "order than to "
             f"another view; for the random encoder {100 * found.random_bait.value:.0f} %.",
         )
     own, rest = found.own.odds, found.residual["own"].odds

@@ -139,7 +139,8 @@ def initial_weights(signals: Signals, cuts: SoundCuts, known: Known) -> Finding 
         names = ", ".join(found.part[:4]) + (" and more" if len(found.part) > 4 else "")
         return Finding(
             reason="weights that were not loaded",
-            sentence=f"{len(found.part)} of {found.norms} normalisation layers still have the scales and shifts that they "
+            sentence=f"{len(found.part)} of {found.norms} normalisation layers still have the scales and shifts "
+            "that they "
             f"are made with: {names}.",
             cause="These layers were not in the file that was loaded, or were frozen before they learnt anything.",
             next="Load again and look at the names of missing keys.",
@@ -155,7 +156,8 @@ def other_input(signals: Signals, cuts: SoundCuts, known: Known) -> Finding | No
         return None
     return Finding(
         reason="another input than it was trained with",
-        sentence=f"The images do not fit what batch norm remembers (misfit {fit.given:.2g} nats a channel); as {fit.best} "
+        sentence=f"The images do not fit what batch norm remembers (misfit {fit.given:.2g} nats a channel); as "
+        f"{fit.best} "
         f"they fit better ({fit.least:.2g}).",
         cause=f"The encoder was trained with images {fit.best}, and is given others.",
         next="Give the encoder the range, the order of channels and the normalisation that it was trained with.",
@@ -171,7 +173,8 @@ def batch_dependent(signals: Signals, cuts: SoundCuts, known: Known) -> Finding 
     return Finding(
         reason="rows depend on their batch",
         sentence=f"An image's row moves by {moved:.2g} of the distance between rows when its batch is another.",
-        cause="Something in the network mixes the batch in evaluation mode: batch statistics, a reshape across images, or "
+        cause="Something in the network mixes the batch in evaluation mode: batch statistics, a reshape across "
+        "images, or "
         "places counted from the batch's start.",
         next="Look for batch norm without running statistics and for views and reshapes that touch the first axis.",
     )
@@ -186,9 +189,11 @@ def batch_norm(signals: Signals, cuts: SoundCuts, known: Known) -> Finding | Non
         return None
     return Finding(
         reason="batch norm does not fit the data",
-        sentence=f"Stored and fresh statistics of batch norm give features {gap:.2f} apart (mean squared distance of unit "
+        sentence=f"Stored and fresh statistics of batch norm give features {gap:.2f} apart (mean squared "
+        "distance of unit "
         f"rows, at most 4); the stored ones misfit by {fit.given:.2g} nats a channel.",
-        cause="The statistics were not stored, were stored over other images or another input, or lag behind weights that "
+        cause="The statistics were not stored, were stored over other images or another input, or lag behind "
+        "weights that "
         "moved too fast or for too few steps.",
         next="Recompute the statistics over the training images in training mode, then measure again.",
     )
@@ -306,7 +311,8 @@ def unrelated_views(signals: Signals, cuts: SoundCuts, known: Known) -> Finding 
         return None
     return Finding(
         reason="views that do not belong together",
-        sentence=f"Two views of an image are as far apart as views of two images: {100 * max(0.0, share.high):.0f} % of the "
+        sentence="Two views of an image are as far apart as views of two images: "
+        f"{100 * max(0.0, share.high):.0f} % of the "
         "variance at most lies between images.",
         cause="The rows of the views are in another order, or the views share nothing.",
         next="Check that row i of every view is image i.",
@@ -323,7 +329,8 @@ def copied_images(signals: Signals, cuts: SoundCuts, known: Known) -> Finding | 
         reason="near copies among the images",
         sentence=f"{100 * share:.0f} % of the images have a copy among the others, equal but for 0.5 % of their "
         "variance.",
-        cause="The set holds frames of one film, or the same files twice: copies are negatives of each other in training, "
+        cause="The set holds frames of one film, or the same files twice: copies are negatives of each other "
+        "in training, "
         "and wrong answers in retrieval.",
         next="Keep one image of each group, then measure again.",
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from scipy.stats import ks_2samp
@@ -82,4 +83,5 @@ def _large(network: nn.Module, twin: nn.Module) -> Iterator[tuple[Tensor, Tensor
 
 def _one_law(mine: Tensor, drawn: Tensor, place: int) -> bool:
     order = torch.randperm(len(mine), generator=generator(0, "weights", place))[:SAMPLE]
-    return float(ks_2samp(mine[order].numpy(), drawn[order].numpy())[1]) > SAME_LAW
+    found: Any = ks_2samp(mine[order].numpy(), drawn[order].numpy())
+    return float(found.pvalue) > SAME_LAW

@@ -96,7 +96,7 @@ def _fold(h: Tensor, halves: Halves, fold: int, share: float) -> dict[str, float
     ]
     every, sizes = torch.cat(judged), [len(part) for part in judged]
     drawn = {k: _drawn(part, every, share) for k, part in enumerate(made) if len(part)}
-    totals = dict.fromkeys(("value", "directional", "isotropic", "error"), 0.0)
+    totals: dict[str, float] = dict.fromkeys(("value", "directional", "isotropic", "error"), 0.0)
     for i, (start, size) in enumerate(zip(_starts(sizes), sizes, strict=True)):
         mine = slice(start, start + size)
         pairs = (
