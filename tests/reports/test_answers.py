@@ -59,8 +59,9 @@ def test_the_monitor_s_answers_are_never_those_of_a_diagnosis(make_run):
     found = judgement(run)
     assert said(found) == ["✓ sound", "✓ learning", "– not diagnosed"]
     assert found.origin == "while training"
-    assert found.remark.startswith(
-        "While training: the monitor's answers after 4 epochs, on the probe's images"
+    assert found.remark == (
+        "These are the monitor's answers while training, after 4 epochs, on the probe's images. "
+        "A diagnosis: contrascope diagnose RUN"
     )
     assert found.answers[1].evidence == ("80 % of the images are found.",)
     assert found.answers[0].evidence == ()
