@@ -202,14 +202,16 @@ def learning_cost(encoders: Sequence[Judged], cuts: LearningCuts) -> float:
 def chosen(
     encoders: Sequence[Judged], start: Any, grid: Mapping[str, Sequence[float]], cost: Callable[..., float]
 ) -> Any:
-    """Cuts chosen one after the other on these encoders, twice round."""
-    best, least = start, cost(encoders, start)
-    for _ in range(2):
+    """Cuts chosen on these encoders alone, one after the other, three times round, from the first of each grid.
+
+    Of several that cost the least the middle one is taken.
+    """
+    best = replace(start, **{name: values[0] for name, values in grid.items()})
+    for _ in range(3):
         for name, values in grid.items():
-            for value in values:
-                tried = replace(best, **{name: value})
-                if (price := cost(encoders, tried)) < least:
-                    best, least = tried, price
+            prices = [cost(encoders, replace(best, **{name: value})) for value in values]
+            cheapest = [value for value, price in zip(values, prices, strict=True) if price == min(prices)]
+            best = replace(best, **{name: cheapest[len(cheapest) // 2]})
     return best
 
 

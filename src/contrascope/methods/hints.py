@@ -31,7 +31,7 @@ class Suspect:
 
     setting: str
     """Its name."""
-    value: float | str
+    value: float | int | str
     """What it is."""
     off: bool
     """Whether it lies outside what is usual."""
