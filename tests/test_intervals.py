@@ -168,7 +168,9 @@ def test_the_grouped_jackknife_of_a_mean_is_its_standard_error_and_stays_within(
 
 def test_a_reflected_interval_mirrors_the_draws_and_holds_the_value():
     draws = torch.linspace(2.0, 4.0, 101)
-    assert reflected_interval(3.0, draws, level=0.5) == pytest.approx((2.49, 3.51))  # of 101 draws the 25.5-th from below and above
+    assert reflected_interval(3.0, draws, level=0.5) == pytest.approx(
+        (2.49, 3.51)
+    )  # of 101 draws the 25.5-th from below and above
     assert reflected_interval(2.5, draws, level=0.5) == pytest.approx((1.49, 2.51))
     assert reflected_interval(1.0, draws, level=0.5) == pytest.approx((-1.51, 1.0))
     assert reflected_interval(1.0, draws, level=0.5, limit=1.2) == pytest.approx((-1.2, 1.0))

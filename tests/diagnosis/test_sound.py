@@ -53,7 +53,7 @@ FAULTS = {
     "dead units": (replace(WELL, dead_units=0.7), "dead units", "70 % of the encoder's outputs"),
     "copies": (replace(WELL, copies=0.9), "near copies among the images", "90 % of the images"),
 }
-UNRELATED = torch.stack((gaussian(5 * N, DIM), gaussian(5 * N, DIM, seed=8)))
+UNRELATED = torch.stack((gaussian(4 * N, DIM), gaussian(4 * N, DIM, seed=8)))
 COLLAPSED = 1 + views_of(1e-3 * gaussian(N, 1) @ gaussian(1, DIM, seed=3), 1e-6)
 """One direction varies about a constant."""
 SHAPES = {
