@@ -1,6 +1,7 @@
 """Signals of known representations: a sound one that learns, and what can be wrong with it."""
 
 from dataclasses import replace
+from functools import cache
 
 import torch
 
@@ -21,7 +22,9 @@ def gaussian(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float32)
 
 
+@cache
 def layer(rows):
+    """Signals of these rows; measured once of the same tensor."""
     return layer_signals(rows, draws=100)
 
 

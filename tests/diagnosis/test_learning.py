@@ -18,7 +18,7 @@ WELL_KNOWN = signals()
 CASES = {
     "far above": (gains(), "learning"),
     "of arrays": (LearningSignals(own=gain(4.0), standard={}, residual={}), "learning"),
-    "hardly anything": (gains(0.3, 0.3, residual=0.3), "barely learning"),
+    "hardly anything": (gains(0.2, 0.2, residual=0.2), "barely learning"),
     "own views only": (gains(4.0, 0.0), "barely learning"),
     "like the twin": (gains(0.0, 0.0, residual=0.0), "not learning"),
     "worse than the twin": (gains(-2.0, -2.0, residual=-2.0), "not learning"),

@@ -157,7 +157,7 @@ def test_the_training_is_known_to_the_causes_and_to_nothing_else(run):
     known = known_of(open_subject(str(run)))
     assert (known.optimiser, known.rate, known.decay) == ("adamw", 2e-3, 1e-4)
     assert known.method.projector.out == 8
-    assert known_of(open_subject("convnet", DataSettings(source="digits"))).rate is None
+    assert known_of(open_subject("convnet", data=DataSettings(source="digits"))).rate is None
 
 
 def test_a_file_takes_neither_images_nor_a_policy(tmp_path):
