@@ -21,18 +21,16 @@ import torch
 from jaxtyping import Float, Float64, Int
 from safetensors.torch import load_file
 from torch import Tensor
-from torch.nn import functional
 
 from contrascope.errors import InputError
 from contrascope.evaluation.few.choose import spread_images
 from contrascope.evaluation.few.compare import few_labels
+from contrascope.evaluation.few.pixels import small_pixels
 from contrascope.linalg import unit_rows
 
 COUNTS = {50: 4, 200: 2, 800: 1}
 """Labels, and how many times so many are drawn."""
 NEIGHBOURS, TEMPERATURE = 20, 0.1
-SIDE = 8
-"""Of raw pixels."""
 Rows = Float[Tensor, "n dim"]
 
 
@@ -60,10 +58,7 @@ def paired(own: Float64[Tensor, " n"], other: Float64[Tensor, " n"]) -> tuple[fl
 @lru_cache(maxsize=2)
 def images_of(folder: Path, name: str) -> dict[str, Tensor]:
     found = load_file(folder / f"{name}_images.safetensors")
-    small = [
-        functional.interpolate(found[part], (SIDE, SIDE), mode="bilinear", antialias=True).flatten(1)
-        for part in ("bank", "test")
-    ]
+    small = [small_pixels(found[part]) for part in ("bank", "test")]
     return {"bank": small[0], "test": small[1], "y": torch.cat([found["bank y"], found["test y"]])}
 
 
@@ -86,7 +81,7 @@ def judged(folder: Path, about: dict[str, Any], file: Path) -> dict[str, Any]:
         for draw in range(draws if count < len(bank) else 0):
             order = torch.randperm(len(bank), generator=torch.Generator().manual_seed(draw))
             chosen = {"random": order[:count]}
-            if count < max(COUNTS):
+            if draw == 0 and count < max(COUNTS):
                 chosen["spread"] = spread_images(bank, count, seed=draw)
             for how, ids in chosen.items():
                 rows.append({"labels": count, "how": how, **asked(bank, twin, pixels, y, ids)})

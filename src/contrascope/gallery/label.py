@@ -77,7 +77,7 @@ def label_images(
     names = list(subject.images.names(ids))
     out.mkdir(parents=True, exist_ok=True)
     write_labelled(table, names, before)
-    command = f"contrascope diagnose {shlex.quote(str(thing))} --labelled {shlex.quote(str(table))}"
+    command = f"contrascope diagnose {shlex.quote(subject.name)} --labelled {shlex.quote(str(table))}"
     write_label_page(
         [
             ToLabel(name=name, cell=cell(name), word=before.get(cell(name), ""), picture=picture)

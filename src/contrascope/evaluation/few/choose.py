@@ -16,8 +16,8 @@ def spread_images(h: Float[Tensor, "n dim"], count: int, *, seed: int = 0) -> In
     distance of its unit row from those drawn before, the first one uniformly. Where all the rest coincide with drawn
     ones, uniformly. A first part of the order is itself spread: one may stop early.
 
-    >>> spread_images(torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), 2, seed=1).sort().values.tolist()
-    [0, 2]
+    >>> spread_images(torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), 2).max().item()
+    2
     """
     n = len(h)
     if not 1 <= count <= n:

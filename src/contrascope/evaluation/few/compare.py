@@ -4,14 +4,12 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
-from jaxtyping import Bool, Float, Float64, Int
+from jaxtyping import Bool, Float, Int
 from scipy.special import stdtrit
 from torch import Tensor
-from torch.nn import functional
 
 from contrascope.errors import InputError
-from contrascope.evaluation.few.votes import class_places, image_votes
+from contrascope.evaluation.few.precision import Precision, neighbour_precision
 from contrascope.intervals import Estimate, halves_error, random_halves, share_estimate
 
 Answer = Literal["yes", "no", "label more"]
@@ -20,8 +18,6 @@ LEAST = 20
 SEVERAL_LOOKS = 2.545
 """Errors that a difference must be away from 0. At each of six looks, every one at twice the labels of the one before,
 chance goes beyond it in 5 % of all cases (by simulation: `tests/evaluation/test_few_labels.py`); at one look, 1.96."""
-BLOCK_FLOATS = 1 << 22
-"""Votes of random halves held at once."""
 MOST_ADVISED = 20_000
 """Labels beyond which no number is advised."""
 
@@ -31,11 +27,11 @@ class Compared:
     """The difference to another representation of the same images."""
 
     accuracy: Estimate
-    """Share of images that are put into their class by the votes of the others, in the other representation."""
+    """Share of images that their neighbours put into their class, in the other representation."""
     gain: Estimate
-    """How much farther in front an image's own class is, mean over images, -1 to 1; the interval is at one look."""
+    """How much more of an image's own class is among its nearest, mean over images, -1 to 1; interval at one look."""
     error: float
-    """Standard error of `gain`: every image counts as the one that is asked and as a voter."""
+    """Standard error of `gain`: every image counts as the one that asks and as a neighbour."""
     sign: Literal[-1, 0, 1]
     """1: better than the other; -1: worse; 0: not told apart, with the error kept over several looks."""
 
@@ -51,7 +47,7 @@ class FewLabels:
     alone: int
     """Images that are alone in their class: nothing can be said of them."""
     accuracy: Estimate
-    """Share of images that are put into their class by the votes of the others."""
+    """Share of images that their neighbours put into their class."""
     twin: Compared | None
     """Beside the same network with random weights; None where there is none."""
     pixels: Compared | None
@@ -59,7 +55,7 @@ class FewLabels:
     answer: Answer
     """yes: better than random weights, and not found worse than raw pixels; no: worse than one of the two."""
     more: int | None
-    """About how many labels in all would decide; None where it is decided, or where more than 20,000 would be needed."""
+    """About how many labels in all would decide; None where it is decided, or where 20,000 would not do."""
 
 
 def few_labels(
@@ -71,9 +67,9 @@ def few_labels(
 ) -> FewLabels:
     """Compares encoder outputs with those of the random twin and with raw pixels, on the same labelled images.
 
-    All rows are of clean images: on views an encoder is ahead that gained nothing on clean ones. Each image's class is
-    asked of all the others (`image_votes`); what is compared is the place of its own class (`class_places`), which
-    varies less than right or wrong. The interval is from random halves of the images (`halves_error`).
+    All rows are of clean images: on views an encoder is ahead that gained nothing on clean ones. What is compared is
+    how much of its own class every image finds among its nearest (`neighbour_precision`); the interval is from random
+    halves of the images (`halves_error`).
 
     Raises `InputError` for fewer than 20 labelled images, one class, or no class with two images.
 
@@ -85,16 +81,17 @@ def few_labels(
     classes, codes = labels.cpu().unique(return_inverse=True)
     _check(labels, classes, codes)
     half = random_halves(len(codes))
-    own = _asked(h, codes, half)
+    own = neighbour_precision(h, codes, half)
     found = [
-        None if rows is None else _compared(own, _asked(rows, codes, half), half) for rows in (twin, pixels)
+        None if rows is None else _compared(own, neighbour_precision(rows, codes, half), half)
+        for rows in (twin, pixels)
     ]
     answer = _answer(*found)
     return FewLabels(
         labels=len(codes),
         classes=len(classes),
         alone=int((codes.bincount()[codes] == 1).sum()),
-        accuracy=share_estimate(own.first, draws=1),
+        accuracy=share_estimate(own.right, draws=1),
         twin=found[0],
         pixels=found[1],
         answer=answer,
@@ -102,51 +99,13 @@ def few_labels(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Asked:
-    """Places of own classes among the votes of all others, and of those of the own half in random halves."""
-
-    place: Float64[Tensor, " n"]
-    first: Float64[Tensor, " n"]
-    halved: Float64[Tensor, "splits n"]
-
-
-def _asked(h: Float[Tensor, "n dim"], codes: Int[Tensor, " n"], half: Bool[Tensor, "splits n"]) -> _Asked:
-    if len(h) != len(codes):
-        raise InputError(f"{len(h)} rows for {len(codes)} labels; expected one row for every labelled image.")
-    weights, member = image_votes(h), functional.one_hot(codes).double()
-    votes, others = weights @ member, member.sum(dim=0) - member
-    place, first = class_places(votes, codes, others)
-    return _Asked(place=place, first=first, halved=_halved(weights, codes, member, half))
-
-
-def _halved(
-    weights: Float64[Tensor, "n n"],
-    codes: Int[Tensor, " n"],
-    member: Float64[Tensor, "n classes"],
-    half: Bool[Tensor, "splits n"],
-) -> Float64[Tensor, "splits n"]:
-    """Places of own classes where only images of the same half vote."""
-    n, classes = member.shape
-    votes, count = weights @ member, member.sum(dim=0)
-    places = []
-    for inside in half.split(max(1, BLOCK_FLOATS // (n * classes))):
-        voters = inside[:, :, None] * member
-        first = (weights @ voters.permute(1, 0, 2).reshape(n, -1)).view(n, len(inside), classes).transpose(0, 1)
-        counted, mine = voters.sum(dim=1, keepdim=True), inside[:, :, None]
-        voted = torch.where(mine, first, votes - first)
-        others = torch.where(mine, counted, count - counted) - member
-        places.append(class_places(voted, codes, others)[0])
-    return torch.cat(places)
-
-
-def _compared(own: _Asked, other: _Asked, half: Bool[Tensor, "splits n"]) -> Compared:
-    gain, n = (own.place - other.place).mean().item(), len(own.place)
+def _compared(own: Precision, other: Precision, half: Bool[Tensor, "splits n"]) -> Compared:
+    gain, n = (own.score - other.score).mean().item(), len(own.score)
     error = halves_error(own.halved - other.halved, half)
     width = stdtrit(n - 1, 0.975).item() * error
     sign = 0 if abs(gain) <= SEVERAL_LOOKS * error else (1 if gain > 0 else -1)
     return Compared(
-        accuracy=share_estimate(other.first, draws=1),
+        accuracy=share_estimate(other.right, draws=1),
         gain=Estimate(value=gain, low=max(-1.0, gain - width), high=min(1.0, gain + width)),
         error=error,
         sign=sign,
