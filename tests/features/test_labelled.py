@@ -17,7 +17,10 @@ def test_what_is_written_is_read_when_it_is_filled_in(tmp_path):
     with pytest.raises(InputError, match="no class in any row"):
         read_labelled(path, NAMES)
     lines = path.read_text(encoding="utf-8").splitlines()
-    filled = [lines[0], *(line + word for line, word in zip(lines[1:], ["cat", "", "ant", " cat ", "bee"], strict=True))]
+    filled = [
+        lines[0],
+        *(line + word for line, word in zip(lines[1:], ["cat", "", "ant", " cat ", "bee"], strict=True)),
+    ]
     path.write_text("\n".join(filled), encoding="utf-8-sig")
     found = read_labelled(path, NAMES)
     assert found.ids.tolist() == [0, 2, 3, 4]
@@ -36,7 +39,11 @@ def test_a_file_twice_with_one_class_counts_once_and_other_columns_are_left(tmp_
     ("rows", "head", "said"),
     [
         (["a.png,cat", "a.png,ant"], "file,class", "two classes to a.png"),
-        (["z.png,cat"], "file,class", "names z.png, and the images have no such name; they are called as a.png"),
+        (
+            ["z.png,cat"],
+            "file,class",
+            "names z.png, and the images have no such name; they are called as a.png",
+        ),
         ([f"{k}.jpg,cat" for k in range(9)], "file,class", "and 6 more"),
         (["a.png;cat"], "file;class", "expected file and class, with commas between"),
         (["a.png,cat,3"], "file,class", "cells"),

@@ -26,7 +26,8 @@ def pixels():
 
 
 def filled(table, labels):
-    rows = list(csv.reader(table.open(encoding="utf-8")))
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
     rows = [rows[0], *([name, labels.get(name, word)] for name, word in rows[1:])]
     with table.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows(rows)
@@ -42,7 +43,9 @@ def test_classes_are_kept_and_more_images_begin_with_the_fewer(tmp_path, model, 
     assert (more.images, more.kept) == (9, 2)
     assert [row[0] for row in filled(more.table, {})][1:5] == first
     other = label_images(model, pixels, out=tmp_path, count=3, spread=spread, seed=5)
-    assert read_labelled(other.table, [str(row) for row in range(80)]).ids.tolist() == sorted(map(int, first[:2]))
+    assert read_labelled(other.table, [str(row) for row in range(80)]).ids.tolist() == sorted(
+        map(int, first[:2])
+    )
     page = other.page.read_text(encoding="utf-8")
     assert "cat, &lt;b&gt;" in page
     assert "data:image/webp;base64," in page
