@@ -62,8 +62,8 @@ def test_a_labelled_table_is_compared_with_random_weights_and_pixels(tmp_path, m
     assert found.found.labels == 40
     assert found.found.twin is not None
     assert found.found.pixels is not None
-    assert found.found.accuracy.value > 0.9
-    assert found.answer in ("yes", "label more")
+    assert found.found.accuracy.value > 0.8
+    assert found.answer in ("yes", "no", "label more")
 
 
 def test_arrays_have_nothing_to_compare_with():

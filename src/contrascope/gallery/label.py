@@ -11,6 +11,7 @@ from torch import Tensor
 
 from contrascope.augment.settings import PolicySettings
 from contrascope.data.sampling import some_images
+from contrascope.errors import InputError
 from contrascope.evaluation.few.choose import spread_images
 from contrascope.features.embed import embed
 from contrascope.features.labelled import filled_classes, write_labelled
@@ -100,7 +101,10 @@ def _chosen(
     device: torch.device | str | None,
     progress: Progress,
 ) -> Int[Tensor, " count"]:
-    order = torch.randperm(len(subject.images), generator=torch.Generator().manual_seed(seed))
+    n = len(subject.images)
+    if not 1 <= count <= n:
+        raise InputError(f"{count} images to label of {n}; expected 1 to {n}. Correct the count.")
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
     if not spread:
         return order[:count]
     some = order[:MOST_EMBEDDED].sort().values

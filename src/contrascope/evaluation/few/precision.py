@@ -11,7 +11,9 @@ from contrascope.errors import InputError
 from contrascope.linalg import require_finite, unit_rows
 
 POWER = 0.75
-"""The neighbour of rank r counts r^-POWER: a larger one follows kNN more closely and varies more (docs/few-labels.md)."""
+"""The neighbour of rank r counts r^-POWER: a larger one follows kNN more closely and varies more."""
+TIE = 1e-6
+"""Cosines that are rounded to the same multiple are equal: what collapsed features differ by is rounding alone."""
 VOTERS = 5
 """Neighbours that put an image into a class, by votes of 1 / rank."""
 
@@ -44,7 +46,7 @@ def neighbour_precision(h: Float[Tensor, "n dim"], codes: Int[Tensor, " labels"]
     if len(h) != n:
         raise InputError(f"{len(h)} rows for {n} labels; expected one row for every labelled image.")
     rows = unit_rows(h.detach().double().cpu())
-    cosine = (rows @ rows.T).fill_diagonal_(-math.inf)
+    cosine = (rows @ rows.T / TIE).round().fill_diagonal_(-math.inf)
     near = cosine.argsort(dim=1, descending=True, stable=True)[:, :-1]
     same = (codes[near] == codes[:, None]).double()
     weight = torch.arange(1, n, dtype=torch.float64) ** -POWER
