@@ -94,17 +94,17 @@ def _html(page: Page) -> str:
             elif isinstance(block, Map):
                 maps[key] = block.points
     shapes = [{key: s[key] for key in ("first", "count", "columns")} for s in page.sheets]
-    script = _template_text("page.js")
+    script = template_text("page.js")
     plotly = _plotly() if figures or maps else ""
     return (
-        _environment()
+        environment()
         .get_template("page.html")
         .render(
             page=page,
-            style=Markup(_template_text("page.css")),
+            style=Markup(template_text("page.css")),
             data=script_json({"figures": figures, "maps": maps, "sheets": shapes}),
             scripts=[Markup(text) for text in (plotly, script) if text],
-            policy=_policy([text for text in (plotly, script) if text]),
+            policy=content_policy([text for text in (plotly, script) if text]),
         )
     )
 
@@ -121,7 +121,7 @@ def script_json(value: Any) -> Markup:
     return Markup(text)
 
 
-def _policy(scripts: Sequence[str]) -> str:
+def content_policy(scripts: Sequence[str]) -> str:
     """What the browser lets the page do: run these scripts, show embedded images, and reach nothing else.
 
     Plotly's WebGL figures compile functions, hence 'unsafe-eval'.
@@ -136,7 +136,8 @@ def _policy(scripts: Sequence[str]) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates of this room; what is put into them is escaped."""
     return Environment(
         loader=PackageLoader("contrascope.reports"),
         autoescape=True,
@@ -146,7 +147,8 @@ def _environment() -> Environment:
     )
 
 
-def _template_text(name: str) -> str:
+def template_text(name: str) -> str:
+    """A style or a script as it is."""
     return (Path(__file__).parent / "templates" / name).read_text(encoding="utf-8")
 
 

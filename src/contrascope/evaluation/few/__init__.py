@@ -1,0 +1,1 @@
+"""What a few labels say: better than random weights and raw pixels, or not yet known."""
