@@ -160,25 +160,25 @@ def beyond_noise(one: Judged) -> bool:
 
 
 SOUND_GRID: dict[str, tuple[float, ...]] = {
-    "misfit": (0.08, 0.15, 0.3),
-    "batch_norm_gap": (0.2, 0.3, 0.5),
+    "misfit": (0.3, 0.15, 0.08),
+    "batch_norm_gap": (0.5, 0.3, 0.2),
     "better_input": (0.15, 0.25, 0.4),
-    "input_misfit": (0.005, 0.01, 0.02),
-    "dead_units": (0.3, 0.5, 0.7),
+    "input_misfit": (0.02, 0.01, 0.005),
+    "dead_units": (0.7, 0.5, 0.3),
     "distinct": (0.3, 0.5, 0.7),
-    "batch": (0.05, 0.1, 0.2),
+    "batch": (0.2, 0.1, 0.05),
     "spread": (1e-4, 1e-3, 1e-2),
-    "directions": (0.4, 0.45, 0.5, 0.55),
     "projector_directions": (0.3, 0.36, 0.42),
-    "modes": (0.97, 0.99, 0.995),
+    "directions": (0.4, 0.45, 0.5, 0.55),
+    "modes": (0.995, 0.99, 0.97),
 }
 LEARNING_GRID: dict[str, tuple[float, ...]] = {
-    "own": (0.1, 0.25, 0.5),
-    "standard": (0.0, 0.1, 0.2, 0.4),
-    "easy": (0.7, 0.8, 0.9),
-    "bait": (0.4, 0.5, 0.6, 0.7),
+    "own": (0.5, 0.25, 0.1),
+    "standard": (0.4, 0.2, 0.1, 0.0),
+    "easy": (0.9, 0.8, 0.7),
+    "bait": (0.7, 0.6, 0.5, 0.4),
 }
-"""What every cut may be; the one in use is the middle or near it, and stays where another is no better."""
+"""What every cut may be, from the most cautious to the one that speaks soonest."""
 
 
 def sound_cost(encoders: Sequence[Judged], cuts: SoundCuts) -> float:
@@ -204,14 +204,14 @@ def chosen(
 ) -> Any:
     """Cuts chosen on these encoders alone, one after the other, three times round, from the first of each grid.
 
-    Of several that cost the least the middle one is taken.
+    Of several that cost the least the second most cautious one is taken, or the only one.
     """
     best = replace(start, **{name: values[0] for name, values in grid.items()})
     for _ in range(3):
         for name, values in grid.items():
             prices = [cost(encoders, replace(best, **{name: value})) for value in values]
             cheapest = [value for value, price in zip(values, prices, strict=True) if price == min(prices)]
-            best = replace(best, **{name: cheapest[len(cheapest) // 2]})
+            best = replace(best, **{name: cheapest[min(1, len(cheapest) - 1)]})
     return best
 
 

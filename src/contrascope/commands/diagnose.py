@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from contrascope.commands.command import BROKEN, DONE, Command
@@ -21,6 +22,8 @@ class DiagnoseArguments(SubjectArguments):
     fail_on: Literal["unsound", "not-learning"] = "unsound"
     """What else ends with status 3: `not-learning` also what is sound and not learning."""
 
+    labelled: Path | None = None
+    """Table of labelled images (file, class), as `contrascope label` writes it: answers whether it is useful."""
     diagnosis: DiagnosisSettings = field(default_factory=DiagnosisSettings)
 
 
@@ -36,6 +39,7 @@ def run(parsed: DiagnoseArguments, progress: CommandProgress) -> int:
         progress=progress.counter("views embedded"),
         say=progress.say,
         beside=parsed.out,
+        labelled=parsed.labelled,
     )
     out = out_or_run(parsed)
     written = None if out is None else write_diagnosis(found, parsed.diagnosis, out)
@@ -55,6 +59,8 @@ COMMAND = Command(
     shown=(
         shown("--diagnosis.images", "images that are looked at, drawn at random"),
         shown("--diagnosis.views", "views of each"),
+        shown("--labelled", "a table (file, class): is it useful for these classes?"),
+        shown("--fail-on", "what else ends with status 3: not-learning"),
         *SHOWN,
     ),
     examples=(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from contrascope.records.entry import Count, Entry, Record, Tree
+from contrascope.records.useful import FewLabelsEntry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,3 +149,5 @@ class DiagnosisRecord(Record):
     """Slopes of the encoder that were seen, under the paths of `vocabulary.SLOPES`; null for arrays."""
     needs_views: tuple[str, ...]
     """Measurements that one view of each image does not allow."""
+    few_labels: FewLabelsEntry | None = None
+    """What a few labels said, where some were given for that."""

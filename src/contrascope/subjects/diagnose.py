@@ -5,25 +5,38 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from contrascope import records
 from contrascope.augment.settings import PolicySettings
 from contrascope.data.memory import Labels
 from contrascope.data.sampling import some_images
+from contrascope.diagnosis.answers import WITHOUT_LABELS
 from contrascope.diagnosis.causes import Known
 from contrascope.diagnosis.diagnosis import Diagnosis, array_signals, diagnosis
 from contrascope.diagnosis.networks import encoder_lipschitz, measure_networks
 from contrascope.diagnosis.settings import DiagnosisSettings
+from contrascope.diagnosis.verdict import Answer
+from contrascope.evaluation.few.compare import FewLabels
+from contrascope.features.labelled import read_labelled
 from contrascope.precision import single_precision
 from contrascope.progress import Progress, Say, silent, unheard
 from contrascope.records.diagnosis import DiagnosisRecord
 from contrascope.records.typed import as_record
+from contrascope.records.vocabulary import UsefulWord
 from contrascope.runs.bad_images import tell_images
 from contrascope.runs.load import policies_for
 from contrascope.settings import to_json
 from contrascope.subjects.measured import Measured, measured_images
 from contrascope.subjects.open import open_subject
 from contrascope.subjects.subject import Subject
+from contrascope.subjects.useful import useful_subject
+
+USEFUL: dict[str, UsefulWord] = {"yes": "useful", "no": "not useful", "label more": "label more"}
+"""What a comparison on a few labels is called."""
+MOST_LABELS = 2000
+"""Labels of a column that are looked at."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +49,8 @@ class Diagnosed:
     """The images and the policy, or the shape of the arrays."""
     diagnosis: Diagnosis
     """What was found."""
+    few: FewLabels | None = None
+    """What labels said, where some were given for that."""
 
 
 def diagnose_anything(
@@ -50,11 +65,13 @@ def diagnose_anything(
     progress: Progress = silent,
     say: Say = unheard,
     beside: Path | None = None,
+    labelled: Path | None = None,
 ) -> Diagnosed:
     """A run is diagnosed on its own images under its own policy, unless others are named.
 
-    `device` unset: the first GPU, or the CPU; `progress` counts embedded views. `say` is told how images were read, and
-    those that were skipped are listed `beside` a file where one is named.
+    Whether it is useful is answered from the label column that `labels` names, or from the table `labelled` (file,
+    class) of some of the subject's images. `device` unset: the first GPU, or the CPU; `progress` counts embedded views.
+    `say` is told how images were read, and those that were skipped are listed `beside` a file where one is named.
 
     Raises `InputError` for an encoder without images, and for a file with images or a policy.
     """
@@ -62,7 +79,15 @@ def diagnose_anything(
     shown = None if subject.networks is None else measured_images(subject)
     if shown is not None:
         tell_images(shown.images, say, beside=beside)
-    return diagnose_subject(subject, settings=settings, shown=shown, device=device, progress=progress)
+    return diagnose_subject(
+        subject,
+        settings=settings,
+        shown=shown,
+        device=device,
+        progress=progress,
+        labelled=labelled,
+        column=labels,
+    )
 
 
 @single_precision()
@@ -73,6 +98,8 @@ def diagnose_subject(
     shown: Measured | None = None,
     device: torch.device | str | None = None,
     progress: Progress = silent,
+    labelled: Path | None = None,
+    column: Labels = None,
 ) -> Diagnosed:
     """The verdict of a subject; without a random twin nobody can tell whether it learnt.
 
@@ -98,18 +125,43 @@ def diagnose_subject(
         progress=progress,
     )
     slope = None if signals.h is None else encoder_lipschitz(networks.encoder, exhibited.own, device=where)
+    useful, few = _useful(subject, labelled, column, signals_ok=not signals.faults.non_finite, device=where)
     found = diagnosis(
         signals,
         rows.h,
         rows.z,
         some.labels,
         known=known_of(subject),
+        useful=useful,
         lipschitz=slope,
         draws=draws,
         seed=seed,
     )
     about = f"{shown.what}; {len(some)} of {len(shown.images)} images, {settings.views} views each"
-    return Diagnosed(thing=subject.name, data=about, diagnosis=found)
+    return Diagnosed(thing=subject.name, data=about, diagnosis=found, few=few)
+
+
+def _useful(
+    subject: Subject, labelled: Path | None, column: Labels, *, signals_ok: bool, device: torch.device
+) -> tuple[Answer[UsefulWord], FewLabels | None]:
+    """The third answer, from a table of labels or from a column that was named."""
+    if not signals_ok or (labelled is None and (not isinstance(column, str) or column == "none")):
+        return WITHOUT_LABELS, None
+    if labelled is not None:
+        told = read_labelled(labelled, subject.names)
+        ids, y = told.ids, told.labels
+    else:
+        chosen = some_images_of(subject)
+        ids, y = chosen, next(iter(subject.images.labels.values()))[chosen]
+    found = useful_subject(subject, ids, y, device=device)
+    answer: Answer[UsefulWord] = Answer(word=USEFUL[found.answer], evidence=found.evidence, next=found.next)
+    return answer, found.found
+
+
+def some_images_of(subject: Subject) -> Int[Tensor, " n"]:
+    """At most 2,000 of a subject's images, drawn at random: as many labels decide whatever can be decided."""
+    order = torch.randperm(len(subject.images), generator=torch.Generator().manual_seed(0))
+    return order[:MOST_LABELS].sort().values
 
 
 def known_of(subject: Subject) -> Known:
@@ -131,4 +183,5 @@ def write_diagnosis(found: Diagnosed, settings: DiagnosisSettings, out: Path) ->
 def diagnosis_record(found: Diagnosed, settings: DiagnosisSettings | None = None) -> DiagnosisRecord:
     """What diagnosis.json holds."""
     value = {"thing": found.thing, "data": found.data, "settings": to_json(settings) if settings else {}}
-    return as_record(DiagnosisRecord, value | to_json(found.diagnosis))
+    few = None if found.few is None else to_json(found.few)
+    return as_record(DiagnosisRecord, value | to_json(found.diagnosis) | {"few_labels": few})
