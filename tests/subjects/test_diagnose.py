@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -97,8 +98,8 @@ def test_a_file_says_what_needs_views_and_is_sound_at_best(tmp_path, capsys):
     np.save(tmp_path / "h.npy", np.random.default_rng(0).standard_normal((120, 8)).astype(np.float32))
     assert main(["diagnose", str(tmp_path / "h.npy"), "--diagnosis.draws", "0"]) == 0
     said = capsys.readouterr().out
-    assert "Is it sound? sound" in said
-    assert "Is it learning? cannot be told" in said
+    assert re.search(r"Is it sound\? . sound", said)
+    assert re.search(r"Is it learning\? . cannot be told", said)
     assert "Needs views: alignment" in said
     assert "Gaussian rows of the same shape" in said
 
@@ -149,7 +150,9 @@ def test_the_exit_status_says_what_was_asked_for(tmp_path, monkeypatch, capsys, 
 
 def test_nothing_else_can_be_asked_for(tmp_path, capsys):
     np.save(tmp_path / "h.npy", np.ones((60, 8), dtype=np.float32))
-    assert main(["diagnose", str(tmp_path / "h.npy"), "--fail-on", "useless"]) == 2
+    with pytest.raises(SystemExit) as ended:
+        main(["diagnose", str(tmp_path / "h.npy"), "--fail-on", "useless"])
+    assert ended.value.code == 2
     assert "not-learning" in capsys.readouterr().err
 
 
