@@ -103,9 +103,7 @@ def _factor_table(labelling: str, layers: Mapping[str, Factors]) -> Table:
         table.add_row(one.brief, *(_number(getattr(layer, one.path)) for layer in layers.values()))
     table.add_section()
     for bounds in zip(*(one.bounds for one in layers.values()), strict=True):
-        first = bounds[0]
-        scope = f", {first.scope}" if first.scope else ""
-        table.add_row(Text(f"{first.name}{scope} {_sign(first)}"), *map(_bound, bounds))
+        table.add_row(Text(f"{bounds[0].name} {_sign(bounds[0])}"), *map(_bound, bounds))
     return table
 
 
@@ -116,7 +114,8 @@ def _sign(bound: Bound) -> str:
 def _bound(bound: Bound) -> str:
     if not bound.holds:
         return "no bound (vacuous: a condition fails)"
+    value = f"{bound.value:.4g} {bound.scope}".rstrip()
     if bound.circular:
-        return f"{bound.value:.4g} (vacuous: circular)"
+        return f"{value} (vacuous: circular)"
     new = "" if bound.limit is None else f", {_sign(bound)} {bound.limit:.4g} on new images"
-    return f"{bound.value:.4g} ({bound.word}{new})"
+    return f"{value} ({bound.word}{new})"

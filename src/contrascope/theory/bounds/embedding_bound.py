@@ -225,7 +225,7 @@ def _direct_share(fold: _Fold, k: int, place: int, level: int) -> tuple[float, f
     if len(places) == 0:
         return 0.0, delta, 0.0
     at = int(places[-1])
-    return (judged[order[: at + 1]].sum() / judged.sum()).item(), delta, worst[at].item()
+    return (judged[order[: at + 1]].double().sum() / judged.sum()).item(), delta, worst[at].item()
 
 
 def _cap(fold: _Fold) -> _Found:

@@ -17,9 +17,9 @@ MAX_IMAGES = 400
 class Halves:
     """Images of every class in two random halves, and what a judged image weighs."""
 
-    images: list[Int[Tensor, " some"]]
+    images: list[Int[Tensor, " _some"]]
     """Of each class those that are looked at, rising."""
-    second: list[Bool[Tensor, " some"]]
+    second: list[Bool[Tensor, " _some"]]
     """Which of them are in the second half; its centres judge the first."""
     priors: Float[Tensor, " classes"]
     """Share of each class among all labels, also of those that are not looked at."""

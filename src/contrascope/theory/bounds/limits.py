@@ -14,7 +14,7 @@ LEVEL = 0.95
 _ROUNDS = 60
 
 
-def share_limit(share: float, size: float, *, level: float = LEVEL) -> float:
+def share_limit(share: float, size: int | float, *, level: float = LEVEL) -> float:
     """The largest mean m with size KL(share, m) <= ln(1 / (1 - level)): an upper limit of E share, in [share, 1].
 
     `share` is a weighted mean of independent numbers in [0, 1], and `size` is 1 over the largest weight: the number of

@@ -28,7 +28,7 @@ class ClassParts:
 
 
 def class_parts(
-    h: Float[Tensor, "views n dim"], images: list[Int[Tensor, " some"]], levels: int
+    h: Float[Tensor, "views n dim"], images: list[Int[Tensor, " _some"]], levels: int
 ) -> list[ClassParts]:
     """Greedy cliques of each class at `levels` quantiles of the distances within classes, features normalised.
 
