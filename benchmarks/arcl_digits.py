@@ -4,9 +4,9 @@
 
 Trains the recipe `digits-simclr` for 60 epochs with every arm, temperature and seed, goes on where it was stopped, and
 prints two tables after every run: accuracy in % on the test images (mean and standard deviation over seeds), and the
-differences of arms paired by seed, with the 95 % interval of Student's t over seeds. An interval covers what other seeds
-of weights and views would give on these images with these draws of labels, not other images. Arms of four views cost two
-of "simclr" an epoch: "simclr, equal compute" has twice the epochs.
+differences of arms paired by seed, with the 95 % interval of Student's t over seeds. It covers what other seeds of
+weights and views would give on these images with these draws of labels, not what other images would. Arms of four views
+cost two of "simclr" an epoch: "simclr, equal compute" has twice the epochs.
 """
 
 import argparse
@@ -123,7 +123,9 @@ def main() -> None:
     for seed in range(options.seeds):  # every arm before the next seed: a stop leaves a fair table
         for temperature in options.temperatures:
             for name in options.arms:
-                folder = options.runs / f"{name.replace(', ', '-').replace(' ', '-')}-{temperature:g}-seed{seed}"
+                folder = (
+                    options.runs / f"{name.replace(', ', '-').replace(' ', '-')}-{temperature:g}-seed{seed}"
+                )
                 settings = settings_of(ARMS[name], temperature=temperature, seed=seed, epochs=options.epochs)
                 if not (folder / records.EVALUATION).exists():
                     timed_train(settings, folder)

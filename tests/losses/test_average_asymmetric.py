@@ -90,7 +90,9 @@ def test_where_all_pairs_of_an_image_are_equal_it_is_worst(name, seed, views):
     """Each view of an image is the image's vector, in dimensions that all images share, and one of its own."""
     shared = normal(seed, 1, 6, 3).expand(views, -1, -1)
     own = torch.zeros(views, 6, views, dtype=torch.float64)
-    if not LOSSES[name].per_dimension:  # there equal pairs are equal views: a standardised dimension has no length
+    if not LOSSES[
+        name
+    ].per_dimension:  # there equal pairs are equal views: a standardised dimension has no length
         own[range(views), :, range(views)] = 0.7
     z = torch.cat([shared, own], dim=-1)
     one, worst = (evaluate(name, z, positives=word) for word in (ASYMMETRIC, "worst"))

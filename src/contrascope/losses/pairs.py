@@ -28,7 +28,9 @@ class SoftWorst:
         require_positive(**{"the temperature of soft-worst": self.temperature})
 
 
-Positives: TypeAlias = Literal["first", "average", "average-asymmetric", "worst", "worst-symmetric"] | SoftWorst
+Positives: TypeAlias = (
+    Literal["first", "average", "average-asymmetric", "worst", "worst-symmetric"] | SoftWorst
+)
 """Which pairs of views of one image count: what every loss takes."""
 
 _TIE = 32

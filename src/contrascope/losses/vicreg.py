@@ -37,7 +37,7 @@ def vicreg(
     batch gives variance (1 - sqrt(eps)).
 
     `positives="worst"` is this loss on the two views of each image that are farthest apart, variance and
-    covariance included; under "worst-symmetric" these two are of all views, under "average-asymmetric" of the first two.
+    covariance included; under "worst-symmetric" these two are of all views, under "average-asymmetric" of two.
 
     >>> import torch
     >>> round(vicreg(torch.ones(2, 4, 3)).total.item(), 4)
