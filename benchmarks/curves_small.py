@@ -43,7 +43,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("curves_small"), help="OUT.json and OUT.svg")
     parser.add_argument("--train-images", type=int, default=10_000)
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=5)
     options = parser.parse_args()
     data = some_of(options.data, options.runs / "data", count=options.train_images)
     folders = [options.runs / f"{recipe}-seed0" for recipe in RECIPES]
