@@ -7,7 +7,8 @@ The first command trains every arm with every seed, goes on where it was stopped
 run: accuracy on the plain images, L_align and L_AR of normalised features on fixed views of test images, and their
 ratio; and the six augmented copies: accuracy of a linear probe on each, the largest risk gap beside its bound, L_AR.
 "Equal compute" is two views for m / 2 times the epochs, or m views for 2 / m of them: as many views go through the
-network. `--arms` names other arms.
+network. `--arms` names other arms, `--temperature` another one than the recipe's 0.1. `worst` and `average-asymmetric`
+have the denominators of ArCL's Algorithm 1, `average` has its own (docs/arcl.md).
 
 The second one measures, on random images, the time of a whole training step with m views over m / 2 times that with
 two, the contenders taking turns; and the largest memory of each loss, forward and backward, in units of its own input,
@@ -60,21 +61,24 @@ ARMS = {
     "simclr": Arm(views=2),
     "average": Arm(),
     "worst": Arm(positives="worst"),
+    "average-asymmetric": Arm(positives="average-asymmetric"),
     "simclr, equal compute": Arm(views=2, epochs=2.0),
     "average, equal compute": Arm(epochs=0.5),
     "worst, equal compute": Arm(positives="worst", epochs=0.5),
     "worst-symmetric, equal compute": Arm(positives="worst-symmetric", epochs=0.5),
     "soft-worst, equal compute": Arm(positives="soft-worst", epochs=0.5),
 }
-ISSUE = tuple(ARMS)[:4]
+ISSUE = ("simclr", "average", "worst", "simclr, equal compute")
 """What runs without `--arms`."""
 
 
 def settings_of(arm: Arm, options: argparse.Namespace, *, seed: int) -> RunSettings:
     base = RECIPES[options.recipe].make()
     epochs = max(1, round((options.epochs or base.training.epochs) * arm.epochs))
-    temperature = SOFT if arm.positives == "soft-worst" else None
-    method = replace(base.method, positives=arm.positives, positives_temperature=temperature)
+    soft = SOFT if arm.positives == "soft-worst" else None
+    method = replace(base.method, positives=arm.positives, positives_temperature=soft)
+    if options.temperature:
+        method = replace(method, temperature=options.temperature)
     training = replace(base.training, num_views=arm.views, epochs=epochs, seed=seed)
     data = replace(base.data, source=str(options.data))
     return replace(base, data=data, method=method, training=training)
@@ -178,7 +182,8 @@ def compare_arms(options: argparse.Namespace) -> None:
         options.seeds
     ):  # a whole round of arms before the next seed: a stop leaves a fair table
         for name in options.arms:
-            folder = options.runs / f"{name.replace(', ', '-').replace(' ', '-')}-seed{seed}"
+            at = f"-{options.temperature:g}" if options.temperature else ""
+            folder = options.runs / f"{name.replace(', ', '-').replace(' ', '-')}{at}-seed{seed}"
             settings = settings_of(ARMS[name], options, seed=seed)
             if not (folder / records.EVALUATION).exists():
                 timed_train(settings, folder)
@@ -189,7 +194,13 @@ def compare_arms(options: argparse.Namespace) -> None:
 
 def cost(options: argparse.Namespace) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    words: tuple[PositivesName, ...] = ("average", "worst", "worst-symmetric", "soft-worst")
+    words: tuple[PositivesName, ...] = (
+        "average",
+        "average-asymmetric",
+        "worst",
+        "worst-symmetric",
+        "soft-worst",
+    )
     arms = {
         word: Arm(positives=word, views=options.views)
         for word in words
@@ -222,6 +233,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/arcl"), help="where the runs are kept")
     parser.add_argument("--recipe", default="cifar10-simclr-cpu")
     parser.add_argument("--arms", nargs="+", choices=tuple(ARMS), default=ISSUE)
+    parser.add_argument("--temperature", type=float, help="of the loss; unset: the recipe's")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, help="epochs of an arm at equal epochs; unset: the recipe's")
     parser.add_argument("--images", type=int, default=2000, help="test images for L_align and L_AR")

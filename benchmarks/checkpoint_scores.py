@@ -23,7 +23,7 @@ def correlations(rows: list[dict[str, Any]], layer: str, score: str) -> dict[str
     """Rank correlation and points of kNN lost, for each run with at least three checkpoints."""
     found = {}
     for run in dict.fromkeys(row["run"] for row in rows):
-        mine = [row for row in rows if row["run"] == run]
+        mine = [row for row in rows if row["run"] == run and row["epoch"] > 0]
         pairs = [(row[f"{layer} scores"][score], row["kNN"]) for row in mine]
         if len(pairs) < 3 or any(value is None for value, _ in pairs):
             continue

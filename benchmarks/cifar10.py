@@ -29,9 +29,17 @@ TRAIN_IMAGES = 50_000
 """The checkpoint of every epoch is kept, for `benchmarks/curves.py`."""
 
 
-def settings_of(recipe: str, data: Path, *, seed: int, policy: str | None, epochs: int | None) -> RunSettings:
+def settings_of(
+    recipe: str,
+    data: Path,
+    *,
+    seed: int,
+    policy: str | None,
+    epochs: int | None,
+    train_images: int = TRAIN_IMAGES,
+) -> RunSettings:
     base = RECIPES[recipe].make()
-    per_epoch = TRAIN_IMAGES // base.training.batch_size
+    per_epoch = train_images // base.training.batch_size
     training = replace(base.training, seed=seed, epochs=epochs or base.training.epochs, keep_every=per_epoch)
     chosen = base.policy if policy is None else replace(base.policy, name=policy, strength=None)
     return replace(base, data=replace(base.data, source=str(data)), training=training, policy=chosen)

@@ -10,8 +10,9 @@
 
 SimCLR with a linear projector, temperature 0.5 (the paper's beta = 2), three policies, several seeds, on the CPU's
 convnet. `--coarse` gives CIFAR-10, Tiny-ImageNet or the built-in shapes a coarse label (a copy in RUNS/data): vehicle
-or animal; animal, thing, food or nature; round or with corners. Deviations from the paper: it has CIFAR-100's labels,
-its loss has no positive in the denominator (NT-Xent has), its encoder is a ResNet-18 and its optimiser LARS. Runs that
+or animal; animal, thing, food or nature; round or with corners. Deviations from the paper (a table in
+docs/geometry.md): it has CIFAR-100's labels, its loss has no positive in the denominator (NT-Xent has), its encoder is
+a ResNet-18, its optimiser LARS with weight decay 1e-6; views here have `--view-side` 24 of the images' 32 px. Runs that
 are finished are read, unfinished ones go on where they stopped. Writes OUT.json with every number and OUT.svg (needs
 matplotlib: `make bench`), and prints a table.
 """
@@ -76,13 +77,13 @@ def settings_of(options: argparse.Namespace, case: dict[str, Any], seed: int) ->
     if options.encoder:
         encoder = EncoderSettings(name=options.encoder)
     if options.lars:  # the paper's: 4.0 for its batch, which it does not give
-        optim = OptimSettings(name="lars", lr=options.lars, weight_decay=1e-4, exclude_norm_and_bias=True)
+        optim = OptimSettings(name="lars", lr=options.lars, weight_decay=1e-6, exclude_norm_and_bias=True)
     return replace(
         base,
         data=data,
         encoder=encoder,
         optim=optim,
-        policy=PolicySettings(name=f"cosentino-{case['policy']}", size=base.policy.size),
+        policy=PolicySettings(name=f"cosentino-{case['policy']}", size=options.view_side),
         method=SimCLRSettings(
             temperature=0.5, projector=ProjectorSettings(hidden=hidden, out=128, bias=bool(hidden))
         ),
@@ -236,6 +237,7 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--encoder", help="in place of the convnet: resnet18 on a GPU")
     parser.add_argument("--lars", type=float, help="LARS with this learning rate in place of AdamW")
+    parser.add_argument("--view-side", type=int, default=24, help="side of the views in px")
     parser.add_argument("--images", type=int, default=2000, help="images of the probe")
     parser.add_argument("--depths", type=int, nargs="*", default=[], help="hidden layers, to sweep them")
     parser.add_argument("--widths", type=int, nargs="*", default=[128, 512, 2048])

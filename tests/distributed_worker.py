@@ -21,7 +21,7 @@ QUEUE = torch.linspace(-1, 1, 18).sin().view(6, 3)
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 JOINED = 8
 CHOICES = {
-    **{word: word for word in ("first", "average", "worst", "worst-symmetric")},
+    **{word: word for word in ("first", "average", "average-asymmetric", "worst", "worst-symmetric")},
     "soft-worst": SoftWorst(temperature=0.5),
 }
 """Every word of `positives`, with what a loss takes."""

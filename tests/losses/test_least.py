@@ -15,7 +15,7 @@ from contrascope.methods.build import build_method
 from contrascope.methods.settings import method_settings
 
 BOUNDED = sorted(name for name, info in LOSSES.items() if info.traits.least is not None)
-POSITIVES = ("first", "average", "worst", "worst-symmetric", SoftWorst(temperature=0.5))
+POSITIVES = ("first", "average", "average-asymmetric", "worst", "worst-symmetric", SoftWorst(temperature=0.5))
 WITH_TEMPERATURE = sorted(name for name, info in LOSSES.items() if "temperature" in info.required)
 WRONG = (0.0, -0.0, -1.0, float("nan"), float("inf"), -float("inf"), 1e-40, 1e-46, 5e-324, 1e-11)
 

@@ -18,7 +18,7 @@ from contrascope.losses.vicreg import vicreg
 
 PER_IMAGE = [name for name, info in LOSSES.items() if not info.per_dimension]
 SYMMETRIC = ("average", "worst-symmetric", SoftWorst(temperature=0.5))
-EVERY = ("first", "worst", *SYMMETRIC)
+EVERY = ("first", "average-asymmetric", "worst", *SYMMETRIC)
 few = settings(derandomize=True, deadline=None, max_examples=6)
 drawn = given(seed=st.integers(0, 2**31 - 1), views=st.integers(2, 5), with_target=st.booleans())
 each_loss = pytest.mark.parametrize("name", LOSSES)

@@ -59,7 +59,10 @@ def clustered_views(*, views=2, batch=JOINED, seed=0, dtype=torch.float32):
 
 
 CHOICES = {
-    **{word: {"positives": word} for word in ("first", "average", "worst", "worst-symmetric")},
+    **{
+        word: {"positives": word}
+        for word in ("first", "average", "average-asymmetric", "worst", "worst-symmetric")
+    },
     "soft-worst": {"positives": "soft-worst", "positives_temperature": 0.5},
 }
 """Every word of `positives`, with what it needs."""

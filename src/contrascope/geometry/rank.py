@@ -44,7 +44,8 @@ def rank_at(
     """How many singular values reach `threshold`, or `threshold` times the largest of their row.
 
     The paper (arXiv:2205.06926, eq. 2) uses an absolute threshold and never says which. A matrix that only
-    shrinks, by weight decay for instance, loses absolute rank and no relative rank. Zeros never count.
+    shrinks, by weight decay for instance, loses absolute rank and no relative rank. A matrix of n rows of features has
+    singular values that grow as sqrt(n): its absolute rank compares between equal n only. Zeros never count.
 
     >>> values = torch.tensor([4.0, 1.0, 0.1])
     >>> rank_at(values, threshold=0.5, relative=False).item(), rank_at(values, threshold=0.5, relative=True).item()

@@ -9,7 +9,13 @@ from torch.utils.checkpoint import checkpoint
 
 from contrascope.errors import InputError
 from contrascope.losses.blocks import over_blocks
-from contrascope.losses.pairs import Positives, farthest_views, off_diagonal, pair_square_distances
+from contrascope.losses.pairs import (
+    Positives,
+    farthest_views,
+    off_diagonal,
+    pair_square_distances,
+    spread_views,
+)
 from contrascope.losses.registry import Traits, registered
 from contrascope.losses.terms import LossTerms
 
@@ -40,7 +46,8 @@ def barlow_twins(
 
     C is a mean over images, so no image has a worst pair of its own in the loss. `positives="worst"`: the
     loss on the two views of each image that are farthest apart once every view is standardised;
-    "worst-symmetric": on these in both orders, 2 batch rows. "soft-worst" is refused.
+    "worst-symmetric": on these in both orders, 2 batch rows. "soft-worst" is refused. "average-asymmetric":
+    the on-diagonal term is the mean over pairs of views, the rest is of views 1 and 2.
 
     >>> z = torch.tensor([[1.0], [-1.0]])
     >>> [barlow_twins(torch.stack([z, z]), std=std).total.item() for std in ("biased", "unbiased")]
@@ -56,7 +63,7 @@ def barlow_twins(
 
     near, other = farthest_views(online, target, distances, positives, per_dimension=True)
     z = _standardise(near, unbiased=unbiased)
-    align, off = _terms(z, None if other is None else _standardise(other, unbiased=unbiased))
+    align, off = _terms(z, None if other is None else _standardise(other, unbiased=unbiased), positives)
     return LossTerms(align=align.view(-1, batch).mean(0), spread=redundancy * off)
 
 
@@ -66,7 +73,7 @@ def _standardise(z: Float[Tensor, "views batch dim"], *, unbiased: bool) -> Floa
 
 
 def _terms(
-    z: Float[Tensor, "views batch dim"], target: Float[Tensor, "views batch dim"] | None
+    z: Float[Tensor, "views batch dim"], target: Float[Tensor, "views batch dim"] | None, positives: Positives
 ) -> tuple[Float[Tensor, " batch"], Float[Tensor, ""]]:
     """Both halves, each a mean over ordered pairs of views."""
     other, views = z if target is None else target, range(len(z))
@@ -81,6 +88,9 @@ def _terms(
         for a, b in pairs
     ]
     align = torch.stack([share for share, _ in parts]).mean(0)
+    near = spread_views(z, positives)
+    if len(near) == 2:
+        return align, _terms(near, None if target is None else spread_views(target, positives), positives)[1]
     return align, _mean_square_correlation(z, other) - torch.stack([square for _, square in parts]).mean()
 
 

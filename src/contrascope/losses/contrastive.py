@@ -39,6 +39,7 @@ def nt_xent(
     `positives="worst"` is ArCL as published (Zhao et al. 2023, arXiv:2303.01092, Algorithm 1): the positive
     is the least cosine of any two views, anchors are view 1, the denominator holds views 1 and 2, the cosine
     of view 1 with view 2 of its own image included. With two views that is NT-Xent from anchors of view 1.
+    "average-asymmetric" is the same loss with the mean cosine over pairs of views in place of the least.
 
     >>> nt_xent(torch.ones(2, 4, 3), temperature=0.5).total.exp().round().item()
     7.0
@@ -119,7 +120,7 @@ def info_nce_queue(
 
     `positives="worst"`: the positive, in numerator and denominator, is the least product of a query with a
     key of another view; the query of view 1 meets the queue. Zhao et al. 2023 (arXiv:2303.01092) train MoCo
-    so without writing the loss down; this is our reading.
+    so without writing the loss down; this is our reading. "average-asymmetric": the mean of these products instead.
 
     >>> terms = info_nce_queue(torch.ones(2, 4, 3), queue=torch.ones(6, 3), temperature=0.5)
     >>> terms.total.exp().round().item()

@@ -28,12 +28,16 @@ class SoftWorst:
         require_positive(**{"the temperature of soft-worst": self.temperature})
 
 
-Positives: TypeAlias = Literal["first", "average", "worst", "worst-symmetric"] | SoftWorst
+Positives: TypeAlias = (
+    Literal["first", "average", "average-asymmetric", "worst", "worst-symmetric"] | SoftWorst
+)
 """Which pairs of views of one image count: what every loss takes."""
 
 _TIE = 32
 """Units in the last place within which two pairs of one image are equally far apart."""
-_WORDS = ("first", "average", "worst", "worst-symmetric")
+_WORDS = ("first", "average", "average-asymmetric", "worst", "worst-symmetric")
+_ASYMMETRIC = ("average-asymmetric", "worst")
+"""The spread is that of ArCL's Algorithm 1: of views 1 and 2, anchors of view 1."""
 
 
 def named_positives(name: str, temperature: float | None = None) -> Positives:
@@ -88,7 +92,8 @@ def reduce_pairs(
 
     The gradient of the worst flows through the chosen pair alone; of pairs that tie through the first of them
     (`worst_pair`, which has the `scale`). Zhao et al. 2023 (arXiv:2303.01092),
-    Algorithm 1, where the least cosine of two views is the positive; the average is their AAL.
+    Algorithm 1, where the least cosine of two views is the positive; the average, under `average` and
+    `average-asymmetric` alike, is their AAL.
 
     >>> align = torch.tensor([[1.0, 2.0], [3.0, 6.0]])
     >>> [reduce_pairs(align, positives).tolist() for positives in ("average", "worst")]
@@ -121,25 +126,29 @@ def worst_pair(align: Float[Tensor, "pairs batch"], *, scale: float = 0.0) -> In
 def spread_views(
     z: Float[Tensor, "views batch dim"], positives: Positives
 ) -> Float[Tensor, "some batch dim"]:
-    """The views that the spread looks at: all; under `worst`, as published, the first two."""
-    return z[:2] if positives == "worst" else z
+    """The views that the spread looks at: all; under `worst`, as published, and `average-asymmetric` the first two.
+
+    >>> spread_views(torch.zeros(4, 3, 2), "average-asymmetric").shape
+    torch.Size([2, 3, 2])
+    """
+    return z[:2] if positives in _ASYMMETRIC else z
 
 
 def spread_pairs(per_pair: Float[Tensor, "pairs ..."], positives: Positives) -> Float[Tensor, "some ..."]:
-    """The ordered pairs whose anchors the spread looks at: all; under `worst` the first, anchor view 1."""
-    return per_pair[:1] if positives == "worst" else per_pair
+    """The ordered pairs whose anchors the spread looks at: all; of the asymmetric words the first, anchor view 1."""
+    return per_pair[:1] if positives in _ASYMMETRIC else per_pair
 
 
 def own_positives(
     logits: Float[Tensor, "pairs batch"], align: Float[Tensor, " batch"], positives: Positives
 ) -> Float[Tensor, "some batch"]:
-    """The positive in the denominator of MoCo's loss: each pair's own; under `worst` that of the worst pair."""
-    return -align[None] if positives == "worst" else logits
+    """The positive in the denominator of MoCo's loss: each pair's own; of the asymmetric words the numerator's."""
+    return -align[None] if positives in _ASYMMETRIC else logits
 
 
 def queued_views(keys: Float[Tensor, "views n dim"], positives: Positives) -> Float[Tensor, "some n dim"]:
-    """The views whose keys enter MoCo's queue: all; under `worst` the second, one key an image."""
-    return keys[1:2] if positives == "worst" else keys
+    """The views whose keys enter MoCo's queue: all; of the asymmetric words the second, one key an image."""
+    return keys[1:2] if positives in _ASYMMETRIC else keys
 
 
 def farthest_views(

@@ -10,6 +10,7 @@ from contrascope.losses.pairs import (
     off_diagonal,
     pair_square_distances,
     reduce_pairs,
+    spread_views,
 )
 from contrascope.losses.registry import Traits, registered
 from contrascope.losses.terms import LossTerms
@@ -36,7 +37,7 @@ def vicreg(
     batch gives variance (1 - sqrt(eps)).
 
     `positives="worst"` is this loss on the two views of each image that are farthest apart, variance and
-    covariance included; under "worst-symmetric" these two are of all views.
+    covariance included; under "worst-symmetric" these two are of all views, under "average-asymmetric" of two.
 
     >>> import torch
     >>> round(vicreg(torch.ones(2, 4, 3)).total.item(), 4)
@@ -44,7 +45,7 @@ def vicreg(
     """
     online, target = _farthest(online, target, positives)
     mean_square = pair_square_distances(online, online if target is None else target) / online.shape[2]
-    hinge, redundancy = _spread_halves(both_branches(online, target), eps=eps)
+    hinge, redundancy = _spread_halves(_spread_rows(online, target, positives), eps=eps)
     align = reduce_pairs(invariance * mean_square, positives)
     return LossTerms(align=align, spread=variance * hinge + 2 * covariance * redundancy)
 
@@ -71,7 +72,7 @@ def vicreg_paper(
     """
     online, target = _farthest(online, target, positives)
     square = pair_square_distances(online, online if target is None else target)
-    hinge, redundancy = _spread_halves(both_branches(online, target), eps=eps)
+    hinge, redundancy = _spread_halves(_spread_rows(online, target, positives), eps=eps)
     align = reduce_pairs(invariance * square, positives)
     return LossTerms(align=align, spread=2 * variance * hinge + 2 * covariance * redundancy)
 
@@ -79,6 +80,12 @@ def vicreg_paper(
 def _farthest(online: Tensor, target: Tensor | None, positives: Positives) -> tuple[Tensor, Tensor | None]:
     other = online if target is None else target
     return farthest_views(online, target, lambda: pair_square_distances(online, other), positives)
+
+
+def _spread_rows(online: Tensor, target: Tensor | None, positives: Positives) -> Tensor:
+    """The views whose variance and covariance count; what `worst` chose are two already."""
+    other = None if target is None else spread_views(target, positives)
+    return both_branches(spread_views(online, positives), other)
 
 
 def _spread_halves(

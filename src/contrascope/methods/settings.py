@@ -16,7 +16,7 @@ from contrascope.settings import Open, kind_of, require_positive, written_as
 if TYPE_CHECKING:
     from contrascope.losses.pairs import Positives
 
-PositivesName = Literal["first", "average", "worst", "worst-symmetric", "soft-worst"]
+PositivesName = Literal["first", "average", "average-asymmetric", "worst", "worst-symmetric", "soft-worst"]
 """The words of the setting `positives`; docs/arcl.md has a table of what each means for each loss."""
 
 _PROJECTOR = ProjectorSettings()

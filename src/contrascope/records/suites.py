@@ -178,6 +178,8 @@ class ModeEntry(Entry):
     """Representation to its mean."""
     published: dict[str, float | None] = field(default_factory=dict)
     """Method to its published mean in %."""
+    published_sets: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    """Method to its published score in %, by the names of the sets asked for that have one."""
 
 
 @dataclass(frozen=True, kw_only=True)

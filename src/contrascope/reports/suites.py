@@ -129,7 +129,11 @@ def _corruptions(record: AugmentedRecord) -> list[Table]:
 
 def transfer_tables(record: TransferRecord) -> list[Table]:
     """One table a mode: sets in rows, representations in columns, means and ranks below; then what is missing."""
-    tables = [_mode(record, mode, found) for mode, found in record.summary.items()]
+    tables = [
+        table
+        for mode, found in record.summary.items()
+        for table in (_mode(record, mode, found), *_published(mode, found))
+    ]
     missing = [
         (entry.name, "the set" if what == "set" else what, reason)
         for entry in _asked(record)
@@ -163,6 +167,27 @@ def _mode(record: TransferRecord, mode: str, found: ModeEntry) -> Table:
         "intervals over test images.",
         note=f"protocol {record.protocol}{''.join(_after(one.note, one.name) for one in _asked(record))}",
     )
+
+
+def _published(mode: str, found: ModeEntry) -> list[Table]:
+    """What others had on the sets asked for, a method a row; none where nothing is published of them."""
+    names = list(dict.fromkeys(name for values in found.published_sets.values() for name in values))
+    rows = [
+        (
+            f"{of} (published)",
+            *(short(values.get(name), 4) for name in names),
+            short(found.published.get(of), 4),
+        )
+        for of, values in found.published_sets.items()
+    ]
+    table = Table(
+        title=f"Transfer: {probe_title(mode).replace('_', ' ')}, published scores in %",
+        head=("method", *names, "mean of all nine sets"),
+        rows=rows,
+        read="ResNet-50, trained on ImageNet at 224 pixels (Zhao et al. 2023). Another network, other images: compare "
+        "the order of methods, not the level.",
+    )
+    return [table] if rows else []
 
 
 def _after(note: str, name: str = "") -> str:

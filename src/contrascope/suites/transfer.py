@@ -18,7 +18,7 @@ from contrascope.data.transfer_sets import (
 )
 from contrascope.encoders.twin import weights_hash
 from contrascope.errors import did_you_mean
-from contrascope.evaluation.published import PUBLISHED_TRANSFER
+from contrascope.evaluation.published import PUBLISHED_TRANSFER, PUBLISHED_TRANSFER_SETS
 from contrascope.evaluation.suites import MODES, TransferProtocol
 from contrascope.evaluation.transfer import mean_of, mean_ranks
 from contrascope.progress import Say
@@ -196,8 +196,21 @@ def summary(sets: Mapping[str, SetEntry]) -> dict[str, ModeEntry]:
         for of, values in scores.items():
             mean, named = mean_of(list(values.values()))
             networks[of] = MeanEntry(mean=mean, mean_is=named, rank=ranks[of])
-        found[mode] = ModeEntry(networks=networks, published=dict(PUBLISHED_TRANSFER.get(mode, {})))
+        found[mode] = ModeEntry(
+            networks=networks,
+            published=dict(PUBLISHED_TRANSFER.get(mode, {})),
+            published_sets=_published(mode, [entry.name for entry in sets.values()]),
+        )
     return found
+
+
+def _published(mode: str, names: Sequence[str]) -> dict[str, dict[str, float | None]]:
+    """What is published of the sets with these names, by method; empty where of none."""
+    rows = {
+        method: {name: values[name] for name in names if name in values}
+        for method, values in PUBLISHED_TRANSFER_SETS.get(mode, {}).items()
+    }
+    return {method: dict(values) for method, values in rows.items() if values}
 
 
 def _near(source: str) -> str:
