@@ -204,14 +204,14 @@ def chosen(
 ) -> Any:
     """Cuts chosen on these encoders alone, one after the other, three times round, from the first of each grid.
 
-    Of several that cost the least the second most cautious one is taken, or the only one.
+    Of several that cost the least the most cautious one is taken.
     """
     best = replace(start, **{name: values[0] for name, values in grid.items()})
     for _ in range(3):
         for name, values in grid.items():
             prices = [cost(encoders, replace(best, **{name: value})) for value in values]
             cheapest = [value for value, price in zip(values, prices, strict=True) if price == min(prices)]
-            best = replace(best, **{name: cheapest[min(1, len(cheapest) - 1)]})
+            best = replace(best, **{name: cheapest[0]})
     return best
 
 
