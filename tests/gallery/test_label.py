@@ -67,6 +67,6 @@ def test_a_labelled_table_is_compared_with_random_weights_and_pixels(tmp_path, m
 
 
 def test_arrays_have_nothing_to_compare_with():
-    subject = open_subject(torch.eye(30))
+    subject = open_subject(torch.eye(50))
     with pytest.raises(InputError, match="without a random twin"):
-        useful_subject(subject, torch.arange(30), torch.arange(30) % 2)
+        useful_subject(subject, torch.arange(50), torch.arange(50) % 2)

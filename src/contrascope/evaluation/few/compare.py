@@ -14,12 +14,11 @@ from contrascope.evaluation.few.precision import Precision, mean_difference, nei
 from contrascope.intervals import Estimate, generator, share_estimate
 
 Answer = Literal["yes", "no", "label more"]
-LEAST = 20
-"""Labelled images below which nothing is answered."""
-BOUNDARY = (1.645, 1.872, 2.015, 2.120, 2.202, 2.268)
-"""Errors that a difference must be away from 0 at each of 1, 2, ... 6 looks, every one at twice the labels of the one
-before: so a decision for the wrong side comes at one of them in at most 5 % of cases (by simulation:
-`tests/evaluation/test_few_labels.py`). At two sides together, where there is no difference, in at most 10 %."""
+LEAST = 40
+"""Labelled images below which nothing is answered: the error of fewer is too uncertain."""
+BOUNDARY = 2.268
+"""Errors that a difference must be away from 0. One may look six times, each time with twice the labels: chance goes
+beyond it on the wrong side at one of them in 5 % of cases (by simulation: `tests/evaluation/test_few_labels.py`)."""
 MOST = 4000
 """Labelled images that are compared, drawn at random of more."""
 MOST_ADVISED = 20_000
@@ -35,7 +34,7 @@ class Compared:
     gain: Estimate
     """How much more of its own class an image finds nearby, -1 to 1, with its 95 % interval."""
     error: float
-    """Standard error of `gain`, rather too large: every image counts as the one that asks and as a neighbour."""
+    """Standard error of `gain`, every image counts as the one that asks and as a neighbour."""
     sign: Literal[-1, 0, 1]
     """1: better than the other; -1: worse; 0: not told apart. The wrong one of 1 and -1 in at most 5 % of cases."""
 
@@ -68,32 +67,26 @@ def few_labels(
     *,
     twin: Float[Tensor, "twin_rows twin_dim"] | None,
     pixels: Float[Tensor, "pixel_rows pixel_dim"] | None,
-    looks: int = 1,
 ) -> FewLabels:
     """Compares encoder outputs with those of the random twin and with raw pixels, on the same labelled images.
 
     All rows are of clean images: on views an encoder is ahead that gained nothing on clean ones. What is compared is
-    how much of its own class every image finds nearby (`neighbour_precision`). `looks`: how often one looks at most
-    until it is decided, 1 to 6, each time with twice the labels; the error is kept over all of them.
+    how much of its own class every image finds nearby (`neighbour_precision`). One may look again with more labels: the
+    wrong side comes out in at most 5 % of cases over six looks, each at twice the labels of the one before.
 
-    Raises `InputError` for fewer than 20 labelled images, one class, or no class with two images.
+    Raises `InputError` for fewer than 40 labelled images, one class, or no class with two images.
 
-    >>> h = torch.eye(2).repeat(20, 1) + 0.1 * torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
-    >>> noise = torch.randn(40, 2, generator=torch.Generator().manual_seed(1))
-    >>> few_labels(h, torch.tensor([0, 1] * 20), twin=noise, pixels=None).answer
+    >>> h = torch.eye(2).repeat(40, 1) + 0.1 * torch.randn(80, 2, generator=torch.Generator().manual_seed(0))
+    >>> noise = torch.randn(80, 2, generator=torch.Generator().manual_seed(1))
+    >>> few_labels(h, torch.tensor([0, 1] * 40), twin=noise, pixels=None).answer
     'yes'
     """
-    if not 1 <= looks <= len(BOUNDARY):
-        raise InputError(f"looks={looks}; expected 1 to {len(BOUNDARY)}.")
     some = torch.randperm(len(labels), generator=generator(0, "labelled"))[:MOST].sort().values
     classes, codes = labels.cpu()[some].unique(return_inverse=True)
     _check(codes, classes)
-    boundary = BOUNDARY[looks - 1]
     parts = [None if rows is None else _rows(rows, labels, some) for rows in (twin, pixels)]
     own = neighbour_precision(_rows(h, labels, some), codes)
-    found = [
-        None if rows is None else _compared(own, neighbour_precision(rows, codes), boundary) for rows in parts
-    ]
+    found = [None if rows is None else _compared(own, neighbour_precision(rows, codes)) for rows in parts]
     answer = _answer(*found)
     return FewLabels(
         labels=len(codes),
@@ -103,7 +96,7 @@ def few_labels(
         twin=found[0],
         pixels=found[1],
         answer=answer,
-        more=_more(found[0], len(codes), boundary) if answer == "label more" else None,
+        more=_more(found[0], len(codes)) if answer == "label more" else None,
     )
 
 
@@ -115,10 +108,10 @@ def _rows(rows: Tensor, labels: Tensor, some: Tensor) -> Tensor:
     return rows[some.to(rows.device)]
 
 
-def _compared(own: Precision, other: Precision, boundary: float) -> Compared:
+def _compared(own: Precision, other: Precision) -> Compared:
     gain, error = mean_difference(own, other)
-    width = stdtrit(len(own.score) - 1, 0.975).item() * error
-    sign = 0 if abs(gain) <= boundary * error else (1 if gain > 0 else -1)
+    width = stdtrit(len(own.score) / 3, 0.975).item() * error  # the error of the error; by simulation
+    sign = 0 if abs(gain) <= BOUNDARY * error else (1 if gain > 0 else -1)
     return Compared(
         accuracy=share_estimate(other.right, draws=1),
         gain=Estimate(value=gain, low=max(-1.0, gain - width), high=min(1.0, gain + width)),
@@ -133,11 +126,11 @@ def _answer(twin: Compared | None, pixels: Compared | None) -> Answer:
     return "yes" if twin is not None and twin.sign > 0 else "label more"
 
 
-def _more(twin: Compared | None, labels: int, boundary: float) -> int | None:
+def _more(twin: Compared | None, labels: int) -> int | None:
     """From the present difference and its error, which shrinks as the root of the number of labels."""
     if twin is None or twin.gain.value == 0:
         return None
-    needed = labels * (boundary * twin.error / twin.gain.value) ** 2
+    needed = labels * (BOUNDARY * twin.error / twin.gain.value) ** 2
     step = 10 ** max(1, math.floor(math.log10(needed)) - 1)
     return None if needed > MOST_ADVISED else max(math.ceil(needed / step) * step, labels + LEAST)
 
