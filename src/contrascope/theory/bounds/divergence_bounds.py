@@ -85,8 +85,8 @@ def usable_inequality(
     a_k = `class_alignment`, the mean squared distance of two views in class k. Jensen in both exponents; the
     gap of random instances is 8e-5 to 0.1. Negatives must be independent. `terms["slack"]` is L_2 minus the
     value. Trivial: log(exp(1 - a / 2) + exp(|mu|^2)), a and mu of all images: what is known without classes, at least
-    log(1 + 1 / e) = 0.313 and never above the value. All numbers are those of one law; on a sample chance alone lifts the value above it, so
-    `spread_bound` compares with random classes.
+    log(1 + 1 / e) = 0.313 and never above the value. All numbers are those of one law; on a sample chance alone lifts
+    the value above it, so `spread_bound` compares with random classes.
 
     >>> bound = usable_inequality(1.42, torch.ones(2) / 2, torch.zeros(2), torch.tensor([[1.0], [-1.0]]))
     >>> round(bound.value, 4), bound.word

@@ -114,8 +114,9 @@ def best_sigma_delta(
     """The (sigma, delta) of the grid with the smallest valid error bound, each at its best epsilon.
 
     Huang et al. 2023, Theorem 1, through `best_error_bound`: `worst` is the largest distance between embedded views
-    of every image, so that R_eps is known for every epsilon; `views` is how many they are (infinity: all). Where no point proves anything it is the one whose
-    centres come closest to their thresholds, and the bound says that it is vacuous.
+    of every image, so that R_eps is known for every epsilon; `views` is how many they are (infinity: all). Where no
+    point proves anything it is the one whose centres come closest to their thresholds, and the bound says that it is
+    vacuous.
 
     >>> two = torch.tensor([[0.5, 1.0]], dtype=torch.float64)
     >>> found = Concentration(deltas=torch.tensor([0.0, 0.0625]), classes=torch.arange(1),
