@@ -2,11 +2,11 @@
 
     python benchmarks/few_labels.py --features runs/verdict/features --out runs/few-labels
 
-Reads the features that `verdict_embed.py` wrote (about 300 encoders on eight sets, with their random twins). Labels 50,
+Reads the features that `verdict_embed.py` wrote (encoders on ten sets, with their random twins). Labels 50,
 200 and 800 images at random, several times, and asks `few_labels`. The truth is the sign of the gain in kNN accuracy
 (k=20, leave-one-out) over the twin with all labels of bank and test images, where it is beyond its interval; the other
 encoders are ties. The baseline is the paired leave-one-out kNN (k=5): right less right, +- 1.96 standard errors.
-Half an hour on one core; encoders that were judged are read back. `--show` only prints.
+Ten minutes on one core; encoders that were judged are read back. `--show` only prints.
 """
 
 import argparse

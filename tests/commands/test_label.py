@@ -27,7 +27,7 @@ def run(tmp_path_factory):
 
 
 def test_a_run_gets_its_page_and_its_table(run, capsys):
-    assert main(["label", str(run), "--count", "5", "--spread", "--quiet"]) == 0
+    assert main(["label", str(run), "--count", "5", "--quiet"]) == 0
     said = capsys.readouterr().out
     assert said.startswith("5 images to label\n")
     assert f"contrascope diagnose {run} --labelled {run / 'label.csv'}" in said
@@ -43,7 +43,7 @@ def test_the_words_for_programs(run, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("count", ["0", "65"])
-@pytest.mark.parametrize("spread", [[], ["--spread"]])
+@pytest.mark.parametrize("spread", [[], ["--no-spread"]])
 def test_a_count_that_there_is_not_is_refused(run, count, spread, capsys):
     assert main(["label", str(run), "--count", count, *spread, "--quiet"]) == 2
     assert "expected 1 to 64" in capsys.readouterr().err

@@ -29,9 +29,8 @@ class LabelArguments(Computing):
     """The images of an encoder; a run has its own."""
     count: int = 50
     """How many images to label."""
-    spread: bool = False
-    """Spread them over the embedding instead of drawing them at random: more classes are seen early, and the answer
-    holds for images so chosen, not for the average image."""
+    spread: bool = True
+    """Spread them over the embedding: rare classes are seen early; else drawn at random."""
     seed: int = 0
     """Of the choice; more images of the same seed begin with the same ones."""
     step: int | None = None
@@ -87,7 +86,7 @@ COMMAND = Command(
     run=run,
     shown=(
         shown("--count", "images to label"),
-        shown("--spread", "spread over the embedding, not at random"),
+        shown("--no-spread", "at random", "spread over the embedding"),
         shown("--seed", "of the choice; more begin with the same ones"),
         shown("--out", "folder for label.html and label.csv", "the run's"),
         shown("--device", "cpu, cuda, cuda:1 or mps", "the first GPU, or the CPU"),

@@ -53,7 +53,7 @@ def label_images(
     *,
     out: Path,
     count: int = 20,
-    spread: bool = False,
+    spread: bool = True,
     seed: int = 0,
     step: int | None = None,
     device: torch.device | str | None = None,
@@ -62,7 +62,7 @@ def label_images(
 ) -> LabelSheet:
     """Writes `label.html` and `label.csv` into `out`, for `count` images of a run or an encoder with images.
 
-    Drawn at random, or `spread` over the embedding. More of the same seed begin with the fewer ones. Classes that the
+    `spread` over the embedding, or drawn at random. More of the same seed begin with the fewer ones. Classes that the
     table has already are kept, and so are rows of other images that have one.
     """
     subject = open_subject(thing, data=data, policy=PolicySettings() if data is not None else None, step=step)

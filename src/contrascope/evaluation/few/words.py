@@ -54,5 +54,5 @@ def _next(found: FewLabels) -> str:
     if found.twin is None:
         return "It has no random twin to be compared with; compare accuracies with `contrascope evaluate`."
     if found.more is None:
-        return "The difference is so small that 20,000 labels would not decide; take it for none."
+        return "The difference is so small beside its error that, as it looks now, 20,000 labels would not decide."
     return f"Label more: about {found.more:,} in all would decide, if the difference stays as it is."
