@@ -20,7 +20,8 @@ class SubjectArguments(Computing):
     source: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")] = None
     """The images of an encoder; a run has its own."""
     labels: str | None = None
-    """Label column to show beside what needs none; unset: every column; `none`: no labels."""
+    """Label column to show beside what needs none, and by which diagnose tells whether it is useful; unset: every
+    column is shown, and usefulness is not told; `none`: no labels."""
     policy: str | None = None
     """Policy that makes the views, a preset, letters or a policy file (.json); unset: the run's own, or simclr."""
     strength: float | None = None
@@ -37,7 +38,7 @@ class SubjectArguments(Computing):
 SHOWN = (
     shown("--policy", "what makes the views: a preset, letters or a policy file", "the run's own, or simclr"),
     shown("--step", "checkpoint of a run", "the newest"),
-    shown("--labels", "label column to show beside it, or none", "every column"),
+    shown("--labels", "label column: is it useful for these classes? or none", "every column is shown"),
     shown("--out", "file for every number", "in the run's folder, or none"),
     shown("--json", "print every number as JSON"),
     shown("--device", "cpu, cuda, cuda:1 or mps", "the first GPU, or the CPU"),

@@ -10,7 +10,7 @@ from contrascope.records.vocabulary import UsefulWord
 WITHOUT_LABELS: Answer[UsefulWord] = Answer(
     word="cannot be told without labels",
     evidence=("Whether a representation serves certain classes depends on the classes.",),
-    next="Label a few images: contrascope label RUN --count 20; then contrascope diagnose RUN --labelled FILE.",
+    next="Label a few images: contrascope label RUN; then contrascope diagnose RUN --labelled RUN/label.csv.",
 )
 """What nobody can know."""
 

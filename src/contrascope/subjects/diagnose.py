@@ -18,7 +18,7 @@ from contrascope.diagnosis.diagnosis import Diagnosis, array_signals, diagnosis
 from contrascope.diagnosis.networks import encoder_lipschitz, measure_networks
 from contrascope.diagnosis.settings import DiagnosisSettings
 from contrascope.diagnosis.verdict import Answer
-from contrascope.evaluation.few.compare import FewLabels
+from contrascope.evaluation.few.compare import LEAST, FewLabels
 from contrascope.features.labelled import read_labelled
 from contrascope.precision import single_precision
 from contrascope.progress import Progress, Say, silent, unheard
@@ -153,6 +153,12 @@ def _useful(
     else:
         chosen = some_images_of(subject)
         ids, y = chosen, next(iter(subject.images.labels.values()))[chosen]
+    if len(ids) < LEAST:
+        return Answer(
+            word="label more",
+            evidence=(f"{len(ids)} images have a class; fewer than {LEAST} decide nothing.",),
+            next=f"Label {LEAST - len(ids)} more; contrascope label keeps the classes that are there.",
+        ), None
     found = useful_subject(subject, ids, y, device=device)
     answer: Answer[UsefulWord] = Answer(word=USEFUL[found.answer], evidence=found.evidence, next=found.next)
     return answer, found.found
