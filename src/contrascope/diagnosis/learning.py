@@ -26,8 +26,7 @@ class LearningCuts:
     easy: float = 0.8
     """Recall of the random twin above which the own policy tells nothing."""
     bait: float = 0.5
-    """Share of views that lie nearer to their own shuffled pixels, above which colours alone may be what is "
-    "told apart."""
+    """Share of views that lie nearer to their own shuffled pixels, above which colours alone may be told apart."""
 
 
 CUTS = LearningCuts()
