@@ -197,7 +197,7 @@ def measure(course: Course, one: BenchSet, method: Method, epoch: int) -> dict[s
     twin = network(course, train, TWIN).eval()
     mine, drawn = (Networks(encoder=part.encoder, projector=part.projector) for part in (method, twin))
     signals, _, _ = measure_networks(
-        mine, drawn, test, one.policies(train.shape[0], train.shape[1]), num_views=2, draws=1
+        mine, drawn, test, one.policies(train.shape[0], train.shape[1]), num_views=2, draws=2
     )
     verdict = judge(signals)
     learn, asked = (embed(method.encoder, None, images) for images in (train, test))

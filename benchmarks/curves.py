@@ -26,8 +26,8 @@ from contrascope import records
 from contrascope.augment.presets import build_policy
 from contrascope.augment.settings import PolicySettings
 from contrascope.data.imageset import ImageSet
+from contrascope.diagnosis.checks.identity import identity_share
 from contrascope.diagnosis.exhibits import FixedViews, Networks, embed_views, fixed_views
-from contrascope.diagnosis.identity import identity_share
 from contrascope.diagnosis.signals import layer_signals
 from contrascope.evaluation.knn import KNNClassifier
 from contrascope.features.embed import embed

@@ -18,7 +18,7 @@ from verdict_sets import BenchSet, bench_sets, images_of
 from verdict_train import TWIN, Made, made, networks, policies
 
 from contrascope import records
-from contrascope.diagnosis.exhibits import Exhibits, Networks, Shown
+from contrascope.diagnosis.exhibits import Exhibits, Networks, ShownRows
 from contrascope.diagnosis.learning_signals import learning_signals
 from contrascope.diagnosis.networks import Reference, copies_in, signals_on
 from contrascope.diagnosis.signals import finite_signals
@@ -28,9 +28,9 @@ from contrascope.settings import to_json
 K = 10
 
 
-def shown_of(rows: dict[str, Tensor], one: BenchSet) -> Shown:
+def shown_of(rows: dict[str, Tensor], one: BenchSet) -> ShownRows:
     standard = {name: rows[name] for name in standard_views(one)}
-    return Shown(h=rows["own"], z=rows.get("own z"), standard=standard, shuffled=rows["bait own"])
+    return ShownRows(h=rows["own"], z=rows.get("own z"), standard=standard, shuffled=rows["bait own"])
 
 
 @cache

@@ -91,7 +91,7 @@ OTHERS = {
         for name in ("train", "embed", "evaluate", "diagnose", "advise", "report", "export", "figure")
     ),
     "diagnosis.advisor": "advice.advisor",
-    "diagnosis.rules": "diagnosis.sound diagnosis.learning diagnosis.identity",
+    "diagnosis.rules": "diagnosis.sound diagnosis.learning diagnosis.checks.identity",
     "exports.whole": "records.inside",
     "training.lightning": "integrations.lightning",
     "methods.allowed": "imports",

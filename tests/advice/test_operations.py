@@ -28,7 +28,7 @@ from contrascope.augment.catalogue import CATALOGUE, operations_for
 from contrascope.augment.colour import adjust_hue_
 from contrascope.augment.jitter import ColorJitter
 from contrascope.augment.views import make_views
-from contrascope.diagnosis.near_copies import near_copies
+from contrascope.diagnosis.checks.near_copies import near_copies
 from contrascope.errors import InputError
 
 SEEDS = st.integers(0, 2**31 - 1)

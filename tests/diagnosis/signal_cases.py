@@ -5,10 +5,10 @@ from functools import cache
 
 import torch
 
-from contrascope.diagnosis.expected_input import InputFit
+from contrascope.diagnosis.checks.expected_input import InputFit
+from contrascope.diagnosis.checks.weights import InitialWeights
 from contrascope.diagnosis.learning_signals import LearningSignals
 from contrascope.diagnosis.signals import Faults, Signals, layer_signals
-from contrascope.diagnosis.weights import InitialWeights
 from contrascope.intervals import Estimate
 from contrascope.theory.factors.gallery_recall import RecallGain
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from contrascope.diagnosis.batch_dependence import batch_dependence
+from contrascope.diagnosis.checks.batch_dependence import batch_dependence
 from contrascope.encoders.build import build_encoder
 from contrascope.encoders.settings import EncoderSettings
 

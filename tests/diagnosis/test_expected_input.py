@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from contrascope.diagnosis.expected_input import GIVEN, IMAGENET, MOST, OTHERS, input_fit
+from contrascope.diagnosis.checks.expected_input import GIVEN, IMAGENET, MOST, OTHERS, input_fit
 from contrascope.encoders.build import build_encoder
 from contrascope.encoders.settings import EncoderSettings
 

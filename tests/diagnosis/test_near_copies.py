@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from contrascope.diagnosis.near_copies import near_copies
+from contrascope.diagnosis.checks.near_copies import near_copies
 
 SOURCE = torch.Generator().manual_seed(0)
 

@@ -24,11 +24,11 @@ from signal_cases import (
 
 from contrascope.diagnosis.answers import WITHOUT_LABELS, judge
 from contrascope.diagnosis.causes import Known
-from contrascope.diagnosis.expected_input import InputFit
-from contrascope.diagnosis.identity import identity_share
+from contrascope.diagnosis.checks.expected_input import InputFit
+from contrascope.diagnosis.checks.identity import identity_share
+from contrascope.diagnosis.checks.weights import InitialWeights
 from contrascope.diagnosis.signals import Faults, layer_signals
 from contrascope.diagnosis.sound import CHECKS, CUTS, SoundCuts, is_sound
-from contrascope.diagnosis.weights import InitialWeights
 
 NOTHING = Known()
 BGR = InputFit(given=0.8, best="channels in reverse order (BGR)", least=0.02)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from contrascope.diagnosis.weights import InitialWeights, initial_weights
+from contrascope.diagnosis.checks.weights import InitialWeights, initial_weights
 from contrascope.encoders.build import build_encoder
 from contrascope.encoders.settings import EncoderSettings
 from contrascope.encoders.twin import random_twin

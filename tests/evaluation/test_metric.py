@@ -55,7 +55,9 @@ def test_equally_large_classes_give_the_stratified_interval():
     hits = (torch.arange(150) % 50 < torch.tensor([40, 25, 10])[y]).double()
     variance = sum((p * (1 - p) * 50 + 2 * 0.25) / 51 / 50 for p in (0.8, 0.5, 0.2)) / 9
     found = estimate(hits, y, "mean_per_class", level=0.95)
-    assert (found.low, found.high) == share_interval(torch.full((150,), 0.5), images=0.25 / variance)
+    assert (found.low, found.high) == pytest.approx(
+        share_interval(torch.full((150,), 0.5), images=0.25 / variance)
+    )
     assert found.high - found.low == pytest.approx(2 * 1.96 * variance**0.5, rel=0.02)
 
 

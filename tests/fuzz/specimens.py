@@ -29,7 +29,7 @@ from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.records.diagnosis import DiagnosisRecord
 from contrascope.records.gallery import GalleryRecord
 from contrascope.records.geometry import GeometryRecord
-from contrascope.records.kinds import BadImageEntry, BadImagesRecord
+from contrascope.records.kinds import BadImageEntry, BadImagesRecord, BestRecord
 from contrascope.records.typed import read_record, write_record
 from contrascope.runs.settings import RunSettings
 from contrascope.suites.run import evaluate_suite
@@ -80,6 +80,9 @@ def interrupted_run(folder, data):
         schedule=ScheduleSettings(continuation="restart"),
     )
     train(longer, run, resume=True)
+    if not (run / records.BEST).exists():  # so short a run is not learning, and has no best checkpoint
+        step, _ = records.checkpoint_folders(run)[0]
+        write_record(run / records.BEST, BestRecord(step=step, score=0.1))
     _, last = records.checkpoint_folders(run)[-1]
     shutil.copy(last / "method.safetensors", folder / TRAINED)
     shutil.rmtree(last)

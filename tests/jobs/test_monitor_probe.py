@@ -11,7 +11,7 @@ from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
 from contrascope.diagnosis.answers import judge
 from contrascope.diagnosis.causes import Known
-from contrascope.diagnosis.exhibits import Shown
+from contrascope.diagnosis.exhibits import ShownRows
 from contrascope.diagnosis.learning_signals import LearningSignals
 from contrascope.diagnosis.score import NOT_CHOSEN
 from contrascope.diagnosis.settings import MonitorSettings
@@ -92,7 +92,7 @@ def test_class_centres_by_hand_and_none_for_too_few_labels():
         faults=value_faults(h, None),
     )
     y = torch.tensor([0] * 4 + [1] * 4)
-    shown = Shown(h=h, z=None, standard={}, shuffled=h[0])
+    shown = ShownRows(h=h, z=None, standard={}, shuffled=h[0])
     assert class_row(shown, y, signals) == {
         "h_max_cosine": 0.0,
         "h_mean_cosine": 0.0,

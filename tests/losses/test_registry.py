@@ -207,7 +207,9 @@ def test_an_unknown_reduction_is_refused(name):
     z, chosen = normal(14, 2, 4, 3), dict(LOSSES[name].example)
     if OF_QUEUE in LOSSES[name].required:
         chosen["queue"] = z[0]
-    with pytest.raises(InputError, match=r"unknown positives 'sum'\. Known: average, first, worst"):
+    with pytest.raises(
+        InputError, match=r"unknown positives 'sum'\. Known: average, average-asymmetric, first, worst"
+    ):
         LOSSES[name].fn(z, positives="sum", **chosen)
 
 

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from contrascope.advice.descriptors import chroma_plane, describe, distances_without_self
-from contrascope.diagnosis.near_copies import near_copies
+from contrascope.diagnosis.checks.near_copies import near_copies
 from contrascope.intervals import Estimate, generator, mean_estimate
 from contrascope.theory.factors.pseudo import pseudo_classes
 from contrascope.types import FloatImages

@@ -22,7 +22,7 @@ EXIT_CODES: Mapping[int, str] = MappingProxyType(
         DONE: "done",
         DIVERGED: "train: the loss is no number any more",
         WRONG_INPUT: "wrong input: one sentence says what came, what was expected and what to do",
-        BROKEN: "a broken run: diagnose found a fault, or train stopped on an alarm (--monitor.stop)",
+        BROKEN: "unsound: diagnose found a fault or a collapse, or train stopped on an alarm (--monitor.stop)",
         LOST: "train: another of several processes ended or does not answer",
         SIGNALLED + 2: "stopped by Ctrl-C",
         SIGNALLED + 15: "stopped by SIGTERM",

@@ -73,7 +73,7 @@ class Exhibits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
+class ShownRows:
     """What networks make of the exhibits; float32 on the CPU."""
 
     h: Float[Tensor, "views n dim"]
@@ -130,7 +130,7 @@ def show(
     *,
     device: torch.device | str = "cpu",
     progress: Progress = silent,
-) -> Shown:
+) -> ShownRows:
     """Outputs of networks on all exhibits; `progress` counts embedded images."""
     passes = Passes(progress, total=shown.count)
 
@@ -140,7 +140,7 @@ def show(
 
     encoder = Networks(encoder=networks.encoder)
     h, z = rows(shown.own, networks)
-    return Shown(
+    return ShownRows(
         h=h,
         z=z,
         standard={name: rows(views, encoder)[0] for name, views in shown.standard.items()},

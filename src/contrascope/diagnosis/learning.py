@@ -50,7 +50,7 @@ def is_learning(
     own, standard = found.own.odds, decides.odds
     if found.own.random.value > cuts.easy and standard.low <= 0:
         return _too_easy(signals, found, evidence)
-    if own.low <= 0 or standard.high < 0:
+    if (own.low <= 0 and standard.low <= 0) or own.high < 0 or standard.high < 0:
         told = learning_cause(signals, known)
         return Answer(word="not learning", evidence=tuple(evidence), cause=told.cause, next=told.next)
     shortcut = _shortcut(found, cuts)
@@ -65,7 +65,7 @@ def is_learning(
             "smaller crops; or "
             "cut the background away.",
         )
-    if own.value < cuts.own or standard.value < cuts.standard or standard.low <= 0:
+    if own.value < cuts.own or standard.value < cuts.standard or own.low <= 0 or standard.low <= 0:
         return Answer(
             word="barely learning",
             reason=_both(own, standard, hard),

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from contrascope.diagnosis.exhibits import Exhibits, Shown
+from contrascope.diagnosis.exhibits import Exhibits, ShownRows
 from contrascope.diagnosis.trivial import predicted
 from contrascope.intervals import GROUPS, Estimate, share_estimate
 from contrascope.linalg import non_finite, unit_rows
@@ -36,7 +36,7 @@ class LearningSignals:
 
 
 def array_gain(
-    rows: Float[Tensor, "views n dim"], reference: Float[Tensor, "views n other"], *, draws: int = 200
+    rows: Float[Tensor, "views n dim"], reference: Float[Tensor, "known n other"], *, draws: int = 200
 ) -> LearningSignals | None:
     """The gain of arrays over those of the same model with random weights; None with one view or values not finite."""
     if min(len(rows), len(reference)) < 2 or any(non_finite(one.flatten(0, 1)) for one in (rows, reference)):
@@ -48,7 +48,7 @@ def array_gain(
 
 
 def learning_signals(
-    trained: Shown, random: Shown, exhibits: Exhibits, *, draws: int = 200, seed: int = 0
+    trained: ShownRows, random: ShownRows, exhibits: Exhibits, *, draws: int = 200, seed: int = 0
 ) -> LearningSignals | None:
     """Gains of an encoder over its twin on the same views; None where a value is not finite.
 
@@ -92,7 +92,7 @@ def _mean(found: dict[str, list[Tensor]]) -> RecallGain:
     return mean_gain(mine, other)
 
 
-def _bait(shown: Shown, exhibits: Exhibits, draws: int) -> Estimate:
+def _bait(shown: ShownRows, exhibits: Exhibits, draws: int) -> Estimate:
     """Ties count for the bait."""
     view, other = (unit_rows(shown.h[place, exhibits.chosen].double()) for place in (0, 1))
     bait = unit_rows(shown.shuffled.double())

@@ -9,13 +9,13 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from contrascope.augment.policy import Policy
-from contrascope.diagnosis.batch_dependence import batch_dependence
-from contrascope.diagnosis.exhibits import Exhibits, FixedViews, Networks, Shown, exhibits, show
-from contrascope.diagnosis.expected_input import input_fit
+from contrascope.diagnosis.checks.batch_dependence import batch_dependence
+from contrascope.diagnosis.checks.expected_input import input_fit
+from contrascope.diagnosis.checks.near_copies import near_copies
+from contrascope.diagnosis.checks.weights import initial_weights
+from contrascope.diagnosis.exhibits import Exhibits, FixedViews, Networks, ShownRows, exhibits, show
 from contrascope.diagnosis.learning_signals import learning_signals
-from contrascope.diagnosis.near_copies import near_copies
 from contrascope.diagnosis.signals import Faults, LayerSignals, Signals, finite_signals, value_faults
-from contrascope.diagnosis.weights import initial_weights
 from contrascope.features.embed import ImageSource, evaluating
 from contrascope.linalg import unit_rows
 from contrascope.progress import Passes, Progress, silent
@@ -37,7 +37,7 @@ class Reference:
 
     networks: Networks
     """Its networks."""
-    shown: Shown
+    shown: ShownRows
     """What it makes of the exhibits."""
     h: LayerSignals | None
     """Signals of its encoder."""
@@ -62,7 +62,7 @@ def reference_on(
 
 def signals_on(
     subject: Networks,
-    shown: Shown,
+    shown: ShownRows,
     reference: Reference | None,
     exhibited: Exhibits,
     *,
@@ -127,7 +127,7 @@ def measure_networks(
     stopped: str | None = None,
     device: torch.device | str = "cpu",
     progress: Progress = silent,
-) -> tuple[Signals, Exhibits, Shown]:
+) -> tuple[Signals, Exhibits, ShownRows]:
     """Signals of a subject beside its twin on all `images`, with the exhibits and what it makes of them."""
     exhibited = exhibits(images, policies, num_views=num_views, seed=seed, device=device)
     passes = Passes(progress, total=exhibited.count * (1 if twin is None else 2))
@@ -159,7 +159,7 @@ def copies_in(images: ImageSource) -> float:
 
 
 def _layers(
-    shown: Shown, exhibited: Exhibits, *, draws: int, seed: int
+    shown: ShownRows, exhibited: Exhibits, *, draws: int, seed: int
 ) -> tuple[LayerSignals | None, LayerSignals | None]:
     statistics = exhibited.own.statistics[0]
     h, z = (

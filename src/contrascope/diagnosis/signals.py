@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from contrascope.diagnosis.expected_input import InputFit
+from contrascope.diagnosis.checks.expected_input import InputFit
+from contrascope.diagnosis.checks.weights import InitialWeights
 from contrascope.diagnosis.learning_signals import LearningSignals
 from contrascope.diagnosis.shortcut import Shortcut, shortcut
-from contrascope.diagnosis.weights import InitialWeights
 from contrascope.intervals import Estimate, generator
 from contrascope.linalg import class_means, constant_columns, non_finite, unit_rows
 from contrascope.theory.factors.alignment import alignment, augmentation_robust, unit_views

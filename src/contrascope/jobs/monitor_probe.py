@@ -13,7 +13,7 @@ from contrascope.data.imageset import ImageSet
 from contrascope.data.sampling import some_images
 from contrascope.diagnosis.answers import judge
 from contrascope.diagnosis.causes import Known
-from contrascope.diagnosis.exhibits import Exhibits, Networks, Shown, exhibits, show
+from contrascope.diagnosis.exhibits import Exhibits, Networks, ShownRows, exhibits, show
 from contrascope.diagnosis.learning import hardest
 from contrascope.diagnosis.networks import Reference, copies_in, reference_on, signals_on
 from contrascope.diagnosis.score import label_free_score
@@ -124,7 +124,7 @@ def monitor_row(signals: Signals, verdict: Verdict) -> dict[str, str | float]:
     return row
 
 
-def class_row(shown: Shown, y: Int[Tensor, " n"] | None, signals: Signals) -> dict[str, float]:
+def class_row(shown: ShownRows, y: Int[Tensor, " n"] | None, signals: Signals) -> dict[str, float]:
     """Divergence of the class centres and nearest-centre error of both layers, where there are labels.
 
     They stand beside the verdict, which has not seen them. Nothing where the images have no labels, one class,

@@ -28,7 +28,7 @@ from contrascope.records.vocabulary import UsefulWord
 from contrascope.runs.bad_images import tell_images
 from contrascope.runs.load import policies_for
 from contrascope.settings import to_json
-from contrascope.subjects.measured import Measured, measured_images
+from contrascope.subjects.measured import MeasuredImages, measured_images
 from contrascope.subjects.open import open_subject
 from contrascope.subjects.subject import Subject
 from contrascope.subjects.useful import useful_subject
@@ -95,7 +95,7 @@ def diagnose_subject(
     subject: Subject,
     *,
     settings: DiagnosisSettings,
-    shown: Measured | None = None,
+    shown: MeasuredImages | None = None,
     device: torch.device | str | None = None,
     progress: Progress = silent,
     labelled: Path | None = None,

@@ -17,7 +17,7 @@ LEAST = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class MeasuredImages:
     """Images, and what they are."""
 
     images: ImageSet
@@ -26,22 +26,22 @@ class Measured:
     """Set, split, policy and step in words."""
 
 
-def measured_images(subject: Subject) -> Measured:
+def measured_images(subject: Subject) -> MeasuredImages:
     """A run's test or validation images; its training images where it has no others, which is then said.
 
     Images that the user named are taken as they are.
     """
     source = subject.source
     if subject.run is None or not isinstance(source, DataSettings) or source != _own(subject):
-        return Measured(images=subject.images, what=subject.what)
+        return MeasuredImages(images=subject.images, what=subject.what)
     for split in _others(source.split, subject.protocol):
         try:
             images = open_images(replace(source, split=split))
         except MissingSplitError:
             continue
         if len(images) >= LEAST:
-            return Measured(images=images, what=_words(subject, images, "not trained on"))
-    return Measured(
+            return MeasuredImages(images=images, what=_words(subject, images, "not trained on"))
+    return MeasuredImages(
         images=subject.images, what=_words(subject, subject.images, "trained on: there is no other split")
     )
 

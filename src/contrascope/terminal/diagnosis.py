@@ -113,7 +113,7 @@ def _sign(bound: Bound) -> str:
 
 def _bound(bound: Bound) -> str:
     if not bound.holds:
-        return "no bound (vacuous: a condition fails)"
+        return f"no bound {bound.scope}".rstrip() + " (vacuous: a condition fails)"
     value = f"{bound.value:.4g} {bound.scope}".rstrip()
     if bound.circular:
         return f"{value} (vacuous: circular)"

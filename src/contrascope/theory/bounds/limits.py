@@ -11,6 +11,8 @@ from contrascope.theory.bounds.bound import require_between
 LEVEL = 0.95
 """Confidence of the limits that decide on the word *informative*: noise earns it once in 20 times at most."""
 
+ROUNDING = 1e-9
+"""How far above 1 a share that was added up may lie."""
 _ROUNDS = 60
 
 
@@ -24,6 +26,7 @@ def share_limit(share: float, size: int | float, *, level: float = LEVEL) -> flo
     >>> round(share_limit(0.0, 100.0), 4), round(share_limit(0.02, 50.0), 2)
     (0.0295, 0.11)
     """
+    share = min(1.0, share) if share < 1 + ROUNDING else share
     require_between(0, 1, share=share, level=level)
     require_between(0, math.inf, size=size)
     reach = -math.log1p(-level)

@@ -1,0 +1,1 @@
+"""What makes a representation unsound, check by check."""
