@@ -63,6 +63,7 @@ def factors(
     Bounds over pseudo-classes are circular and never called informative, however small: k-means puts a class where the
     features are, in noise too.
 
+    >>> import torch
     >>> rows = torch.eye(2).repeat(2, 10, 1)
     >>> factors(rows, torch.tensor([0, 1] * 10), labels="label", draws=0).error.value
     0.0
