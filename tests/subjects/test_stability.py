@@ -71,6 +71,7 @@ def words(found):
     return found.verdict.sound.word, found.verdict.learning.word
 
 
+@pytest.mark.slow
 def test_a_few_images_of_a_run_are_answered_as_all_are(run):
     whole, some = (contrascope.diagnose(run, settings=asked(count)) for count in (ALL, 200))
     assert {words(whole), words(some)} <= GAINED
