@@ -111,7 +111,7 @@ def test_gains_of_arrays_by_hand():
     swapped = array_gain(blind, GOOD).own.odds
     assert swapped.value == pytest.approx(-found.own.odds.value, abs=1e-12)
     assert array_gain(GOOD, GOOD).own.odds.value == 0.0
-    assert array_gain(GOOD[:1], blind) is None
+    assert array_gain(GOOD[:1], blind[:1]) is None
     assert array_gain(GOOD.where(GOOD < 3, torch.nan), blind) is None
     points = array_gain(GOOD, blind, draws=0).own.odds
     assert points.low == points.value == points.high
