@@ -61,6 +61,8 @@ from contrascope.training.settings import OptimSettings, ScheduleSettings, Train
 from contrascope.training.views import image_views
 
 CHECKPOINTS, EPOCHS = 10, 20
+NOTHING = -99.0
+"""Stands for no score, below every other."""
 COSINE = ScheduleSettings(warmup_epochs=2.0)
 Terms = Callable[..., LossTerms]
 
@@ -212,7 +214,7 @@ def measure(course: Course, one: BenchSet, method: Method, epoch: int) -> dict[s
         "kNN": knn,
         "sound": verdict.sound.word,
         "learning": verdict.learning.word,
-        "h scores": {"the score (never of unsound or not learning)": -99.0 if chosen is None else chosen}
+        "h scores": {"the score (never of unsound or not learning)": NOTHING if chosen is None else chosen}
         | scores(signals),
         "z scores": {},
     }
@@ -223,7 +225,7 @@ def scores(signals: Any) -> dict[str, float | None]:
     if learnt is None or layer is None:
         return dict.fromkeys(
             ("gain, own views", "gain, standard views", "instance retrieval", "RankMe", "effective rank"),
-            -99.0,
+            NOTHING,
         )
     return {
         "gain, own views": learnt.own.odds.value,
@@ -276,12 +278,22 @@ def told(rows: Sequence[dict[str, Any]]) -> str:
     for name in dict.fromkeys(row["run"] for row in rows):
         mine = [row for row in rows if row["run"] == name]
         chosen = max(mine, key=lambda row: row["h scores"][score])
-        none = chosen["h scores"][score] <= -99
+        none = chosen["h scores"][score] <= NOTHING
         words = "none is chosen" if none else f"{100 * chosen['kNN']:.1f}"
         answer = f"{chosen['sound']}, {chosen['learning']}"
         best = max(row["kNN"] for row in mine)
         lines.append(f"| {name} | {100 * best:.1f} | {100 * mine[-1]['kNN']:.1f} | {words} | {answer} |")
     return "\n".join(lines)
+
+
+def without_empty(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with no value of our score in runs where it chooses nothing: such a run does not count for it."""
+    score, kept = "the score (never of unsound or not learning)", []
+    for row in rows:
+        every = [other["h scores"][score] for other in rows if other["run"] == row["run"]]
+        none = max(every) <= NOTHING
+        kept.append(row | {"h scores": row["h scores"] | ({score: None} if none else {})})
+    return kept
 
 
 def main() -> None:
@@ -302,7 +314,7 @@ def main() -> None:
         rows += records.read_json(path)
         print(rows[-1]["run"], flush=True)
     print(told(rows))
-    print(table(rows))
+    print(table(without_empty(rows)))
 
 
 if __name__ == "__main__":
