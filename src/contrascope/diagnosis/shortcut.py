@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from contrascope.diagnosis.statistics import polynomial
-from contrascope.diagnosis.trivial import predicted
+from contrascope.diagnosis.trivial import folds_of, predicted
 from contrascope.errors import InputError
 from contrascope.intervals import (
     NORMAL_95,
@@ -54,11 +54,12 @@ def shortcut(
             f"and at least {LEAST}. Give one row an image."
         )
     rows = unit_rows(h).double()
-    penalty = predicted(rows[None], statistics[None], seed=seed).penalty
+    fold = folds_of(len(rows), seed=seed)
+    penalty = predicted(rows[None], statistics[None], fold=fold).penalty
 
     def explained(kept: Tensor) -> float:
         """Of these images."""
-        return _explained(rows[kept], statistics[kept], penalty, seed)
+        return _explained(rows[kept], statistics[kept], penalty, fold[kept])
 
     half = random_halves(len(h))
     rank, halved = _neighbour_rank(h, statistics, half)
@@ -69,12 +70,12 @@ def shortcut(
     )
 
 
-def _explained(rows: Tensor, statistics: Tensor, penalty: float, seed: int) -> float:
+def _explained(rows: Tensor, statistics: Tensor, penalty: float, fold: Tensor) -> float:
     """1 - SSE / SST of rows that the regression on the other folds did not see; 0 for constant rows."""
     total = (rows - rows.mean(dim=0)).square().sum()
     if total <= 1e-12 * len(rows):
         return 0.0
-    guess = predicted(rows[None], statistics[None], penalties=(penalty,), seed=seed).rows[0]
+    guess = predicted(rows[None], statistics[None], penalties=(penalty,), fold=fold).rows[0]
     return float(1 - (guess - rows).square().sum() / total)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from contrascope.diagnosis.statistics import polynomial
@@ -31,6 +31,7 @@ def predicted(
     statistics: Float[Tensor, "views n statistics"],
     *,
     penalties: Sequence[float] = PENALTIES,
+    fold: Int[Tensor, " n"] | None = None,
     seed: int = 0,
 ) -> Predicted:
     """Out-of-fold predictions of `rows` by a quadratic function of their views' statistics.
@@ -45,7 +46,7 @@ def predicted(
     views, n, _ = rows.shape
     y = rows.detach().double().cpu()
     x = polynomial(statistics.detach().flatten(0, 1).cpu()).view(views, n, -1)
-    fold = torch.randperm(n, generator=generator(seed, "trivial folds")) % FOLDS
+    fold = folds_of(n, seed=seed) if fold is None else fold
     guesses = torch.empty(len(penalties), *y.shape, dtype=torch.float64)
     for part in range(FOLDS):
         kept = fold != part
@@ -54,6 +55,15 @@ def predicted(
         )
     best = int((guesses - y).square().sum(dim=(1, 2, 3)).argmin())
     return Predicted(rows=guesses[best], penalty=penalties[best])
+
+
+def folds_of(n: int, *, seed: int = 0) -> Int[Tensor, " n"]:
+    """The fold of each image, 0 to 4.
+
+    >>> folds_of(10).bincount().tolist()
+    [2, 2, 2, 2, 2]
+    """
+    return torch.randperm(n, generator=generator(seed, "trivial folds")) % FOLDS
 
 
 def _ridge(x: Tensor, y: Tensor, asked: Tensor, penalties: Sequence[float]) -> Tensor:
