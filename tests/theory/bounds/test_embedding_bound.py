@@ -142,6 +142,16 @@ def test_the_cap_of_two_orthogonal_classes_is_an_eighth_of_a_turn():
         assert bounds.cap.terms["error"] == value
 
 
+def test_an_image_alone_in_its_class_counts_as_wrong_and_the_others_are_judged_once():
+    y = torch.tensor([0] * 40 + [1])
+    h = torch.eye(2, dtype=torch.float64)[y].expand(2, -1, -1)
+    bounds = embedding_error_bounds(h, y)
+    assert not bounds.theorem.conditions["centres of at least two classes"]
+    # of class 1 one half has no centre, so that half judges nothing; the other has no image of it to judge
+    assert bounds.cap.value == pytest.approx((1 + 1 / 41) / 2)
+    assert bounds.cap.terms["error"] == pytest.approx(bounds.cap.value)
+
+
 def test_scale_rotation_label_names_and_the_order_of_views_change_nothing():
     h, y = instance(4)
     dim = h.shape[2]

@@ -106,7 +106,9 @@ def embedding_error_bounds(
             name="Err",
             value=value,
             terms=worse[1] | shared,
-            conditions={name: all(one[2][name] for one in found) for name in worse[2]},
+            conditions={
+                name: all(one[2].get(name, True) for one in found) for name in found[0][2] | found[1][2]
+            },
             trivial=trivial,
             source=source,
             limit=share_limit(value, size),
