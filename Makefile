@@ -25,7 +25,7 @@ test: $(READY)
 	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -m "not slow and not gpu" $(TEST_FLAGS)
 
 test-slow: $(READY)
-	$(RUN)/python -m pytest -m "slow and not gpu"
+	OMP_NUM_THREADS=2 $(RUN)/python -m pytest -m "slow and not gpu"
 
 # The report page in headless Chromium; skips with a reason where there is none and none can be installed.
 test-browser: $(READY)

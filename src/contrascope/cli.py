@@ -3,9 +3,12 @@
 import sys
 from collections.abc import Sequence
 
+from contrascope.machine.spinning import settle
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; Ctrl-C ends in one sentence also while modules are imported."""
+    settle()
     try:
         from contrascope.commands.main import main as run
     except KeyboardInterrupt:

@@ -142,3 +142,16 @@ def test_a_step_limit_is_told():
     path = LogisticPath(rows, y, 3, standardise=True)
     assert not path.solve(1e4, tolerance=1e-12, max_iter=3)
     assert path.iterations == 3
+
+
+@pytest.mark.parametrize("rank", [1, 5, 11])
+def test_rows_in_their_span_keep_lengths_and_products(rank):
+    source = torch.Generator().manual_seed(rank)
+    rows = torch.randn(12, rank, dtype=torch.float64, generator=source) @ torch.randn(
+        rank, 40, dtype=torch.float64, generator=source
+    )
+    few, basis = logistic.in_row_space(rows)
+    torch.testing.assert_close(few @ few.T, rows @ rows.T)
+    torch.testing.assert_close(basis.T @ basis, torch.eye(12, dtype=torch.float64))
+    torch.testing.assert_close(few @ basis.T, rows)
+    assert logistic.in_row_space(rows.T)[1] is None

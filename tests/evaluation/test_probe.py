@@ -36,6 +36,21 @@ def test_the_optimum_is_scikit_learns(classes, inverse_penalty):
     np.testing.assert_allclose(coef, theirs.coef_, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("standardise", [True, False])
+@pytest.mark.parametrize("inverse_penalty", [1e-3, 1.0])
+def test_with_fewer_rows_than_features_the_optimum_is_scikit_learns(standardise, inverse_penalty):
+    h, y = drawn(count=30, dim=200)
+    h = h / h.std() if not standardise else h
+    h[:, 7], h[:, 9] = 3.0, h[:, 8]  # a constant feature and one that is there twice
+    theirs = LogisticRegression(C=inverse_penalty, tol=1e-12, max_iter=100_000)
+    both = make_pipeline(StandardScaler(), theirs) if standardise else make_pipeline(theirs)
+    both.fit(h.numpy(), y.numpy())
+    ours = LinearProbe(grid=(inverse_penalty,), standardise=standardise, tolerance=1e-10).fit(h, y)
+    np.testing.assert_allclose(ours.predict_proba(h), both.predict_proba(h.numpy()), atol=1e-6)
+    new = h + torch.randn(h.shape, dtype=h.dtype, generator=torch.Generator().manual_seed(1))
+    np.testing.assert_allclose(ours.predict_proba(new), both.predict_proba(new.numpy()), atol=1e-6)
+
+
 def test_without_standardising_the_optimum_is_scikit_learns_on_the_plain_rows():
     h, y = drawn(dim=4)
     theirs = LogisticRegression(C=0.1, tol=1e-10, max_iter=50_000, solver="newton-cg").fit(

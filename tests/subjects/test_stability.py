@@ -152,6 +152,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHANGES)
 def test_arrays_of_every_kind_have_the_same_answers(arrays, name):
     h, reference = (CHANGES[name](rows) for rows in arrays)

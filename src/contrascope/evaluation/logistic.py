@@ -32,6 +32,7 @@ class Point:
 class LogisticPath:
     """The minimum of C sum(cross-entropy) + ||W||^2 / 2 (intercept free) for one C after another.
 
+    With fewer rows than features everything happens in the space of the rows, where the minimum lies.
     As scikit-learn's `LogisticRegression`: for two classes the penalty is on the difference of the two rows.
     The first guess of the curvature is diagonal in the principal axes: Bohning's bound (1992) there. Along the
     path nothing is forgotten: the last two solutions foretell the next one (straight on in log C), the loss
@@ -50,11 +51,13 @@ class LogisticPath:
         spread = torch.where(spread > 10 * torch.finfo(work.dtype).eps * self.mean.abs(), spread, 1.0)
         self.spread = spread if standardise else torch.ones_like(spread)
         work = work / self.spread if standardise else work
-        variance, self.axes = eigh(work.T @ work / len(work))
+        work, basis = in_row_space(work)
+        variance, turned = eigh(work.T @ work / len(work))
+        self.axes = turned if basis is None else basis @ turned
         # what lies below is rounding, and its inverse would be no guess at all
         least = torch.finfo(work.dtype).eps * variance.max().clamp_min(0)
         self.variance = variance.clamp_min(least)
-        self.rows = work @ self.axes
+        self.rows = work @ turned
         self.codes = codes
         self.order = torch.arange(len(codes), device=codes.device)
         self.classes = num_classes
@@ -62,7 +65,7 @@ class LogisticPath:
         """Steps taken."""
         self.looks = 0
         """Passes over the data."""
-        free = torch.cat([torch.ones_like(self.mean), self.mean.new_zeros(1)])
+        free = torch.cat([torch.ones_like(self.variance), self.variance.new_zeros(1)])
         self._curvature = Curvature(free=free)
         self._at: Point | None = None
         self._solved: list[tuple[float, Tensor]] = []
@@ -158,3 +161,20 @@ class LogisticPath:
         bias = self._at.theta[:, -1]
         bias = bias - bias.mean() - weight @ self.mean
         return weight.to(self.dtype), bias.to(self.dtype)
+
+
+def in_row_space(
+    rows: Float[Tensor, "n dim"],
+) -> tuple[Float[Tensor, "n rank"], Float[Tensor, "dim rank"] | None]:
+    """Fewer rows than features: their coordinates in an orthonormal basis of their span, and that basis; else as is.
+
+    A penalty on the length of the weights keeps them in that span, so nothing is lost; pixels are many more than rows.
+
+    >>> few, basis = in_row_space(torch.tensor([[0.0, 3.0, 4.0]]))
+    >>> few.abs().tolist(), (few @ basis.T).round(decimals=4).tolist()
+    ([[5.0]], [[0.0, 3.0, 4.0]])
+    """
+    if len(rows) >= rows.shape[1]:
+        return rows, None
+    basis, coordinates = torch.linalg.qr(rows.T)
+    return coordinates.T, basis

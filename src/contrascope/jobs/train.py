@@ -28,6 +28,7 @@ from contrascope.runs.folder import (
     begin_run,
     check_request,
     finished,
+    recorded_threads,
     segments_of,
 )
 from contrascope.runs.load import load_run, policies_for
@@ -41,9 +42,10 @@ from contrascope.training.order import steps_per_epoch
 from contrascope.training.probe import Probe
 from contrascope.training.settings import TrainingSettings
 from contrascope.training.step import check_parts
+from contrascope.training.threads import threads, threads_for
 from contrascope.training.together import lost_is_said, together
 from contrascope.training.track import check_trackers
-from contrascope.training.views import image_views
+from contrascope.training.views import ImageViews, image_views
 
 
 @single_precision()
@@ -101,6 +103,7 @@ def _train(
         policies = policies_for(settings.policy, images)
         probes = _probes(settings, images, policies, accelerator.device)
         views = image_views(method, policies, images, settings.training)
+        _settle_threads(settings.training, method, views, images, out, accelerator, held=held)
         per_epoch = _steps_of_an_epoch(settings.training, method, images, processes)
         if main:
             held.enter_context(claimed(out))
@@ -134,6 +137,31 @@ def _train(
         segments=segments,
     )
     return images.y is not None
+
+
+def _settle_threads(
+    training: TrainingSettings,
+    method: Method,
+    views: ImageViews,
+    images: ImageSet,
+    out: Path,
+    accelerator: Accelerator,
+    *,
+    held: contextlib.ExitStack,
+) -> None:
+    """Takes the threads of the run until everything that is `held` is let go."""
+
+    def some(count: int) -> torch.Tensor:
+        ids = torch.arange(min(count, len(images)))
+        layout = torch.channels_last if training.channels_last else torch.contiguous_format
+        return views(images.gather(ids), ids=ids, epoch=0).groups[0][0].contiguous(memory_format=layout)
+
+    found = threads_for(
+        training, method.encoder, some, device=accelerator.device, recorded=recorded_threads(out)
+    )
+    held.enter_context(threads(found.count))
+    if found.why and accelerator.is_main_process:
+        to_stderr(f"contrascope: {found.why}.")
 
 
 def _steps_of_an_epoch(training: TrainingSettings, method: Method, images: ImageSet, processes: int) -> int:

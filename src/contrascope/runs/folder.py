@@ -27,8 +27,8 @@ from contrascope.training.optim import learning_rate
 
 SEGMENTS = SegmentsRecord.FILE
 """How the steps of a continued run walk through its schedule; a run in one piece has none."""
-MOVED = ("data.source", "schedule.continuation")
-"""Settings in which a request may differ: where the same images lie, and how a continued schedule goes on."""
+MOVED = ("data.source", "schedule.continuation", "training.threads")
+"""Settings in which a request may differ: where the images lie, how a continued schedule goes on, threads."""
 SAME = ("data_fingerprint", "images", "image_shape", "steps_per_epoch")
 """What must be as it was when a run goes on."""
 CLOCK = ("time", "command")
@@ -112,7 +112,7 @@ def begin_run(
     facts = _facts(images, device=device, processes=processes, per_epoch=per_epoch)
     known, state = _known(out), newest(out, say=to_stderr)
     _check_images(out, _said(known), state, facts)
-    _say_processes(_said(known), facts)
+    _say_numbers(_said(known), facts)
     segments = planned(settings, out, state, steps=per_epoch * _epochs(settings), per_epoch=per_epoch)
     out.mkdir(parents=True, exist_ok=True)
     if state is not None:
@@ -220,13 +220,18 @@ def _check_images(
     )
 
 
-def _say_processes(known: dict[str, Any], facts: dict[str, Any]) -> None:
-    """Another number of processes goes on with gradients that are equal on average, not with the same bits."""
-    before = known.get("processes", facts["processes"])
-    if before != facts["processes"]:
-        to_stderr(
-            f"contrascope: processes: {before} -> {facts['processes']}; the last bits of numbers may differ."
-        )
+def recorded_threads(out: Path) -> int | None:
+    """Threads with which the run in this folder began; None where it has no checkpoint, or does not say so."""
+    known = _known(out) if newest(out) is not None else None
+    return _said(known).get("threads")
+
+
+def _say_numbers(known: dict[str, Any], facts: dict[str, Any]) -> None:
+    """Other processes or threads go on with gradients that are equal on average, not with the same bits."""
+    for name in ("processes", "threads"):
+        before = known.get(name, facts[name])
+        if before != facts[name]:
+            to_stderr(f"contrascope: {name}: {before} -> {facts[name]}; the last bits of numbers may differ.")
 
 
 def _write_segments(out: Path, segments: tuple[Segment, ...], settings: RunSettings, per_epoch: int) -> None:

@@ -23,6 +23,7 @@ from contrascope.training.course import Segment, ends, segment_at, whole
 from contrascope.training.interrupt import Interrupted, StoppedError, StopRequest, stop_requests
 from contrascope.training.optim import learning_rate
 from contrascope.training.order import epoch_order, rank_order, steps_per_epoch
+from contrascope.training.pace import Pace
 from contrascope.training.probe import Probe
 from contrascope.training.progress import TrainingProgress
 from contrascope.training.settings import OptimSettings, ScheduleSettings, TrainingSettings
@@ -106,6 +107,9 @@ class Loop:
         trackers = training.trackers if main else ()  # first: they read the rows that the metrics forget
         self.trackers = Trackers(trackers, self.run, config=self.config, after_step=self.step)
         self.metrics = records.MetricsLog(self.run / records.METRICS, after_step=self.step) if main else None
+        self.pace = (
+            Pace(threads=torch.get_num_threads()) if main and accelerator.device.type == "cpu" else None
+        )
         self.progress = TrainingProgress(self.steps, self.step, enabled=main, batch_size=training.batch_size)
 
     def epoch(self, stop: StopRequest) -> None:
@@ -122,10 +126,11 @@ class Loop:
             self.watch.see(self.step, halves.mean(dim=0))
             if self.step % self.training.log_every == 0 or self.step == self.steps:
                 self._log(epoch, rate, halves)
-            reason = self._probe(epoch + 1) if self.step % self.per_epoch == 0 else ""
-            stopping = self._anyone(stop.requested or bool(reason))
-            if self.step % every == 0 or self.step in (self.steps, self.best.step) or stopping:
-                self._save()
+            with self._rest(self.step % self.per_epoch == 0 or self.step % every == 0):
+                reason = self._probe(epoch + 1) if self.step % self.per_epoch == 0 else ""
+                stopping = self._anyone(stop.requested or bool(reason))
+                if self.step % every == 0 or self.step in (self.steps, self.best.step) or stopping:
+                    self._save()
             if stopping and self.step < self.steps:
                 raise (
                     StoppedError(self.run, self.step, reason)
@@ -177,6 +182,12 @@ class Loop:
         }
         self._write(row)
         self.progress.show(row)
+        if self.pace is not None:
+            self.progress.warn(self.pace.see(self.step * self.training.batch_size))
+
+    def _rest(self, due: bool) -> contextlib.AbstractContextManager[None]:
+        """A block that is no part of the training's pace, where something is due in it."""
+        return contextlib.nullcontext() if self.pace is None or not due else self.pace.rest()
 
     def _probe(self, finished: int) -> str:
         """Ask every probe, record what it tells; returns why the run should stop, or nothing."""

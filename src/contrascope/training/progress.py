@@ -62,6 +62,11 @@ class TrainingProgress:
             sys.stderr.flush()
         self._alarm = text
 
+    def warn(self, text: str) -> None:
+        """One line above the bar, or in the log; nothing for an empty text."""
+        if self._enabled and text:
+            self._console.print(f"contrascope: {text}", markup=False, highlight=False, soft_wrap=True)
+
     def show(self, row: dict[str, Any]) -> None:
         """Show a logged step."""
         speed = row["images_per_second"]

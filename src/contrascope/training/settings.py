@@ -8,6 +8,8 @@ from contrascope.settings import written_as
 
 MOST_VIEWS = 1000
 """Views of an image a step."""
+MOST_THREADS = 1024
+"""Threads of an operation on a CPU."""
 TRACKERS = ("tensorboard", "wandb", "mlflow", "trackio")
 
 
@@ -32,6 +34,8 @@ class TrainingSettings:
     """Store images and convolutions channels-last, which is faster."""
     compile: bool = False
     """Compile the encoder with torch.compile (needs a C++ compiler; the first step takes a minute)."""
+    threads: int = 0
+    """Threads on a CPU; 0: what the machine gives, by a trial of two seconds at the start, kept for the run."""
     seed: int = 0
     """Seed of weights, order and views."""
     log_every: int = 10
@@ -66,6 +70,10 @@ class TrainingSettings:
             raise InputError(f"training.num_views is {self.num_views}; a positive pair needs 2 or more.")
         if self.num_views > MOST_VIEWS:
             raise InputError(f"training.num_views is {self.num_views}; expected {MOST_VIEWS} or fewer.")
+        if not 0 <= self.threads <= MOST_THREADS:
+            raise InputError(
+                f"training.threads is {self.threads}; expected 1 to {MOST_THREADS}, or 0 for what the machine gives."
+            )
         for name in self.trackers:
             if name not in TRACKERS and ":" not in name:
                 raise InputError(f"training.trackers has {name!r}. {did_you_mean(name, TRACKERS)}")
