@@ -8,7 +8,13 @@ from typing import Any
 
 from contrascope.records.entry import Tree
 from contrascope.records.gallery import ImageEntry, NearEntry, SheetEntry, ViewEntry
-from contrascope.records.shortcut import COLOURS, ComparedViewEntry, ConfusedViewsEntry, ShortcutEntry
+from contrascope.records.shortcut import (
+    COLOURS,
+    STATISTICS,
+    ComparedViewEntry,
+    ConfusedViewsEntry,
+    ShortcutEntry,
+)
 from contrascope.reports.blocks import SHORTCUT, Map, Strips, Table, Tile, sample, short
 from contrascope.reports.load import RunRecords, number
 
@@ -42,6 +48,8 @@ def shortcut(run: RunRecords) -> Strips | None:
     found = run.diagnosis.shortcut
     if found is None or not found.rows:
         return None
+    if found.reason not in (COLOURS, STATISTICS):
+        raise ValueError(f"no shortcut is called {found.reason[:40]!r}")
     colours = found.reason == COLOURS
     return Strips(
         title="What the shortcut looks like",

@@ -98,9 +98,8 @@ def near_alike(shown: ShownRows, exhibited: Exhibits) -> ConfusedViews:
     Nearest in the encoder, by cosine; alike by the distance of the statistics, each over its standard deviation.
     """
     view, second = (unit_rows(shown.h[place].double()) for place in (0, 1))
-    near = nearest(view, second, 1, exclude_self=True)
-    found, cosine = near.index[:, 0], near.value[:, 0]
-    other = (view * second).sum(dim=1)
+    found = nearest(view, second, 1, exclude_self=True).index[:, 0]
+    cosine, other = (view * second[found]).sum(dim=1), (view * second).sum(dim=1)
     first_look, second_look = _standardised(exhibited.own.statistics[:2])
     kept = (first_look - second_look[found]).norm(dim=1).argsort(stable=True)[:MOST]
     return ConfusedViews(
