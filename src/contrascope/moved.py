@@ -77,7 +77,7 @@ EXPERIMENTS = {
     "suite_augmented": "suites.robustness",
     "suite_encoder": "subjects.encoder runs.feature_store encoders.twin",
     "suite_transfer": "suites.transfer suites.transfer_set",
-    "thumbnails": "gallery.thumbnails",
+    "thumbnails": "data.pictures.thumbnails",
     "train": "jobs.train jobs.assess runs.load runs.build",
 }
 OTHERS = {

@@ -13,6 +13,7 @@ from sklearn.decomposition import PCA
 from contrascope import records
 from contrascope.cli import main
 from contrascope.data.open import open_images
+from contrascope.data.pictures.thumbnails import Thumbnails, resized, sheets
 from contrascope.data.settings import DataSettings
 from contrascope.diagnosis.settings import MonitorSettings
 from contrascope.encoders.settings import EncoderSettings, ProjectorSettings
@@ -21,7 +22,6 @@ from contrascope.features.embed import embed
 from contrascope.gallery.curves import concentration
 from contrascope.gallery.gallery import gallery, write_gallery
 from contrascope.gallery.part import GallerySettings
-from contrascope.gallery.thumbnails import Thumbnails, resized, sheets
 from contrascope.jobs.train import train
 from contrascope.linalg import principal, unit_rows
 from contrascope.methods.joint.simclr_settings import SimCLRSettings

@@ -103,6 +103,20 @@ def diagnosis(**changed):
     }
 
 
+def shortcut(reason="colours without form", look=None):
+    """What an encoder confuses, in two rows of three pictures."""
+    names = ("view", "decoy", "other")
+    rows = [
+        {
+            name: {"tile": 3 * row + place, "name": f"image {row}", "look": look}
+            | {"cosine": None if name == "view" else 0.9 - 0.25 * place}
+            for place, name in enumerate(names)
+        }
+        for row in range(2)
+    ]
+    return {"reason": reason, "nearer": 60, "images": 100, "rows": rows, "sheets": [sheet(6)]}
+
+
 def settings(seed=0):
     return {
         "kind": "RunSettings",

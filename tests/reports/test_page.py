@@ -23,6 +23,7 @@ from report_records import (
     robustness,
     settings,
     sheet,
+    shortcut,
     transfer,
 )
 
@@ -271,6 +272,91 @@ STRANGE = (
     ),
     ("geometry", {"trained": {"features": {}, "operations": [{"layers": {"h": {}}}]}, "reference": None}),
 )
+
+
+BESIDE = "the pictures of the shortcut are damaged and were left out"
+
+
+def test_a_shortcut_is_shown_first_and_its_thumbnails_are_not_those_of_the_gallery(make_run):
+    found = page(make_run(diagnosis={**diagnosis(), "shortcut": shortcut()}))
+    assert_inert(found)
+    assert found.said.count("What the shortcut looks like") == 2  # the link and the heading
+    assert "In 60 of 100 images a view lies at least as near to its own pixels in random order" in found.said
+    tiles = [a for a in found.all("span") if a.get("role") == "img"]
+    assert [a["class"] for a in tiles[:6]] == ["tile sheet-1"] * 6
+    assert {a["class"] for a in tiles[6:]} == {"tile sheet-0"}
+    assert tiles[4]["aria-label"] == "shuffled 0.65: image 1"
+    assert tiles[4]["style"] == "--column: 4; --row: 0"
+    assert [one["first"] for one in found.data["sheets"]] == [0, 2**32]
+
+
+def test_a_record_without_pictures_of_a_shortcut_has_neither_the_section_nor_the_link(make_run):
+    for name, held in (("old", diagnosis()), ("none", {**diagnosis(), "shortcut": None})):
+        found = page(make_run(name, diagnosis=held))
+        assert "What the shortcut looks like" not in found.said
+        assert "lacks" not in found.said
+        assert [a for a in found.all("a") if a["href"] == "#shortcut-pictures"] == []
+
+
+def test_pictures_of_a_shortcut_stand_without_a_gallery_and_hostile_names_are_text(make_run):
+    shown = shortcut(
+        "brightness, contrast or sharpness", {"mean": [0.25], "contrast": [None], "sharpness": 0}
+    )
+    shown["rows"][0]["view"]["name"] = IMAGE
+    shown["rows"][1]["decoy"]["name"] = SCRIPT
+    found = page(make_run(gallery=None, diagnosis={**diagnosis(), "shortcut": shown}))
+    assert_inert(found, scripts=3)
+    assert IMAGE in found.said
+    assert f"{SCRIPT} mean 0.25 contrast – sharpness 0" in found.said
+    assert "No pictures: gallery.json is missing" not in found.said
+
+
+def damaged(**changed):
+    return {**diagnosis(), "shortcut": {**shortcut(), **changed}}
+
+
+def lost(place, **changed):
+    held = shortcut()["rows"]
+    held[1][place] = None if not changed else {**held[1][place], **changed}
+    return damaged(rows=held)
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        (damaged(sheets=[{**sheet(6), "data": "A);}</style><script>alert(1)</script>"}]), BESIDE),
+        (damaged(sheets=[{**sheet(6), "columns": 0}]), BESIDE),
+        (damaged(sheets=[{**sheet(6), "first": None}]), BESIDE),
+        (damaged(sheets=[]), BESIDE),
+        (damaged(reason=SCRIPT), BESIDE),
+        (damaged(sheets=3), "diagnosis.json: shortcut.sheets has an unexpected form"),
+        (lost("decoy"), BESIDE),
+        (lost("other", tile=6), BESIDE),
+        (lost("view", tile=-1), BESIDE),
+        (damaged(rows="no"), "diagnosis.json: shortcut.rows has an unexpected form"),
+        ({**diagnosis(), "shortcut": [3]}, "diagnosis.json: shortcut has an unexpected form"),
+        ({**diagnosis(), "shortcut": {}}, "diagnosis.json lacks shortcut.reason"),
+    ],
+    ids=range(12),
+)
+def test_damaged_pictures_of_a_shortcut_cost_themselves_alone(make_run, told, said):
+    found = page(make_run(diagnosis=told))
+    assert_inert(found)
+    assert said in found.said
+    assert "What the shortcut looks like" not in found.said
+    assert "Images and their views under the policy" in found.said
+    assert "✓ learning" in found.said
+
+
+def test_a_damaged_gallery_leaves_the_pictures_of_a_shortcut(make_run):
+    shown = gallery()
+    shown["sheets"][0]["columns"] = 0
+    told = {**diagnosis(), "shortcut": shortcut()}
+    found = page(make_run(gallery=shown, diagnosis=told))
+    assert "gallery.json is damaged and was left out" in found.said
+    assert [a["class"] for a in found.all("span") if a.get("role") == "img"] == ["tile sheet-0"] * 6
+    without = page(make_run("without", gallery={**gallery(), "sheets": []}, diagnosis=told))
+    assert "“views” was left out" in without.said  # not shown with a picture of the shortcut
 
 
 @pytest.mark.parametrize(("name", "value"), STRANGE, ids=range(len(STRANGE)))

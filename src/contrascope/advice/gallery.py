@@ -8,8 +8,8 @@ from contrascope.advice.policies import Candidate, words_of
 from contrascope.augment.policy import to_float
 from contrascope.augment.views import make_views
 from contrascope.data.imageset import InMemoryImages
+from contrascope.data.pictures.thumbnails import Thumbnails, thumbnail_side
 from contrascope.draws import PROBE_EPOCH
-from contrascope.gallery.thumbnails import Thumbnails
 from contrascope.intervals import generator
 from contrascope.records.gallery import PolicyGalleryRecord
 from contrascope.records.typed import as_record
@@ -23,7 +23,7 @@ def policy_gallery(
     """Six images with six views of each policy: numbers of tiles in sheets of thumbnails."""
     ids = torch.randperm(len(images), generator=generator(seed, "advice gallery"))[:ROWS].sort().values
     pixels = images.gather(ids)
-    thumbnails = Thumbnails(min(max(min(images.shape[1:]), 32), 96))
+    thumbnails = Thumbnails(thumbnail_side(*images.shape[1:]))
     clean = [thumbnails.put(picture) for picture in to_float(pixels)]
     shown = []
     for one in policies:

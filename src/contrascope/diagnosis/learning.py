@@ -8,6 +8,7 @@ from contrascope.diagnosis.learning_signals import LearningSignals
 from contrascope.diagnosis.signals import Signals
 from contrascope.diagnosis.verdict import Answer
 from contrascope.intervals import Estimate
+from contrascope.records.shortcut import COLOURS, STATISTICS
 from contrascope.records.vocabulary import LearningWord, SoundWord
 from contrascope.theory.factors.gallery_recall import RecallGain
 
@@ -125,7 +126,7 @@ def _shortcut(found: LearningSignals, cuts: LearningCuts) -> tuple[str, str] | N
         return None
     if found.bait.low > cuts.bait and found.bait.low > found.random_bait.high:
         return (
-            "colours without form",
+            COLOURS,
             f"For {100 * found.bait.value:.0f} % of the images a view lies nearer to its own pixels in random "
             "order than to "
             f"another view; for the random encoder {100 * found.random_bait.value:.0f} %.",
@@ -133,7 +134,7 @@ def _shortcut(found: LearningSignals, cuts: LearningCuts) -> tuple[str, str] | N
     own, rest = found.own.odds, found.residual["own"].odds
     if own.low > 0 and rest.high < 0:
         return (
-            "brightness, contrast or sharpness",
+            STATISTICS,
             f"Without what mean, contrast and sharpness of a view predict, the gain under its own views is gone "
             f"(odds {_times(rest)}).",
         )

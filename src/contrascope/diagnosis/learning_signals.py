@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from contrascope.diagnosis.exhibits import Exhibits, ShownRows
@@ -94,6 +94,12 @@ def _mean(found: dict[str, list[Tensor]]) -> RecallGain:
 
 def _bait(shown: ShownRows, exhibits: Exhibits, draws: int) -> Estimate:
     """Ties count for the bait."""
+    bait, other = bait_cosines(shown, exhibits)
+    return share_estimate((bait >= other).double(), draws=draws)
+
+
+def bait_cosines(shown: ShownRows, exhibits: Exhibits) -> Float64[Tensor, "two some"]:
+    """Cosines of the first view of the chosen images with its shuffled pixels, and with the second view."""
     view, other = (unit_rows(shown.h[place, exhibits.chosen].double()) for place in (0, 1))
     bait = unit_rows(shown.shuffled.double())
-    return share_estimate(((view * bait).sum(dim=1) >= (view * other).sum(dim=1)).double(), draws=draws)
+    return torch.stack(((view * bait).sum(dim=1), (view * other).sum(dim=1)))

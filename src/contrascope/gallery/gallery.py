@@ -9,12 +9,12 @@ import torch
 from contrascope import records
 from contrascope.data.imageset import ImageSet
 from contrascope.data.open import open_images
+from contrascope.data.pictures.thumbnails import Thumbnails, thumbnail_side
 from contrascope.errors import InputError, MissingSplitError
 from contrascope.gallery.curves import factor_curves
 from contrascope.gallery.map import embedding_map, map_tiles
 from contrascope.gallery.part import GallerySettings, measure_part
 from contrascope.gallery.rows import Rows
-from contrascope.gallery.thumbnails import Thumbnails
 from contrascope.records.gallery import GalleryRecord
 from contrascope.records.typed import as_record
 from contrascope.runs.load import Run
@@ -55,7 +55,7 @@ def gallery(
         parts[run.settings.protocol.test_split] = measure_part(
             subject.trained, test, policies, kept, settings, device=where
         )
-    thumbnails = Thumbnails(min(max(min(images.shape[1:]), 32), 96))
+    thumbnails = Thumbnails(thumbnail_side(*images.shape[1:]))
     rows = Rows(whole, policies, thumbnails, settings)
     record: dict[str, Any] = {
         "step": run.step,

@@ -10,13 +10,13 @@ from jaxtyping import Int
 from torch import Tensor
 
 from contrascope.augment.settings import PolicySettings
+from contrascope.data.pictures.thumbnails import resized, sheets
 from contrascope.data.sampling import some_images
 from contrascope.errors import InputError
 from contrascope.evaluation.few.choose import spread_images
 from contrascope.features.embed import embed
 from contrascope.features.labelled import filled_classes, write_labelled
 from contrascope.features.table import cell
-from contrascope.gallery.thumbnails import resized, sheets
 from contrascope.precision import single_precision
 from contrascope.progress import Progress, Say, silent, unheard
 from contrascope.records.inside import inside

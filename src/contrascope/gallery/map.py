@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from contrascope.data.pictures.thumbnails import resized, sheets
 from contrascope.gallery.part import GallerySettings, Part
-from contrascope.gallery.thumbnails import resized, sheets
 from contrascope.linalg import principal, unit_rows
 from contrascope.progress import to_stderr
 from contrascope.theory.factors.pseudo import pseudo_classes

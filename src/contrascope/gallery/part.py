@@ -7,6 +7,7 @@ from torch import Tensor
 
 from contrascope.augment.policy import Policy
 from contrascope.data.imageset import ImageSet
+from contrascope.data.pictures.thumbnails import picture_name
 from contrascope.diagnosis.exhibits import Networks
 from contrascope.draws import PROBE_EPOCH
 from contrascope.errors import InputError
@@ -87,7 +88,7 @@ def measure_part(
         device=device,
     )
     aligned = image_alignment(unit_views(viewed.h))
-    names = tuple(f"image {name}" if name.isdecimal() else name for name in some.names())
+    names = tuple(picture_name(name) for name in some.names())
     return Part(
         images=some, ids=ids, names=names, h=clean.h[0], views=viewed.h, z=viewed.z, alignment=aligned
     )

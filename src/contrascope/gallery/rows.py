@@ -8,9 +8,9 @@ from torch import Tensor
 
 from contrascope.augment.policy import Policy
 from contrascope.augment.views import make_views
+from contrascope.data.pictures.thumbnails import Thumbnails
 from contrascope.draws import PROBE_EPOCH
 from contrascope.gallery.part import GallerySettings, Part
-from contrascope.gallery.thumbnails import Thumbnails
 from contrascope.intervals import generator
 from contrascope.linalg import nearest
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from contrascope.records.entry import Count, Entry, Record, Tree
+from contrascope.records.shortcut import ShortcutEntry
 from contrascope.records.useful import FewLabelsEntry
 
 
@@ -151,3 +152,5 @@ class DiagnosisRecord(Record):
     """Measurements that one view of each image does not allow."""
     few_labels: FewLabelsEntry | None = None
     """What a few labels said, where some were given for that."""
+    shortcut: ShortcutEntry | None = None
+    """What the encoder confuses, in pictures, where it may rest on a shortcut."""

@@ -14,7 +14,7 @@ from contrascope.records.answers import (
 from contrascope.records.lookup import value_at
 from contrascope.records.metrics import MetricsRow
 from contrascope.records.vocabulary import QUESTIONS
-from contrascope.reports.blocks import Judgement, short
+from contrascope.reports.blocks import SHORTCUT, Judgement, short
 from contrascope.reports.load import RunRecords
 
 OF_DIAGNOSIS, OF_MONITOR, OLDER = "diagnosis", "while training", "older version"
@@ -30,7 +30,9 @@ def judgement(run: RunRecords) -> Judgement:
     verdict = run.diagnosis.verdict
     answers = shown_answers(verdict)
     if any(one.word != NOT_DIAGNOSED for one in answers):
-        return _judgement(answers, OF_DIAGNOSIS, run.diagnosis.data)
+        found = run.diagnosis.shortcut
+        told = _judgement(answers, OF_DIAGNOSIS, run.diagnosis.data)
+        return told if found is None or not found.rows else replace(told, pictures=SHORTCUT)
     old = withdrawn(value_at(verdict, "word"))
     probed = [row for row in run.probes if row_answers(row.values) or withdrawn(row.values.get("verdict"))]
     last = probed[-1] if probed else None

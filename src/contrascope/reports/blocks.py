@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 from contrascope.records.answers import ShownAnswer
 from contrascope.reports.load import estimate, number
 
+SHORTCUT = "shortcut-pictures"
+"""Anchor of the pictures of a shortcut."""
 MOST_ROWS = 60
 """Rows of a table behind a figure; of more that many, evenly spaced."""
 MOST_POINTS = 600
@@ -67,6 +69,8 @@ class Judgement:
     """What they were measured on."""
     remark: str
     """What stands above them where they are not a diagnosis's."""
+    pictures: str = ""
+    """Anchor of the pictures of a shortcut, to which the answer on learning leads; empty where there are none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +94,8 @@ class Strips:
     read: str
     rows: list[tuple[str, list[Tile]]]
     """A heading and its tiles."""
+    anchor: str = ""
+    """What a link on the page leads to; empty where none does."""
 
 
 @dataclass(frozen=True, kw_only=True)

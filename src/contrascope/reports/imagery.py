@@ -1,17 +1,27 @@
-"""Figures of gallery.json that show images: views, extremes, neighbours and the map."""
+"""Figures of gallery.json that show images: a shortcut, views, extremes, neighbours and the map."""
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
 from contrascope.records.entry import Tree
 from contrascope.records.gallery import ImageEntry, NearEntry, SheetEntry, ViewEntry
-from contrascope.reports.blocks import Map, Strips, Table, Tile, sample, short
+from contrascope.records.shortcut import (
+    COLOURS,
+    STATISTICS,
+    ComparedViewEntry,
+    ConfusedViewsEntry,
+    ShortcutEntry,
+)
+from contrascope.reports.blocks import SHORTCUT, Map, Strips, Table, Tile, sample, short
 from contrascope.reports.load import RunRecords, number
 
 BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 FORMATS = ("webp", "png", "jpeg")
+BEHIND = 2**32
+"""On the page the thumbnails of a shortcut have numbers from here on, so that none is taken for one of the gallery."""
 
 
 def sheets(run: RunRecords) -> list[dict[str, Any]]:
@@ -31,6 +41,61 @@ def sheets(run: RunRecords) -> list[dict[str, Any]]:
             | {"url": f"data:image/{sheet.format};base64,{sheet.data}"}
         )
     return found
+
+
+def shortcut(run: RunRecords) -> Strips | None:
+    """What an encoder confuses that may rest on a shortcut."""
+    found = run.diagnosis.shortcut
+    if found is None or not found.rows:
+        return None
+    if found.reason not in (COLOURS, STATISTICS):
+        raise ValueError(f"no shortcut is called {found.reason[:40]!r}")
+    colours = found.reason == COLOURS
+    return Strips(
+        title="What the shortcut looks like",
+        read=_of_colours(found) if colours else _of_statistics(found),
+        rows=[_confused(run, row, "shuffled" if colours else "another image") for row in found.rows],
+        anchor=SHORTCUT,
+    )
+
+
+def _of_colours(found: ShortcutEntry) -> str:
+    return (
+        f"In {short(found.nearer)} of {short(found.images)} images a view lies at least as near to its own pixels in "
+        "random order as to the other view of the same image: the two share nothing but their colours. Each row: a "
+        "view, its pixels in random order, the other view. The numbers are cosines with the first picture; the "
+        "largest difference comes first."
+    )
+
+
+def _of_statistics(found: ShortcutEntry) -> str:
+    return (
+        "Each row: a view, the nearest view of another image, the other view of the same image. The numbers are "
+        "cosines with the first picture. Shown are the images whose nearest other image is most alike in mean, "
+        "contrast and sharpness; point at a picture, or move to it with the Tab key, for these numbers. In "
+        f"{short(found.nearer)} of {short(found.images)} images another image's view lies at least as near as the "
+        "image's own."
+    )
+
+
+def _confused(run: RunRecords, row: ConfusedViewsEntry, decoy: str) -> tuple[str, list[Tile]]:
+    tiles = []
+    for caption, one in (("view", row.view), (decoy, row.decoy), ("other view", row.other)):
+        if one is None or one.tile is None:
+            raise ValueError("a row of pictures has lost one")
+        told = caption if one.cosine is None else f"{caption} {short(one.cosine, 3)}"
+        alt = f"{told}: {one.name}"
+        tiles.append(tile_of(run, BEHIND + one.tile, alt, words=_looks(one), caption=told))
+    return row.view.name if row.view is not None else "", tiles
+
+
+def _looks(shown: ComparedViewEntry) -> tuple[str, ...]:
+    look = shown.look
+    if look is None:
+        return ()
+    parts = (("mean", look.mean), ("contrast", look.contrast), ("sharpness", (look.sharpness,)))
+    said = (f"{name} {', '.join(short(value, 3) for value in values)}" for name, values in parts)
+    return (shown.name, *said)
 
 
 def views(run: RunRecords) -> Strips | None:
@@ -196,8 +261,12 @@ def tile_of(
 
 
 def sheets_of(run: RunRecords) -> tuple[SheetEntry, ...]:
-    """The sheets of a run, or of an advice."""
-    return run.policies.sheets if run.advised else run.gallery.sheets
+    """The sheets of a run, those of its shortcut last; or of an advice."""
+    if run.advised:
+        return run.policies.sheets
+    behind = () if run.diagnosis.shortcut is None else run.diagnosis.shortcut.sheets
+    moved = (one if one.first is None else replace(one, first=one.first + BEHIND) for one in behind)
+    return (*run.gallery.sheets, *moved)
 
 
 def _name(run: RunRecords, shown: ImageEntry | NearEntry) -> str:

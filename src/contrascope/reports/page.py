@@ -18,7 +18,7 @@ from contrascope.records.entry import empty
 from contrascope.records.gallery import GalleryRecord, PolicyGalleryRecord
 from contrascope.reports.blocks import Figure, Map
 from contrascope.reports.compare import compare
-from contrascope.reports.imagery import sheets
+from contrascope.reports.imagery import sheets, shortcut
 from contrascope.reports.load import RunRecords, load
 from contrascope.reports.sections import SECTIONS, WRONG, Filled, fill
 
@@ -57,21 +57,35 @@ def render(paths: Sequence[Path]) -> str:
 
 
 def _one(run: RunRecords) -> Page:
-    notices = run.notices
-    try:
-        pictures = sheets(run)
-    except WRONG as error:
-        run = replace(run, gallery=empty(GalleryRecord), policies=empty(PolicyGalleryRecord))
-        notices = (*notices, f"{records.GALLERY} is damaged and was left out ({error}).")
-        pictures = []
+    run, notices = _with_whole_pictures(run)
     sections = [one for one in SECTIONS if one.key == "advice"] if run.advised else SECTIONS
     return Page(
         title=f"{run.name}: contrascope report",
         about=f"{'Advice' if run.advised else 'Run'} folder {run.path}",
         sections=[part for section in sections if (part := fill(section, run)).blocks or part.notices],
-        notices=notices,
-        sheets=pictures,
+        notices=(*run.notices, *notices),
+        sheets=sheets(run),
     )
+
+
+def _with_whole_pictures(run: RunRecords) -> tuple[RunRecords, list[str]]:
+    """The run without pictures that are damaged, and a sentence on each record that lost them."""
+    said = []
+    try:
+        alone = replace(run, gallery=empty(GalleryRecord))
+        sheets(alone)
+        shortcut(alone)
+    except WRONG as error:
+        run = replace(run, diagnosis=replace(run.diagnosis, shortcut=None))
+        said.append(
+            f"{records.DIAGNOSIS}: the pictures of the shortcut are damaged and were left out ({error})."
+        )
+    try:
+        sheets(run)
+    except WRONG as error:
+        run = replace(run, gallery=empty(GalleryRecord), policies=empty(PolicyGalleryRecord))
+        said.append(f"{records.GALLERY} is damaged and was left out ({error}).")
+    return run, said
 
 
 def _several(runs: Sequence[RunRecords]) -> Page:

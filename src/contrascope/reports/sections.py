@@ -64,7 +64,7 @@ SECTIONS = (
     Section(
         key="images",
         title="What the encoder sees",
-        functions=(imagery.views, imagery.worst, imagery.best, imagery.neighbours),
+        functions=(imagery.shortcut, imagery.views, imagery.worst, imagery.best, imagery.neighbours),
         empty="No pictures: gallery.json is missing. Where the images are at hand: contrascope report RUN",
     ),
     Section(

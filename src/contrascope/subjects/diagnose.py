@@ -23,6 +23,7 @@ from contrascope.features.labelled import read_labelled
 from contrascope.precision import single_precision
 from contrascope.progress import Progress, Say, silent, unheard
 from contrascope.records.diagnosis import DiagnosisRecord
+from contrascope.records.shortcut import ShortcutEntry
 from contrascope.records.typed import as_record
 from contrascope.records.vocabulary import UsefulWord
 from contrascope.runs.bad_images import tell_images
@@ -30,6 +31,7 @@ from contrascope.runs.load import policies_for
 from contrascope.settings import to_json
 from contrascope.subjects.measured import MeasuredImages, measured_images
 from contrascope.subjects.open import open_subject
+from contrascope.subjects.shortcut_pictures import shortcut_pictures
 from contrascope.subjects.subject import Subject
 from contrascope.subjects.useful import useful_subject
 
@@ -51,6 +53,8 @@ class Diagnosed:
     """What was found."""
     few: FewLabels | None = None
     """What labels said, where some were given for that."""
+    shortcut: ShortcutEntry | None = None
+    """What the encoder confuses, in pictures, where it may rest on a shortcut."""
 
 
 def diagnose_anything(
@@ -138,7 +142,8 @@ def diagnose_subject(
         seed=seed,
     )
     about = f"{shown.what}; {len(some)} of {len(shown.images)} images, {settings.views} views each"
-    return Diagnosed(thing=subject.name, data=about, diagnosis=found, few=few)
+    seen = shortcut_pictures(found.verdict.learning, some.names(), exhibited, rows)
+    return Diagnosed(thing=subject.name, data=about, diagnosis=found, few=few, shortcut=seen)
 
 
 def _useful(
@@ -190,4 +195,5 @@ def diagnosis_record(found: Diagnosed, settings: DiagnosisSettings | None = None
     """What diagnosis.json holds."""
     value = {"thing": found.thing, "data": found.data, "settings": to_json(settings) if settings else {}}
     few = None if found.few is None else to_json(found.few)
-    return as_record(DiagnosisRecord, value | to_json(found.diagnosis) | {"few_labels": few})
+    beside = {"few_labels": few, "shortcut": found.shortcut}
+    return as_record(DiagnosisRecord, value | to_json(found.diagnosis) | beside)

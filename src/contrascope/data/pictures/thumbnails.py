@@ -18,6 +18,24 @@ QUALITY = 75
 """Of WebP; sheets of very small tiles are kept without loss."""
 
 
+def thumbnail_side(height: int, width: int) -> int:
+    """Side in px of the thumbnail of an image of this size: 32 to 96.
+
+    >>> thumbnail_side(8, 8), thumbnail_side(64, 80), thumbnail_side(224, 224)
+    (32, 64, 96)
+    """
+    return min(max(height, 32), max(width, 32), 96)
+
+
+def picture_name(name: str) -> str:
+    """What an image is called below its thumbnail: its file, or its row in the source in words.
+
+    >>> picture_name("7"), picture_name("cat.png")
+    ('image 7', 'cat.png')
+    """
+    return f"image {name}" if name.isdecimal() else name
+
+
 class Thumbnails:
     """Collects pictures of one side and numbers them; a picture with the same key is kept once."""
 
