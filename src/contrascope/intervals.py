@@ -161,9 +161,35 @@ def halves_error(values: Float[Tensor, "splits n"], half: Bool[Tensor, "splits n
     >>> round(halves_error((torch.arange(100.0) < 50).expand(SPLITS, 100).double(), half), 2)
     0.04
     """
+    return half_gaps(values, half).square().mean().div(4).sqrt().item()
+
+
+def half_gaps(values: Float[Tensor, "splits n"], half: Bool[Tensor, "splits n"]) -> Float[Tensor, " splits"]:
+    """Mean over the first half less that over the second."""
     first = (values * half).sum(dim=1) / half.sum(dim=1)
-    second = (values * ~half).sum(dim=1) / (~half).sum(dim=1)
-    return (first - second).square().mean().div(4).sqrt().item()
+    return first - (values * ~half).sum(dim=1) / (~half).sum(dim=1)
+
+
+def count_in_half(nearer: Bool[Tensor, "n n"], half: Bool[Tensor, "splits n"]) -> Float[Tensor, "splits n"]:
+    """How many of the images that row i of `nearer` marks are in the half of image i.
+
+    >>> count_in_half(torch.ones(3, 3).bool(), torch.tensor([[True, False, False]])).tolist()
+    [[1.0, 2.0, 2.0]]
+    """
+    of_first = half.float() @ nearer.T.float()
+    return torch.where(half, of_first, nearer.sum(dim=1) - of_first)
+
+
+def first_in_half(
+    near: Int[Tensor, "n near"], half: Bool[Tensor, "splits n"], k: int
+) -> Bool[Tensor, "splits n near"]:
+    """Which of the images near each one, nearest first, are the k nearest of its half, or all where there are fewer.
+
+    >>> first_in_half(torch.tensor([[1, 2], [2, 0], [1, 0]]), torch.tensor([[True, False, True]]), 1).tolist()
+    [[[False, True], [False, False], [False, True]]]
+    """
+    same = half[:, near] == half[:, :, None]
+    return same & (same.cumsum(dim=2, dtype=torch.int16) <= k)
 
 
 def images_worth(values: Float[Tensor, "splits n"], half: Bool[Tensor, "splits n"]) -> float:

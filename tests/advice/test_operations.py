@@ -12,14 +12,14 @@ from contrascope.advice.curves import (
     policy_views,
 )
 from contrascope.advice.descriptors import describe
+from contrascope.advice.neighbours import Agreed, agreed, agreement, chance_of, lost_estimate
 from contrascope.advice.operations import measure_operation
 from contrascope.advice.policies import HUE, LIGHT, Candidate, candidates, compose, pair_sweep
 from contrascope.advice.proxies import Timing, halving_plan, knn_left_out
 from contrascope.advice.survey import (
     Groups,
-    agreement,
-    chance_of,
     coloured,
+    handed_share,
     handedness,
     hue_groups,
     survey,
@@ -28,8 +28,9 @@ from contrascope.augment.catalogue import CATALOGUE, operations_for
 from contrascope.augment.colour import adjust_hue_
 from contrascope.augment.jitter import ColorJitter
 from contrascope.augment.views import make_views
-from contrascope.diagnosis.checks.near_copies import near_copies
+from contrascope.diagnosis.checks.near_copies import copied_share, near_copies
 from contrascope.errors import InputError
+from contrascope.intervals import random_halves
 
 SEEDS = st.integers(0, 2**31 - 1)
 
@@ -86,6 +87,38 @@ def test_agreement_by_loops():
             share += [int(codes[j] == codes[image]) for _, j in sorted(apart)[:3]]
         expected.append(sum(share) / 6)
     assert torch.allclose(agreement(views, bank, codes).double(), torch.tensor(expected).double(), atol=1e-6)
+
+
+def test_agreement_in_halves_by_loops():
+    views, bank, codes = noise(2, 12, 3), noise(12, 3, seed=1), torch.arange(12) % 2
+    found = agreed({"rows": views}, {"rows": bank}, codes, draws=1).halved
+    half = random_halves(12)
+    for split in (0, 41, 99):
+        for image in range(12):
+            share = []
+            for view in range(2):
+                mine = [j for j in range(12) if j != image and half[split, j] == half[split, image]]
+                near = sorted(mine, key=lambda j: float((views[view, image] - bank[j]).norm()))[:3]
+                share += [int(codes[j] == codes[image]) for j in near]
+            assert float(found[split, image]) == pytest.approx(sum(share) / 6)
+
+
+def test_a_loss_of_all_that_neighbours_know_is_one():
+    codes, none = torch.tensor([0, 0, 0, 1, 1, 1]), torch.zeros(0, 6)
+    full = Agreed(description="", values=torch.full((6,), 0.9), halved=none)
+    chance = Agreed(description="", values=torch.full((6,), chance_of(codes)), halved=none)
+    assert lost_estimate(full, chance, codes).value == pytest.approx(1)
+    assert lost_estimate(full, full, codes).value == 0
+
+
+def test_the_survey_holds_the_intervals_of_neighbours(hues):
+    images, codes = hues
+    found, _ = measured("flip", images, Groups(name="label", codes=codes))
+    x = images.float() / 255
+    assert found.handed == handed_share(x, draws=50)
+    assert found.copies == copied_share(x, draws=50)
+    assert found.known.low < found.known.value < found.known.high
+    assert found.symmetric.low == 0 < found.symmetric.high < 0.05
 
 
 def test_chance_counts_pairs_of_other_images():

@@ -4,14 +4,21 @@ import torch
 from torch import Tensor
 
 from contrascope.advice.advisor import Background, Level, OperationFacts, neighbours_know
-from contrascope.advice.descriptors import Described, describe, distances_without_self
-from contrascope.advice.survey import SEEN, Groups, Survey, agreement
+from contrascope.advice.descriptors import Described, describe
+from contrascope.advice.neighbours import (
+    Agreed,
+    agreed,
+    identity_estimate,
+    lost_estimate,
+    nearer_images,
+)
+from contrascope.advice.survey import SEEN, Groups, Survey
 from contrascope.augment.catalogue import PolicyOperation
 from contrascope.augment.op import AbstractOp
 from contrascope.augment.policy import Policy, to_float
 from contrascope.augment.views import make_views
 from contrascope.draws import PROBE_EPOCH
-from contrascope.intervals import Estimate, mean_estimate
+from contrascope.intervals import Estimate
 from contrascope.types import ByteImages
 
 MEASURED_VIEWS = 2
@@ -40,11 +47,21 @@ def measure_operation(
 ) -> OperationFacts:
     """Applies the operation to every image at every strength, and looks who is nearest."""
     clean = describe(to_float(images))
+    before = _before(clean, survey, groups, draws=draws)
     levels = tuple(
-        _level(strength, operation.make(strength, 1.0), images, clean, survey, groups, draws=draws, seed=seed)
+        _level(strength, operation.make(strength, 1.0), images, clean, before, groups, draws=draws, seed=seed)
         for strength in operation.strengths
     )
     return OperationFacts(name=operation.name, unit=operation.unit, levels=levels, mirrors=operation.mirrors)
+
+
+def _before(clean: Described, survey: Survey, groups: Groups | None, *, draws: int) -> Agreed | None:
+    """What neighbours know of the groups without the operation; None where it is too little for a loss to be seen."""
+    if groups is None or not neighbours_know(survey.known, survey.chance):
+        return None
+    inside, name = groups.codes >= 0, survey.description
+    bank = clean[name][inside]
+    return agreed({name: bank[None]}, {name: bank}, groups.codes[inside], draws=draws)
 
 
 def _level(
@@ -52,7 +69,7 @@ def _level(
     op: AbstractOp,
     images: Tensor,
     clean: Described,
-    survey: Survey,
+    before: Agreed | None,
     groups: Groups | None,
     *,
     draws: int,
@@ -69,40 +86,26 @@ def _level(
     change = (views - to_float(images)).flatten(2)
     described = [describe(view) for view in views]
     rows = {name: torch.stack([one[name] for one in described]) for name in clean}
-    own = [_identity(rows[name], clean[name]) for name in clean]
-    kept, lost = _groups(rows, clean, survey, groups, draws=draws)
+    nearer = [nearer_images(rows[name], clean[name]) for name in clean]
+    kept, lost = _groups(rows, clean, before, groups, draws=draws)
     return Level(
         strength=strength,
         changed=float((change.abs().amax(dim=2) > SEEN).any(dim=0).double().mean()),
         moved=float(change.double().square().mean().sqrt()),
-        identity=mean_estimate(max(own, key=lambda share: float(share.mean())), draws=draws, key="identity"),
+        identity=identity_estimate(min(nearer, key=lambda one: int(one.any(dim=2).sum())), draws=draws),
         kept=kept,
         lost=lost,
     )
 
 
-def _identity(views: Tensor, bank: Tensor) -> Tensor:
-    """Per image: share of its views that are nearer to it than to every other image; ties count as lost."""
-    between = distances_without_self(views, bank, own=True)
-    own = between.diagonal(dim1=1, dim2=2)
-    others = between.masked_fill(torch.eye(len(bank), dtype=torch.bool), float("inf")).amin(dim=2)
-    return (own < others - 1e-9).float().mean(dim=0)
-
-
 def _groups(
-    rows: Described, clean: Described, survey: Survey, groups: Groups | None, *, draws: int
+    rows: Described, clean: Described, before: Agreed | None, groups: Groups | None, *, draws: int
 ) -> tuple[Estimate | None, Estimate | None]:
     """Share of neighbours of the own group, and of what the clean ones know how much is lost."""
     if groups is None:
         return None, None
     inside = groups.codes >= 0
     codes = groups.codes[inside]
-    share = {name: agreement(rows[name][:, inside], clean[name][inside], codes) for name in rows}
-    after = max(share.values(), key=lambda values: float(values.mean()))
-    kept = mean_estimate(after, draws=draws, key="kept")
-    if not neighbours_know(survey.known, survey.chance):
-        return kept, None
-    bank = clean[survey.description][inside]
-    before = agreement(bank[None], bank, codes)
-    lost = (before - after) / (float(before.mean()) - survey.chance)
-    return kept, mean_estimate(lost, draws=draws, key="lost")
+    views = {name: part[:, inside] for name, part in rows.items()}
+    after = agreed(views, {name: part[inside] for name, part in clean.items()}, codes, draws=draws)
+    return after.estimate, None if before is None else lost_estimate(before, after, codes)

@@ -20,7 +20,14 @@ from contrascope.diagnosis.exhibits import Networks, embed_views, fixed_views
 from contrascope.encoders.settings import EncoderSettings
 from contrascope.errors import InputError, did_you_mean
 from contrascope.features.embed import embed
-from contrascope.intervals import Estimate, mean_estimate
+from contrascope.intervals import (
+    SPLITS,
+    Estimate,
+    first_in_half,
+    images_worth,
+    random_halves,
+    share_estimate,
+)
 from contrascope.linalg import nearest
 from contrascope.methods.base import Method
 from contrascope.progress import to_stderr
@@ -44,6 +51,8 @@ TIMED_STEPS = 4
 """Steps whose time is measured, so that finding out what an epoch costs does not cost two."""
 SCORE_VIEWS = 4
 NEIGHBOURS = 5
+CANDIDATES = 32
+"""Nearest images among which the 5 of the same half are looked for."""
 TEMPERATURE = 0.1
 
 
@@ -242,10 +251,20 @@ def knn_left_out(h: Tensor, y: Tensor | None, *, draws: int) -> Estimate | None:
     """Share of images whose 5 nearest others, weighted by exp(cosine / 0.1), vote for their class."""
     if y is None:
         return None
-    found = nearest(h, h, min(NEIGHBOURS, len(h) - 1), exclude_self=True)
-    votes = torch.zeros(len(h), int(y.max()) + 1, dtype=h.dtype)
-    votes.scatter_add_(1, y[found.index], (found.value / TEMPERATURE).exp())
-    return mean_estimate((votes.argmax(dim=1) == y).float(), draws=draws, key="knn")
+    near = nearest(h, h, min(CANDIDATES, len(h) - 1), exclude_self=True)
+    half = random_halves(len(h), splits=SPLITS if draws else 0)
+    weight, label = (near.value / TEMPERATURE).exp(), y[near.index]
+    right = _voted(weight[:, :NEIGHBOURS], label[:, :NEIGHBOURS], y)
+    taken = first_in_half(near.index, half, NEIGHBOURS)
+    halved = [_voted(weight * one, label, y) for one in taken]
+    worth = images_worth(torch.stack(halved).double(), half) if halved else None
+    return share_estimate(right.double(), draws=draws, images=worth)
+
+
+def _voted(weight: Tensor, label: Tensor, y: Tensor) -> Tensor:
+    """Whether the weights of the own label are the largest, by image."""
+    votes = torch.zeros(len(y), int(y.max()) + 1, dtype=weight.dtype)
+    return votes.scatter_add_(1, label, weight).argmax(dim=1) == y
 
 
 def run_halving(

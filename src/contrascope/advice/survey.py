@@ -6,23 +6,24 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from contrascope.advice.descriptors import chroma_plane, describe, distances_without_self
-from contrascope.diagnosis.checks.near_copies import near_copies
-from contrascope.intervals import Estimate, generator, mean_estimate
+from contrascope.advice.descriptors import chroma_plane, describe
+from contrascope.advice.neighbours import agreed, chance_of
+from contrascope.diagnosis.checks.near_copies import copied_share
+from contrascope.intervals import Estimate, generator, images_worth, random_halves, share_estimate
 from contrascope.theory.factors.pseudo import pseudo_classes
 from contrascope.types import FloatImages
 
 SEEN = 1 / 255
 """A change of a pixel that counts."""
 FOLDS = 5
-NEIGHBOURS = 3
-"""Neighbours that vote on a class."""
 CLEAR = 0.9
 """Simplified silhouette from which hues count as falling into separate groups; an even spread has 0.61."""
 MOST_GROUPS = 20
 SAME = 1e-5
 """Difference of descriptions that is rounding."""
 RIDGE = 0.1
+RULE_SPLITS = 20
+"""Random halves within which the rules that tell left from right are learnt anew."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,21 +97,52 @@ def handedness(images: FloatImages, *, seed: int = 0) -> Float[Tensor, " batch"]
     >>> handedness(torch.ones(10, 1, 4, 4)).mean().item()
     0.5
     """
+    gram, fold, equal = _mirrored(images, seed)
+    told = _told(gram, fold, torch.ones(len(fold), dtype=torch.bool))
+    return told.masked_fill(equal, 0.5).float()
+
+
+def handed_share(images: FloatImages, *, draws: int = 0, seed: int = 0) -> Estimate:
+    """Mean `handedness` with its 95 % interval; with `draws` of 0 a point.
+
+    All images are judged by rules that share images, so the rules are learnt anew within random halves.
+
+    >>> handed_share(torch.ones(10, 1, 4, 4)).value
+    0.5
+    """
+    told = handedness(images, seed=seed)
+    if draws == 0:
+        return share_estimate(told)
+    gram, fold, equal = _mirrored(images, seed)
+    half = random_halves(len(fold), splits=RULE_SPLITS)
+    halved = [torch.where(one, _told(gram, fold, one), _told(gram, fold, ~one)) for one in half]
+    worth = images_worth(torch.stack(halved).masked_fill(equal, 0.5), half)
+    return share_estimate(told, draws=draws, images=worth)
+
+
+def _mirrored(images: Tensor, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Inner products of what distinguishes images from their mirror images, folds, and which equal theirs."""
     ours, theirs = (torch.cat(list(describe(one).values()), dim=1) for one in (images, images.flip(3)))
     odd = (ours - theirs).double()
+    fold = torch.empty(len(odd), dtype=torch.int64)
     order = torch.randperm(len(odd), generator=generator(seed, "handedness"))
-    told = torch.full((len(odd),), 0.5, dtype=torch.float64)
-    for fold in order.chunk(min(FOLDS, len(odd))):
-        rest = torch.ones(len(odd), dtype=torch.bool)
-        rest[fold] = False
-        gram = odd[rest] @ odd[rest].T
-        ridge = RIDGE * gram.diagonal().mean().clamp_min(1e-12)
-        eye = torch.eye(len(gram), dtype=torch.float64)
-        weight = torch.linalg.solve(gram + ridge * eye, gram.new_ones(len(gram)))
-        value = (odd[fold] @ odd[rest].T) @ weight
-        told[fold] = (value.sign() + 1) / 2
-    equal = odd.abs().amax(dim=1) < SAME
-    return told.masked_fill(equal, 0.5).float()
+    for number, rows in enumerate(order.chunk(min(FOLDS, len(odd)))):
+        fold[rows] = number
+    return odd @ odd.T, fold, odd.abs().amax(dim=1) < SAME
+
+
+def _told(gram: Tensor, fold: Tensor, kept: Tensor) -> Tensor:
+    """Whether each of the images that are kept is told by the rule of those in other folds; else 0.5."""
+    told = torch.full((len(fold),), 0.5, dtype=torch.float64)
+    for number in fold.unique():
+        rest, here = (kept & (fold != number)).nonzero()[:, 0], (kept & (fold == number)).nonzero()[:, 0]
+        if not len(rest) or not len(here):
+            continue
+        between = gram[rest][:, rest]
+        between.diagonal().add_(RIDGE * between.diagonal().mean().clamp_min(1e-12))
+        weight = torch.linalg.solve(between, gram.new_ones(len(rest)))
+        told[here] = ((gram[here][:, rest] @ weight).sign() + 1) / 2
+    return told
 
 
 def hue_groups(images: FloatImages, *, seed: int = 0) -> tuple[Groups | None, float]:
@@ -132,32 +164,6 @@ def hue_groups(images: FloatImages, *, seed: int = 0) -> tuple[Groups | None, fl
     return Groups(name="hue", codes=codes), silhouette
 
 
-def agreement(
-    views: Float[Tensor, "views n dim"], bank: Float[Tensor, "n dim"], codes: Int[Tensor, " n"]
-) -> Float[Tensor, " n"]:
-    """Per image: share of the 3 clean images nearest to its views, itself left out, that are of its group.
-
-    >>> bank = torch.tensor([[0.0], [0.1], [0.2], [0.3], [9.0], [9.1], [9.2], [9.3]])
-    >>> agreement(bank[None], bank, torch.arange(8) // 4).tolist()
-    [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
-    """
-    between = distances_without_self(views, bank)
-    index = between.topk(min(NEIGHBOURS, len(bank) - 1), dim=2, largest=False).indices
-    same = codes[index] == codes[None, :, None]
-    return same.float().mean(dim=(0, 2))
-
-
-def chance_of(codes: Int[Tensor, " n"]) -> float:
-    """Probability that another image, drawn at random, is of the same group.
-
-    >>> chance_of(torch.tensor([0, 0, 1, 1]))
-    0.333...
-    """
-    count = torch.unique(codes[codes >= 0], return_counts=True)[1].double()
-    total = float(count.sum())
-    return float((count * (count - 1)).sum()) / max(1.0, total * (total - 1))
-
-
 def survey(
     images: FloatImages,
     *,
@@ -171,15 +177,14 @@ def survey(
     """Look at a sample; the groups are those given or, without, those of hue where they are clear."""
     found, silhouette = hue_groups(images, seed=seed)
     chosen = groups or found
-    known, best, chance = None, "", 0.0
+    known, description, chance = None, "", 0.0
     if chosen is not None:
         inside = chosen.codes >= 0
-        share = {
-            name: agreement(rows[inside][None], rows[inside], chosen.codes[inside])
-            for name, rows in describe(images).items()
-        }
-        best = max(share, key=lambda name: float(share[name].mean()))
-        known, chance = mean_estimate(share[best], draws=draws, key="known"), chance_of(chosen.codes)
+        codes = chosen.codes[inside]
+        rows = {name: part[inside] for name, part in describe(images).items()}
+        best = agreed({name: part[None] for name, part in rows.items()}, rows, codes, draws=draws)
+        known, description = best.estimate, best.description
+        chance = chance_of(codes)
     same = ((images - images.flip(3)).abs().flatten(1).amax(dim=1) <= SEEN).float()
     result = Survey(
         images=total,
@@ -188,16 +193,16 @@ def survey(
         height=shape[1],
         width=shape[2],
         side=min(images.shape[2:]),
-        coloured=mean_estimate(coloured(images).float(), draws=draws, key="coloured"),
-        symmetric=mean_estimate(same, draws=draws, key="symmetric"),
-        handed=mean_estimate(handedness(images, seed=seed), draws=draws, key="handed"),
-        copies=mean_estimate(near_copies(images).float(), draws=draws, key="copies"),
+        coloured=share_estimate(coloured(images).float(), draws=draws),
+        symmetric=share_estimate(same, draws=draws),
+        handed=handed_share(images, draws=draws, seed=seed),
+        copies=copied_share(images, draws=draws),
         classes=classes,
         hue_groups=0 if found is None else int(found.codes.max()) + 1,
         hue_silhouette=silhouette,
         groups="" if chosen is None else chosen.name,
         known=known,
-        description=best,
+        description=description,
         chance=chance,
     )
     return result, chosen

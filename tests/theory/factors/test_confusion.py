@@ -88,7 +88,8 @@ def test_relative_confusion_is_the_ratio_of_clear_shares():
     found = average_relative_confusion(final, initial)
     assert found.value == pytest.approx(clear[0] / clear[1], abs=1e-12)
     assert found.low == found.high == found.value
-    assert average_relative_confusion(final, final, draws=50).low == 1
+    same = average_relative_confusion(final, final, draws=50)  # the errors of both are one
+    assert 0.95 < same.low < 1 < same.high < 1.05
 
 
 def test_relative_confusion_of_wholly_confused_encoders_is_decided():
@@ -97,7 +98,7 @@ def test_relative_confusion_of_wholly_confused_encoders_is_decided():
     assert average_relative_confusion(lost, lost).value == 1
     assert average_relative_confusion(lost, clear).value == 0
     found = average_relative_confusion(clear, lost, draws=20)
-    assert found.low == found.high == math.inf
+    assert 1 < found.low < found.high == math.inf
 
 
 def test_intervals_hold_the_value_and_have_the_width_of_their_law():

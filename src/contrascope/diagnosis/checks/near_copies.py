@@ -1,9 +1,12 @@
 """Images that stand twice in a set, exactly or nearly: retrieval counts a copy as another image."""
 
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from contrascope.intervals import Estimate, count_in_half, images_worth, random_halves, share_estimate
 from contrascope.types import FloatImages
 
 SIDE = 8
@@ -20,19 +23,34 @@ def near_copies(images: FloatImages, *, chunk_rows: int = 512) -> Bool[Tensor, "
     >>> near_copies(torch.tensor([0.1, 0.1, 0.9]).view(3, 1, 1, 1)).tolist()
     [True, True, False]
     """
-    if len(images) < 2:
-        return torch.zeros(len(images), dtype=torch.bool)
+    return torch.cat([copies.any(dim=1) for copies in _copies(images, chunk_rows)]).cpu()
+
+
+def copied_share(images: FloatImages, *, draws: int = 0, chunk_rows: int = 512) -> Estimate:
+    """Share of images of which another is a copy, with its 95 % interval; with `draws` of 0 a point.
+
+    Copies come at least in twos: the interval counts them among random halves of the images.
+
+    >>> copied_share(torch.tensor([0.1, 0.1, 0.9, 0.5]).view(4, 1, 1, 1)).value
+    0.5
+    """
+    copies = torch.cat(list(_copies(images, chunk_rows))).cpu()
+    half, worth = random_halves(len(copies)), None
+    if draws:
+        worth = images_worth((count_in_half(copies, half) > 0).double(), half)
+    return share_estimate(copies.any(dim=1).double(), draws=draws, images=worth)
+
+
+def _copies(images: Tensor, chunk_rows: int) -> Iterator[Tensor]:
+    """Which images are copies of which others [rows n], in blocks of rows."""
     small = torch.nn.functional.adaptive_avg_pool2d(images.float(), min(SIDE, *images.shape[2:]))
     rows = small.flatten(1).double()
-    width = rows.var(dim=0, correction=0).mean() * rows.shape[1]
-    if width <= 0:
-        return torch.ones(len(images), dtype=torch.bool)
-    parts = [_has_copy(rows, start, chunk_rows, SAME * width) for start in range(0, len(rows), chunk_rows)]
-    return torch.cat(parts).cpu()
-
-
-def _has_copy(rows: Tensor, start: int, chunk_rows: int, most: Tensor) -> Tensor:
-    some = rows[start : start + chunk_rows]
-    apart = torch.cdist(some, rows, compute_mode="donot_use_mm_for_euclid_dist").square()
-    apart[:, start : start + len(some)].fill_diagonal_(torch.inf)
-    return (apart <= most).any(dim=1)
+    most = SAME * rows.var(dim=0, correction=0).mean() * rows.shape[1] if len(rows) else 0.0
+    for start in range(0, max(1, len(rows)), chunk_rows):
+        some = rows[start : start + chunk_rows]
+        if most > 0:
+            near = torch.cdist(some, rows, compute_mode="donot_use_mm_for_euclid_dist").square() <= most
+        else:
+            near = torch.ones(len(some), len(rows), dtype=torch.bool, device=rows.device)
+        near[:, start : start + len(some)].fill_diagonal_(False)
+        yield near
