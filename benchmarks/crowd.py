@@ -2,7 +2,7 @@
 
     python benchmarks/crowd.py --rounds 3
 
-The real command on drawn images, as it is and as it was (all threads, which wait actively, OpenMP's default), in turns:
+The real command on drawn images, as it is, as it was (a thread a core), and with one thread, in turns:
 on a quiet machine, beside one busy process, and, where control groups can be written (root on Linux), in a container's
 quota of half a core. Each is started anew, and its rate is that of all steps after the first three. Prints a row a
 contender: the median over rounds and the share of the old quiet rate.
@@ -24,10 +24,10 @@ from pathlib import Path
 import numpy as np
 
 from contrascope.machine.cores import bound_cores
-from contrascope.machine.spinning import POLICY, SPIN, THREADS
+from contrascope.machine.openmp import THREADS
 
-OLD = {SPIN: "300000", THREADS: str(bound_cores())}
-"""OpenMP's own waiting, and a thread a core, which is what torch takes."""
+OLD = {THREADS: str(bound_cores())}
+"""A thread a core, which is what torch takes by itself."""
 CONTENDERS = {"as it was": OLD, "as it is": {}, "one thread": {THREADS: "1"}}
 FIRST, MOST_STEPS, IMAGES = 3, 40, 8192
 GROUP = Path("/sys/fs/cgroup")
@@ -36,7 +36,7 @@ Enter = Callable[[], None]
 
 def rate(images: Path, told: dict[str, str], *, seconds: float, enter: Enter | None) -> float:
     """Images a second of one start; stopped after so many seconds, or steps."""
-    environment = {key: value for key, value in os.environ.items() if key not in (SPIN, POLICY, THREADS)}
+    environment = {key: value for key, value in os.environ.items() if key != THREADS}
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
         words = ["--data.source", str(images), "--data.labels", "none", "--training.epochs", "1000"]

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from contrascope.machine.spinning import settle
+from contrascope.machine.openmp import settle
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

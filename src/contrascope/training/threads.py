@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from contrascope.machine.cores import usable_cores, whole_threads
-from contrascope.machine.spinning import threads_are_asked_for
+from contrascope.machine.openmp import threads_are_asked_for
 from contrascope.training.arithmetic import arithmetic
 from contrascope.training.settings import TrainingSettings
 
