@@ -34,8 +34,8 @@ GROUP = Path("/sys/fs/cgroup")
 Enter = Callable[[], None]
 
 
-def rate(images: Path, told: dict[str, str], *, seconds: float, enter: Enter | None) -> float:
-    """Images a second of one start; stopped after so many seconds, or steps."""
+def rate(images: Path, told: dict[str, str], *, seconds: float, enter: Enter | None) -> tuple[float, int]:
+    """Images a second of one start, and the threads that it took; stopped after so many seconds, or steps."""
     environment = {key: value for key, value in os.environ.items() if key != THREADS}
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
@@ -57,7 +57,8 @@ def rate(images: Path, told: dict[str, str], *, seconds: float, enter: Enter | N
         found = rates(out / "metrics.jsonl")[FIRST:]
         if not found:
             raise SystemExit(f"no step in {seconds:.0f} s: {said[-2000:]}")
-        return len(found) / sum(1 / one for one in found)  # steps are of one size
+        taken = json.loads((out / "environment.json").read_text())["threads"]
+        return len(found) / sum(1 / one for one in found), taken  # steps are of one size
 
 
 def rates(path: Path) -> list[float]:
@@ -68,8 +69,8 @@ def rates(path: Path) -> list[float]:
 
 @contextlib.contextmanager
 def busy() -> Iterator[Enter | None]:
-    """One process that keeps a core busy, in a session of its own."""
-    other = subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True)
+    """One process that keeps a core busy, in the same session: where sessions share the cores evenly, it matters."""
+    other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
         yield None
     finally:
@@ -128,9 +129,11 @@ def main() -> None:
                         except OSError as error:
                             sys.stderr.write(f"{place}: not measured ({error})\n")
                             continue
-                        one = rate(images, CONTENDERS[name], seconds=options.seconds, enter=enter)
+                        one, threads = rate(images, CONTENDERS[name], seconds=options.seconds, enter=enter)
                     found.setdefault((place, name), []).append(one)
-                    sys.stderr.write(f"round {number + 1}, {place}, {name}: {one:.0f} images/s\n")
+                    sys.stderr.write(
+                        f"round {number + 1}, {place}, {name}: {one:.0f} images/s, {threads} threads\n"
+                    )
     show(found)
 
 
