@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from scipy.stats import ks_2samp
 from torch import Tensor, nn
 
 from contrascope.intervals import generator
@@ -82,6 +81,8 @@ def _large(network: nn.Module, twin: nn.Module) -> Iterator[tuple[Tensor, Tensor
 
 
 def _one_law(mine: Tensor, drawn: Tensor, place: int) -> bool:
+    from scipy.stats import ks_2samp  # takes a second to import, and few diagnoses come here
+
     order = torch.randperm(len(mine), generator=generator(0, "weights", place))[:SAMPLE]
     found: Any = ks_2samp(mine[order].numpy(), drawn[order].numpy())
     return float(found.pvalue) > SAME_LAW

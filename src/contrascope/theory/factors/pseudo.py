@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from contrascope.errors import InputError
@@ -117,6 +115,9 @@ def _all_equal(rows: Tensor) -> bool:
 
 def _fit(rows: Tensor, k: int, state: int, starts: int = 1) -> Tensor:
     """Centres [k dim], the best of some starts; with fewer distinct rows than k some coincide, no fault here."""
+    from sklearn.cluster import KMeans  # a second to import, which everything that diagnoses would pay
+    from sklearn.exceptions import ConvergenceWarning
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         models = [
