@@ -55,7 +55,7 @@ def test_what_is_known_from_other_penalties_saves_passes_over_the_data():
         path = LogisticPath(rows, y, 5, standardise=True)
         for inverse_penalty in grid:
             if "curvature" in forget:
-                path._curvature.pairs = []
+                path._curvature.forget()
             if "solutions" in forget:
                 path._solved = []
             assert path.solve(inverse_penalty, tolerance=1e-5, max_iter=500)
