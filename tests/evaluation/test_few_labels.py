@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from contrascope.errors import InputError
@@ -82,6 +82,7 @@ def test_right_is_the_class_with_most_weight():
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10_000), st.floats(0.01, 100.0))
+@example(87, 1.0)
 def test_rotation_scale_order_and_names_of_classes_do_not_matter(seed, scale):
     h, other, y = world(60, seed)
     rotation = torch.linalg.qr(torch.randn(8, 8, generator=drawn(seed), dtype=torch.float64)).Q
@@ -89,8 +90,9 @@ def test_rotation_scale_order_and_names_of_classes_do_not_matter(seed, scale):
     plain = few_labels(h, y, twin=other, pixels=None)
     turned = few_labels(scale * h @ rotation, 7 - y, twin=other, pixels=None)
     mixed = few_labels(h[order], y[order], twin=other[order], pixels=None)
-    assert plain.twin.gain.value == pytest.approx(turned.twin.gain.value, abs=1e-9)
-    assert plain.twin.gain.value == pytest.approx(mixed.twin.gain.value, abs=1e-9)
+    assert plain.twin.gain.value == pytest.approx(turned.twin.gain.value, abs=1e-4)
+    # of two images whose cosines are equal to 1e-6 the earlier one comes first, as in the example
+    assert plain.twin.gain.value == pytest.approx(mixed.twin.gain.value, abs=1e-4)
 
 
 @pytest.mark.parametrize("n", [50, 150])
