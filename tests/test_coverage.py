@@ -183,4 +183,4 @@ def test_relative_confusion_covers_in_200_repeats(noises):
 def test_relative_confusion_covers_in_1000_repeats(noises, n):
     share, over, under = relative_confusion(n, NOISES[noises], 1000)
     print(f"relative confusion, {n} images, {noises} ({over:.3f} of {under:.3f}): {100 * share:.1f} %")
-    assert 0.91 <= share <= 0.985  # seen: 92.5 to 98 %, docs/theory/intervals.md
+    assert 0.93 <= share <= 0.98  # seen: 93.5 to 97.5 %, docs/theory/intervals.md
