@@ -100,9 +100,9 @@ def judge_operation(facts: OperationFacts, background: Background) -> OperationV
     """The verdict on one operation.
 
     In this order: `no-op` if the strongest level changes fewer than 1 % of the images; `destructive` if some level
-    loses a third of what neighbours know of the groups, or leaves fewer than 5 % of the views nearest to
-    their own image, or mirrors images whose left and right differ while no labels say that this is harmless;
-    `saturated` if a weaker level moves pixels as much as the strongest; else `useful`.
+    loses a third of what neighbours know of the groups, or leaves fewer than 5 % of the views (beyond its interval),
+    or none at all, nearest to their own image, or mirrors images whose left and right differ while no labels say that
+    this is harmless; `saturated` if a weaker level moves pixels as much as the strongest; else `useful`.
     """
     if not facts.levels:
         raise InputError(f"operation {facts.name!r} was measured at no strength; expected at least one.")
@@ -137,7 +137,8 @@ def judge_operation(facts: OperationFacts, background: Background) -> OperationV
 
 
 def _destroys(level: Level) -> bool:
-    return level.identity.high < FORGOTTEN or (level.lost is not None and level.lost.low > LOST)
+    forgotten = level.identity.high < FORGOTTEN or level.identity.value == 0
+    return forgotten or (level.lost is not None and level.lost.low > LOST)
 
 
 def _means_something(background: Background, level: Level) -> bool:

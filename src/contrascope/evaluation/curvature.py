@@ -17,7 +17,7 @@ class Curvature:
 
     >>> found = Curvature(free=torch.ones(2))
     >>> found.learn(torch.tensor([[1.0, 0.0]]), torch.tensor([[3.0, 0.0]]), penalty=0.0)
-    >>> found.downhill(torch.tensor([[4.0, 0.0]]), torch.tensor([0.25, 0.25]), penalty=1.0).tolist()
+    >>> (0.0 + found.downhill(torch.tensor([[4.0, 0.0]]), torch.tensor([0.25, 0.25]), penalty=1.0)).tolist()
     [[-1.0, 0.0]]
     """
 
