@@ -81,3 +81,18 @@ def test_only_the_newest_pairs_are_remembered(history, monkeypatch):
     assert [torch.equal(pair[0], step) for pair, step in zip(found.pairs, steps[-history:], strict=True)] == [
         True
     ] * history
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.7])
+def test_asking_after_every_pair_is_as_asking_once(penalty):
+    free = torch.tensor([1.0, 1.0, 0.0], dtype=torch.float64)
+    matrix, steps, slope = quadratic(rows=2), drawn(curvature.HISTORY + 9), drawn(1, seed=5)[0]
+    guess = torch.tensor([0.5, 2.0, 1.0], dtype=torch.float64)
+    found = Curvature(free=free)
+    for count, step in enumerate(steps, start=1):
+        found.learn(step, (matrix @ step.flatten()).view_as(step), penalty=penalty)
+        once = learnt(matrix, free, steps[:count], penalty=penalty)
+        expected = once.downhill(slope, guess, penalty=penalty)
+        torch.testing.assert_close(
+            found.downhill(slope, guess, penalty=penalty), expected, rtol=1e-6, atol=1e-8
+        )

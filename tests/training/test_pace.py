@@ -58,6 +58,11 @@ def test_a_quota_is_named_as_such():
     assert "stops this process for 60 % of the time" in told([QUIET, HELD, HELD])[2]
 
 
+def test_a_quota_is_named_where_the_process_gets_most_of_its_core():
+    held = (800, 8.0, 2.0)
+    assert "stops this process for 20 % of the time" in told([held, held], threads=1)[1]
+
+
 def test_where_the_cores_are_there_no_crowd_is_blamed():
     said = told([QUIET, COLD, COLD])[2]
     assert "though it gets its cores" in said

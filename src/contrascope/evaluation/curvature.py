@@ -95,7 +95,6 @@ class Curvature:
             at = self._order[-1]
             newest = torch.addcmul(self._changes[at], self._steps[at], penalty * free)
             self._whole[at] = newest
-            self._gram[0, :, at] = self._steps @ newest
-            self._gram[0, at] = self._whole @ self._steps[at]
+            self._gram[0, :, at] = self._steps @ newest  # its row is of older changes, and below the diagonal
             self._gram[1, :, at] = self._gram[1, at] = self._whole @ (guess * newest)
         self._penalty, self._metric, self._unseen = penalty, inverse, 0
