@@ -106,19 +106,22 @@ def in_world(name, repeats):
     return {key: coverage([one[key] for one in found if one[key] is not None]) for key in found[0]}
 
 
+REPEATS = {"60 images": 1000, "120 images, some copied": 300, "200 images": 300, "concentration": 300}
+"""Samples of the slow tests; docs/theory/intervals.md has 1,000 of each (half an hour of one core)."""
 EDGE = 0.04
 """Shares nearer to 0 or 1 than this are of few images: a closed interval of them covers at least as often."""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("world", WORLDS)
-def test_intervals_of_advice_cover_in_1000_repeats(world):
-    found = in_world(world, 1000)
+def test_intervals_of_advice_cover(world):
+    found = in_world(world, REPEATS[world])
     for name, (share, true) in found.items():
         print(f"{world}, {name} ({true:.3f}): {100 * share:.1f} %")
-    assert all(share >= 0.93 for share, _ in found.values()), found
+    least, most = (0.93, 0.985) if REPEATS[world] >= 1000 else (0.91, 0.995)
+    assert all(share >= least for share, _ in found.values()), found
     # 97 is what is aimed at; four are cautious by at most 1.1 points (docs/theory/intervals.md)
-    assert all(share <= 0.985 for share, true in found.values() if EDGE < true < 1 - EDGE), found
+    assert all(share <= most for share, true in found.values() if EDGE < true < 1 - EDGE), found
 
 
 def rows_of(n, source, *, apart, moved):
@@ -175,6 +178,6 @@ def of_classes(classes, repeats):
 
 @pytest.mark.slow
 def test_the_interval_of_concentration_covers_other_classes_at_the_same_deltas():
-    share, true = of_classes(10, 1000)
+    share, true = of_classes(10, REPEATS["concentration"])
     print(f"concentration over 10 classes ({true:.3f}): {100 * share:.1f} %")
-    assert 0.93 <= share <= 0.985  # seen: 97.9
+    assert 0.91 <= share <= 0.995  # of 1,000: 97.9
