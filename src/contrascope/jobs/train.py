@@ -103,8 +103,8 @@ def _train(
         policies = policies_for(settings.policy, images)
         probes = _probes(settings, images, policies, accelerator.device)
         views = image_views(method, policies, images, settings.training)
-        _settle_threads(settings.training, method, views, images, out, accelerator, held=held)
         per_epoch = _steps_of_an_epoch(settings.training, method, images, processes)
+        _settle_threads(settings.training, method, views, images, out, accelerator, held=held)
         if main:
             held.enter_context(claimed(out))
             begin_run(

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 MOUNT, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
@@ -35,27 +36,23 @@ def whole_threads(cores: float) -> int:
 
 def quota(*, mount: Path = MOUNT, own: Path = OWN) -> float:
     """Cores that the control groups of this process allow, the least of all levels; infinite where there is none."""
-    found = [
-        limit
-        for folder, read in ((mount, _unified), (mount / "cpu", _older), (mount / "cpu,cpuacct", _older))
-        for level in _levels(folder, _place(own, older=read is _older))
-        if (limit := read(level)) is not None
-    ]
-    return min(found, default=math.inf)
+    limits = (_limit(level) for level in _levels(mount, own))
+    return min((limit for limit in limits if limit is not None), default=math.inf)
 
 
 def throttled_seconds(*, mount: Path = MOUNT, own: Path = OWN) -> float:
     """Seconds for which the quota has stopped this process's control group so far; 0 where nothing says so."""
-    most = 0.0
-    for folder, older in ((mount, False), (mount / "cpu", True), (mount / "cpu,cpuacct", True)):
-        for level in _levels(folder, _place(own, older=older)):
-            words = dict(
-                line.split(maxsplit=1) for line in _text(level / "cpu.stat").splitlines() if " " in line
-            )
-            microseconds = _number(words.get("throttled_usec", ""))
-            nanoseconds = _number(words.get("throttled_time", ""))
-            most = max(most, (microseconds or 0.0) / 1e6, (nanoseconds or 0.0) / 1e9)
-    return most
+    return max((_stopped(level) for level in _levels(mount, own)), default=0.0)
+
+
+def _levels(mount: Path, own: Path) -> Iterator[Path]:
+    """The folders of the process's group and of all above it, in the one tree of groups and in the older ones.
+
+    In a container, which sees its own group as the root, the roots alone are there.
+    """
+    for tree, older in ((mount, False), (mount / "cpu", True), (mount / "cpu,cpuacct", True)):
+        parts = [part for part in _place(own, older=older).split("/") if part not in ("", "..")]
+        yield from (tree.joinpath(*parts[:depth]) for depth in range(len(parts) + 1))
 
 
 def _place(own: Path, *, older: bool) -> str:
@@ -68,19 +65,20 @@ def _place(own: Path, *, older: bool) -> str:
     return "/"
 
 
-def _levels(mount: Path, place: str) -> list[Path]:
-    """The group's folder and all above it; in a container, which sees its own group as the root, the root alone."""
-    parts = [part for part in place.split("/") if part not in ("", "..")]
-    return [mount.joinpath(*parts[:depth]) for depth in range(len(parts) + 1)]
-
-
-def _unified(level: Path) -> float | None:
+def _limit(level: Path) -> float | None:
+    """Cores that one level allows, as either kind of tree writes it."""
     most, _, period = _text(level / "cpu.max").partition(" ")
-    return _ratio(most, period)
-
-
-def _older(level: Path) -> float | None:
+    if most:
+        return _ratio(most, period)
     return _ratio(_text(level / "cpu.cfs_quota_us"), _text(level / "cpu.cfs_period_us"))
+
+
+def _stopped(level: Path) -> float:
+    words = dict(line.split(maxsplit=1) for line in _text(level / "cpu.stat").splitlines() if " " in line)
+    microseconds, nanoseconds = (
+        _number(words.get(name, "")) for name in ("throttled_usec", "throttled_time")
+    )
+    return max((microseconds or 0.0) / 1e6, (nanoseconds or 0.0) / 1e9)
 
 
 def _ratio(most: str, period: str) -> float | None:

@@ -221,9 +221,8 @@ def _check_images(
 
 
 def recorded_threads(out: Path) -> int | None:
-    """Threads with which the run in this folder began; None where it has no checkpoint, or does not say so."""
-    known = _known(out) if newest(out) is not None else None
-    return _said(known).get("threads")
+    """Threads with which the run in this folder began; None where there is none, or it does not say so."""
+    return _said(_known(out)).get("threads")
 
 
 def _say_numbers(known: dict[str, Any], facts: dict[str, Any]) -> None:

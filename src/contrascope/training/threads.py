@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from contrascope.machine.cores import usable_cores, whole_threads
 from contrascope.machine.openmp import threads_are_asked_for
 from contrascope.training.arithmetic import arithmetic
-from contrascope.training.settings import TrainingSettings
+from contrascope.training.settings import MOST_THREADS, TrainingSettings
 
 SECONDS = 2.0
 """What the trial takes, its warm-up apart."""
@@ -50,7 +50,7 @@ def threads_for(
     now = torch.get_num_threads()
     if training.threads:
         return Threads(count=training.threads)
-    if recorded:
+    if recorded and recorded <= MOST_THREADS:
         said = f"{recorded} threads, as the run began" if recorded != now else ""
         return Threads(count=recorded, why=said)
     if device.type != "cpu" or threads_are_asked_for():
@@ -124,9 +124,8 @@ def _trial(
         turns = dict.fromkeys(counts, 0)
         end = time.perf_counter() + seconds
         while time.perf_counter() < end or not all(turns.values()):
-            count = min(
-                counts, key=lambda one: spent[one]
-            )  # the same time for each: slow ones take fewer turns
+            # the same time for each, so that slow ones take fewer turns
+            count = min(counts, key=lambda one: spent[one])
             torch.set_num_threads(count)
             if not turns[count]:
                 passage(batch)
