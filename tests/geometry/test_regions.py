@@ -93,6 +93,17 @@ def test_a_linear_network_is_one_piece_of_full_dimension():
     assert found.crossed.tolist() == [1.0] * 10
 
 
+def test_known_spectra_take_the_place_of_the_local_maps():
+    layers, first, second = network(2, 5, 9, 8, 3), normal(23, 10, 5), normal(24, 10, 5)
+    frames = [frame.values for frame in local_frames(layers, first)]
+    asked, known = regions(layers, first, second), regions(layers, first, second, spectra=frames)
+    assert (known.dimension, known.crossed.tolist()) == (asked.dimension, asked.crossed.tolist())
+    flat = [torch.zeros_like(values) for values in frames]
+    assert regions(layers, first, second, spectra=flat).dimension == 0.0
+    with pytest.raises(InputError, match="9 spectra for 10 points"):
+        regions(layers, first, second, spectra=frames[:9])
+
+
 def test_the_quadrants_of_the_plane_are_counted():
     axes = AffineLayer(weight=torch.eye(2).double(), bias=torch.zeros(2).double())
     corners = torch.tensor([[1.0, 1.0], [2.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]]).double()

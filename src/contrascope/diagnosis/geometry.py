@@ -278,7 +278,8 @@ def _projector(
         local = ranks_of(values, absolute=settings.absolute, relative=settings.relative)
     if layers is not None and not linear:
         first, second = h[:, : settings.paths].double().cpu()
-        found = regions(layers, first, second, relative=settings.relative)
+        known = [frame.values for frame in frames[: len(first)]] if len(frames) >= len(first) else []
+        found = regions(layers, first, second, relative=settings.relative, spectra=known)
         distinct = distinct_patterns(activation_patterns(layers, h[0].double().cpu()))
     return ProjectorFacts(
         depth=None if layers is None else len(layers) - 1,

@@ -4,7 +4,6 @@ Cosentino et al. 2022 (arXiv:2205.06926, section 5) argue that a deeper or wider
 so constrains the encoder less, and never count. Here they are counted, on data and on straight lines.
 """
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -85,18 +84,20 @@ def distinct_patterns(patterns: Bool[Tensor, "n units"]) -> int:
 
 
 def local_map(network: Network, pattern: Bool[Tensor, " units"]) -> Float64[Tensor, "out dim"]:
-    """The matrix of the piece with this pattern: the product of the layers, inactive units left out.
+    """The matrix of the piece with this pattern: the product of the layers, inactive units left out on both sides.
 
     >>> layer = AffineLayer(weight=torch.eye(2), bias=torch.zeros(2))
     >>> local_map([layer, layer], torch.tensor([True, False])).tolist()
     [[1.0, 0.0], [0.0, 0.0]]
     """
-    matrix, start = network[0].weight.double(), 0
-    for before, layer in itertools.pairwise(network):
-        active = pattern[start : start + len(before.bias)]
-        matrix = layer.weight.double()[:, active] @ matrix[active]
-        start += len(before.bias)
-    return matrix
+    matrix, active, start = None, pattern.new_zeros(0, dtype=torch.long), 0
+    for layer in network[:-1]:
+        found = pattern[start : start + len(layer.bias)].nonzero()[:, 0]
+        weight = layer.weight.double()[found]
+        matrix = weight if matrix is None else weight.index_select(1, active) @ matrix
+        active, start = found, start + len(layer.bias)
+    last = network[-1].weight.double()
+    return last if matrix is None else last.index_select(1, active) @ matrix
 
 
 def local_maps(
@@ -108,8 +109,14 @@ def local_maps(
     >>> [(row, found.tolist()) for row, found in local_maps([layer, layer], torch.tensor([[1.0, -1.0]]))]
     [(0, [[[1.0, 0.0], [0.0, 0.0]]])]
     """
+    exact = _in_double(network)
     for row, pattern in enumerate(activation_patterns(network, points)):
-        yield row, local_map(network, pattern)[None]
+        yield row, local_map(exact, pattern)[None]
+
+
+def _in_double(network: Network) -> Network:
+    """The network in float64, so that not every point converts it anew."""
+    return [AffineLayer(weight=layer.weight.double(), bias=layer.bias.double()) for layer in network]
 
 
 def path_pieces(
@@ -165,10 +172,12 @@ def regions(
     relative: float = 1e-2,
     most_maps: int = 256,
     chunk_rows: int = 4096,
+    spectra: Sequence[Float64[Tensor, " rank"]] = (),
 ) -> Regions:
     """Pieces of a projector as the data meets them: at the first views, and on lines between two views.
 
-    The local maps of at most `most_maps` points, evenly spaced, give the mean dimension. Memory: `chunk_rows`
+    The local maps of at most `most_maps` points, evenly spaced, give the mean dimension; `spectra`, singular
+    values (falling) of those of all points, are taken instead where they are known. Memory: `chunk_rows`
     rows, one bit a unit and point, and one line at a time.
 
     >>> layer = AffineLayer(weight=torch.eye(2), bias=torch.zeros(2))
@@ -178,10 +187,13 @@ def regions(
     """
     patterns = activation_patterns(network, first, chunk_rows=chunk_rows)
     some = torch.linspace(0, len(first) - 1, min(most_maps, len(first)), dtype=torch.float32).round().long()
-    ranks = []
-    for pattern in patterns[some.to(patterns.device)]:
-        values = torch.linalg.svdvals(local_map(network, pattern))
-        ranks.append(int((values > relative * values[:1]).sum()))
+    if not spectra:
+        exact = _in_double(network)
+        maps = (local_map(exact, pattern) for pattern in patterns[some.to(patterns.device)])
+        spectra = [torch.linalg.svdvals(one) for one in maps]
+    elif len(spectra) != len(first):
+        raise InputError(f"got {len(spectra)} spectra for {len(first)} points; expected one each, or none.")
+    ranks = [int((values > relative * values[:1]).sum()) for values in spectra]
     crossed = path_pieces(network, first, second).double()
     length = torch.linalg.vector_norm(first.double() - second.double(), dim=1).cpu()
     return Regions(
