@@ -31,10 +31,10 @@ from contrascope.jobs.export import ExportSettings, Format, export_run
 from contrascope.jobs.train import train as train_in_folder
 from contrascope.progress import Progress, Say, silent, unheard
 from contrascope.reports.page import write_report
-from contrascope.runs.facts import look
+from contrascope.runs.facts import facts_of, look
 from contrascope.runs.load import Run, load_run
 from contrascope.runs.recipes import find_recipe
-from contrascope.runs.settings import ImageFacts, RunSettings
+from contrascope.runs.settings import RunSettings
 from contrascope.subjects.diagnose import diagnose_subject
 from contrascope.subjects.open import kind_of, open_subject
 
@@ -87,11 +87,7 @@ def _settings(images: Any, recipe: str | RunSettings, labels: Labels) -> tuple[R
     given = images_from(images, labels=labels, settings=replace(settings.data, labels=None, split="train"))
     settings = replace(settings, data=replace(settings.data, source=NAME, labels=None))
     if adapt is not None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        facts = ImageFacts(
-            count=len(given), channels=given.shape[0], side=min(given.shape[1:]), device=device
-        )
-        settings = adapt(settings, facts)
+        settings = adapt(settings, facts_of(given))
         if settings.data.size is not None:
             given = images_from(images, labels=labels, settings=DataSettings(size=settings.data.size))
     return settings, given

@@ -10,10 +10,9 @@ from contrascope.integrations.lightning import ItemData, LightningMethod, RunFol
 from contrascope.runs.build import build
 from contrascope.runs.claim import check_count
 from contrascope.runs.folder import begin_run
-from contrascope.runs.load import policies_for
+from contrascope.runs.load import views_for
 from contrascope.runs.settings import RunSettings
 from contrascope.training.order import steps_per_epoch
-from contrascope.training.views import image_views
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +48,7 @@ def lightning_run(settings: RunSettings, out: Path, *, resume: bool = False) -> 
     method = build(settings, images.shape)
     module = LightningMethod(
         method,
-        image_views(method, policies_for(settings.policy, images), images, settings.training),
+        views_for(settings, method, images),
         training=settings.training,
         optim=settings.optim,
         schedule=settings.schedule,

@@ -31,7 +31,7 @@ from contrascope.runs.folder import (
     recorded_threads,
     segments_of,
 )
-from contrascope.runs.load import load_run, policies_for
+from contrascope.runs.load import load_run, policies_for, views_for
 from contrascope.runs.settings import RunSettings
 from contrascope.settings import to_json
 from contrascope.training.arithmetic import check_accumulation
@@ -45,7 +45,7 @@ from contrascope.training.step import check_parts
 from contrascope.training.threads import threads, threads_for
 from contrascope.training.together import lost_is_said, together
 from contrascope.training.track import check_trackers
-from contrascope.training.views import ImageViews, image_views
+from contrascope.training.views import ImageViews
 
 
 @single_precision()
@@ -102,7 +102,7 @@ def _train(
         method = build(settings, images.shape)
         policies = policies_for(settings.policy, images)
         probes = _probes(settings, images, policies, accelerator.device)
-        views = image_views(method, policies, images, settings.training)
+        views = views_for(settings, method, images)
         per_epoch = _steps_of_an_epoch(settings.training, method, images, processes)
         _settle_threads(settings.training, method, views, images, out, accelerator, held=held)
         if main:

@@ -48,6 +48,7 @@ def build(settings: RunSettings, shape: tuple[int, int, int], *, seed: int | Non
         encoder_settings = replace(encoder_settings, resize=views)
     with drawn_from(settings.training.seed if seed is None else seed), possible(settings):
         encoder = build_encoder(encoder_settings, channels=channels, size=side)
-        if views is not None:
-            encoder.check_size(views)
+        for asked in (views, settings.schedule.early_size):
+            if asked is not None:
+                encoder.check_size(asked)
         return build_method(settings.method, encoder)

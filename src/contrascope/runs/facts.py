@@ -8,11 +8,13 @@ import torch
 
 from contrascope.data.convert import encoded_shape
 from contrascope.data.folders.tree import read_tree
+from contrascope.data.imageset import ImageSet
 from contrascope.data.open import open_images
 from contrascope.data.pictures.reading import BadPixelsError, Reading
 from contrascope.data.pictures.regular import read_regular
 from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError
+from contrascope.machine.arithmetic import multiplies_bf16
 from contrascope.runs.settings import ImageFacts
 
 LOOK_AT = 200
@@ -24,11 +26,18 @@ def look(data: DataSettings) -> ImageFacts:
     """Open the data once, without training: the facts that recipes adapt to."""
     side = typical_side(Path(data.source).expanduser())
     opened = open_images(data if data.size or side is None else replace(data, size=side))
+    return facts_of(opened, side=side)
+
+
+def facts_of(images: ImageSet, *, side: int | None = None) -> ImageFacts:
+    """The facts of opened images here; `side`, if it is not theirs, is that of the pictures they come from."""
+    gpu = torch.cuda.is_available()
     return ImageFacts(
-        count=len(opened),
-        channels=opened.shape[0],
-        side=side or min(opened.shape[1:]),
-        device="cuda" if torch.cuda.is_available() else "cpu",
+        count=len(images),
+        channels=images.shape[0],
+        side=side or min(images.shape[1:]),
+        device="cuda" if gpu else "cpu",
+        bf16=gpu or multiplies_bf16(),
     )
 
 

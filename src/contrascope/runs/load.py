@@ -1,7 +1,7 @@
 """A run read back from its folder: settings, weights, its random twin, its policies."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -22,6 +22,7 @@ from contrascope.runs.settings import RunSettings
 from contrascope.settings import from_json
 from contrascope.training.checkpoint import read_weights
 from contrascope.training.checksums import newest_whole, verified
+from contrascope.training.views import ImageViews, image_views
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +109,15 @@ def random_twin_of(run: Run) -> Method:
 def policies_for(settings: PolicySettings, images: ImageSet) -> tuple[Policy, ...]:
     """The policies of the settings for these images: views of the images' side unless a side is set."""
     return build_policy(settings, channels=images.shape[0], size=min(images.shape[1:]))
+
+
+def views_for(settings: RunSettings, method: Method, images: ImageSet) -> ImageViews:
+    """The views of these images that a run trains on, those of its early epochs at their own side."""
+    early = settings.schedule.early_size
+    small = () if early is None else policies_for(replace(settings.policy, size=early), images)
+    share = settings.schedule.early_share if small else 0.0
+    later = policies_for(settings.policy, images)
+    return image_views(method, later, images, settings.training, early=small, early_share=share)
 
 
 def default_device() -> torch.device:

@@ -38,3 +38,5 @@ class ImageFacts:
     channels: int
     side: int
     device: str
+    bf16: bool = False
+    """Whether the device multiplies bf16 faster than float32."""

@@ -103,7 +103,7 @@ class OptimSettings:
 @written_as("ScheduleSettings")
 @dataclass(frozen=True, kw_only=True)
 class ScheduleSettings:
-    """Learning rate over the steps: linear warm-up, then cosine (or constant)."""
+    """What changes over the steps: the learning rate (linear warm-up, then cosine or constant), the views' side."""
 
     name: Literal["cosine", "constant"] = "cosine"
     """Shape after the warm-up."""
@@ -113,3 +113,17 @@ class ScheduleSettings:
     """Share of the peak rate at the very end of the cosine, in [0, 1]."""
     continuation: Literal["restart", "stretch", "constant"] | None = None
     """How a run that is continued for more epochs goes on: anew, drawn out, or at the rate where it stands; unset: drawn out if it was stopped before its end, else refused."""  # noqa: E501
+    early_size: int | None = None
+    """Side of the views in the first epochs, in pixels, which makes them cheap; None: as in the others."""
+    early_share: float = 0.5
+    """Share of the epochs, in [0, 1], that see views of `early_size`."""
+
+    def __post_init__(self) -> None:
+        if self.early_size is not None and self.early_size < 1:
+            raise InputError(
+                f"schedule.early_size is {self.early_size}; expected 1 px or more, or nothing for one size throughout."
+            )
+        if not 0 <= self.early_share <= 1:
+            raise InputError(
+                f"schedule.early_share is {self.early_share}; expected a share of the epochs, 0 to 1."
+            )

@@ -79,12 +79,16 @@ class ImageViews:
         *,
         seed: int,
         labels: Int[Tensor, " n"] | None = None,
+        early: tuple[Policy, ...] = (),
+        early_epochs: int = 0,
     ) -> None:
+        """`early` policies make the views of the first `early_epochs`, if there are any."""
         if plan.labels and labels is None:
             raise InputError(
                 "the method asks for labels and the images have none; name their column: data.labels."
             )
         self.policies, self.plan, self.seed = policies, plan, seed
+        self.early, self.early_epochs = early or policies, early_epochs
         self.labels = labels if plan.labels else None
 
     def __call__(self, items: Tensor, *, ids: Int[Tensor, " batch"], epoch: int) -> ViewBatch:
@@ -108,7 +112,7 @@ class ImageViews:
         self, group: Group, items: Tensor, *, ids: Tensor, epoch: int, first: int
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
         channels, height, width = items.shape[1:]
-        policies = self.policies
+        policies = self.early if epoch < self.early_epochs else self.policies
         if group.policy is not None:
             policies = build_policy(group.policy, channels=channels, size=min(height, width))
         keyed = {"ids": ids, "seed": self.seed, "epoch": epoch}
@@ -129,7 +133,20 @@ class ImageViews:
 
 
 def image_views(
-    method: Method, policies: tuple[Policy, ...], images: ImageSet, training: TrainingSettings
+    method: Method,
+    policies: tuple[Policy, ...],
+    images: ImageSet,
+    training: TrainingSettings,
+    *,
+    early: tuple[Policy, ...] = (),
+    early_share: float = 0.0,
 ) -> ImageViews:
-    """The views of these images that the method asks for."""
-    return ImageViews(policies, method.plan(training.num_views), seed=training.seed, labels=images.y)
+    """The views of these images that the method asks for; the `early` policies make those of the first epochs."""
+    return ImageViews(
+        policies,
+        method.plan(training.num_views),
+        seed=training.seed,
+        labels=images.y,
+        early=early,
+        early_epochs=round(early_share * training.epochs),
+    )
