@@ -1,4 +1,4 @@
-"""Optimisers: SGD, AdamW, and LARS with the published trust ratio."""
+"""Optimisers: SGD, AdamW, Muon, and LARS with the published trust ratio."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from contrascope.errors import InputError
 from contrascope.methods.base import Method
+from contrascope.training.muon import Muon
 from contrascope.training.settings import OptimSettings, ScheduleSettings
 
 
@@ -46,6 +47,9 @@ def build_optimizer(
         groups.append({"params": plain, "weight_decay": 0.0, "adapt": False})
     if settings.name == "lars":
         return LARS(groups, lr=settings.lr, momentum=settings.momentum, trust=settings.trust)
+    if settings.name == "muon":
+        betas = (settings.momentum, 0.999)
+        return Muon(groups, lr=settings.lr, turn=settings.kernel_rate / settings.lr, betas=betas)
     if settings.name == "adamw":
         return torch.optim.AdamW(groups, lr=settings.lr, betas=(settings.momentum, 0.999), fused=True)
     return torch.optim.SGD(

@@ -84,20 +84,22 @@ class TrainingSettings:
 class OptimSettings:
     """How weights move. Nothing is rescaled by the batch size: `lr` is what the optimiser sees."""
 
-    name: Literal["sgd", "lars", "adamw"] = "sgd"
-    """Optimiser: SGD with momentum, LARS (large batches), or AdamW."""
+    name: Literal["sgd", "lars", "adamw", "muon"] = "sgd"
+    """Optimiser: SGD with momentum, LARS (large batches), AdamW, or Muon (convolutions; AdamW for the rest)."""
     lr: float = 0.06
     """Peak learning rate, as the optimiser sees it at every batch size."""
     momentum: float = 0.9
-    """Momentum of SGD and LARS; AdamW uses it as beta1."""
+    """Momentum of SGD and LARS; AdamW, also within Muon, uses it as beta1."""
     weight_decay: float = 5e-4
-    """Weight decay: coupled in SGD and LARS, decoupled in AdamW."""
+    """Weight decay: coupled in SGD and LARS, decoupled in AdamW; of no use to kernels that Muon turns."""
     exclude_norm_and_bias: bool = False
     """Leave biases and norm parameters without weight decay (and without LARS adaptation)."""
     trust: float = 1e-3
     """Trust coefficient (eta) of LARS."""
     nesterov: bool = False
     """Nesterov momentum (SGD only)."""
+    kernel_rate: float = 0.1
+    """Peak rate at which Muon turns kernels of convolutions, over their length per channel; `lr` is for the rest."""
 
 
 @written_as("ScheduleSettings")

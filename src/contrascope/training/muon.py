@@ -1,0 +1,140 @@
+"""Muon: kernels of convolutions turn by whole directions of their gradient, all else moves by AdamW."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.optim.adamw import adamw
+
+from contrascope.errors import InputError
+
+QUINTIC = (3.4445, -4.7750, 2.0315)
+"""Coefficients of one step of the iteration (Jordan et al. 2024): steep at 0, near 1 from 0.7 to 1.2."""
+MOST_PICTURE_CHANNELS = 4
+"""Kernels that see no more channels than a picture has are left to AdamW, as are those of single channels."""
+
+
+def is_kernel(parameter: Tensor) -> bool:
+    """Whether Muon turns it: the kernel of a convolution that sees more channels than a picture has.
+
+    >>> is_kernel(torch.zeros(8, 3, 3, 3)), is_kernel(torch.zeros(8, 16, 3, 3)), is_kernel(torch.zeros(8, 16))
+    (False, True, False)
+    """
+    return parameter.ndim == 4 and parameter.shape[1] > MOST_PICTURE_CHANNELS
+
+
+def orthogonal(
+    matrix: Float[Tensor, "rows columns"], *, steps: int = 3, dtype: torch.dtype = torch.bfloat16
+) -> Float[Tensor, "rows columns"]:
+    """A matrix of about the same directions whose singular values lie near 1, by Newton and Schulz's iteration.
+
+    With few steps small singular values stay small; those of a zero matrix stay 0. `dtype` is that of the arithmetic:
+    bf16 is off by a tenth, which training does not notice.
+
+    >>> orthogonal(torch.diag(torch.tensor([3.0, 2.0]))).diagonal().gt(0.6).tolist()
+    [True, True]
+    """
+    a, b, c = QUINTIC
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = (matrix.mT if tall else matrix).to(dtype)
+    x = x / (x.norm() + 1e-7)
+    for _ in range(steps):
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return (x.mT if tall else x).to(matrix.dtype)
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose every direction counts alike (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon).
+
+    A kernel keeps the length sqrt(out channels), which batch norm behind it makes meaningless, and moves by `turn`
+    times the learning rate of its group along its orthogonalised momentum (Nesterov's, 0.6 as in airbench). All other
+    parameters are AdamW's.
+
+    >>> kernel = nn.Parameter(torch.ones(2, 8, 1, 1))
+    >>> kernel.grad = torch.zeros(2, 8, 1, 1)
+    >>> Muon([kernel], lr=0.1).step()
+    >>> round(kernel.norm().item(), 4)
+    1.4142
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        *,
+        lr: float,
+        turn: float = 50.0,
+        betas: tuple[float, float] = (0.9, 0.999),
+        weight_decay: float = 0.0,
+        kernel_momentum: float = 0.6,
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "turn": turn,
+            "betas": betas,
+            "weight_decay": weight_decay,
+            "kernel_momentum": kernel_momentum,
+        }
+        super().__init__(params, defaults)
+        if not any(is_kernel(p) for p in self._all()):
+            raise InputError(
+                "optim.name is 'muon', which turns kernels of convolutions, and there is none; use 'adamw'."
+            )
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One update of every parameter that has a gradient; a closure, which finds the gradients, is called first."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            moved = [p for p in group["params"] if p.grad is not None]
+            self._adamw([p for p in moved if not is_kernel(p)], group)
+            for p in moved:
+                if is_kernel(p):
+                    self._turn(p, group)
+        return loss
+
+    def _all(self) -> Iterator[nn.Parameter]:
+        return (p for group in self.param_groups for p in group["params"])
+
+    def _turn(self, p: Tensor, group: dict[str, Any]) -> None:
+        state, momentum = self.state[p], group["kernel_momentum"]
+        if not state:
+            state["momentum_buffer"] = torch.zeros_like(p)
+        velocity = state["momentum_buffer"].mul_(momentum).add_(p.grad)
+        direction = orthogonal((p.grad + momentum * velocity).flatten(1))
+        length = p.norm()
+        p.mul_(torch.where(length > 0, len(p) ** 0.5 / length, torch.ones_like(length)))
+        p.add_(direction.view(p.shape), alpha=-group["lr"] * group["turn"])
+
+    def _adamw(self, moved: list[nn.Parameter], group: dict[str, Any]) -> None:
+        if not moved:
+            return
+        for p in moved:
+            if not self.state[p]:
+                self.state[p].update(
+                    step=torch.zeros((), dtype=torch.float32, device=p.device),
+                    exp_avg=torch.zeros_like(p),
+                    exp_avg_sq=torch.zeros_like(p),
+                )
+        states = [self.state[p] for p in moved]
+        adamw(
+            list(moved),
+            [p.grad for p in moved if p.grad is not None],
+            [state["exp_avg"] for state in states],
+            [state["exp_avg_sq"] for state in states],
+            [],
+            [state["step"] for state in states],
+            fused=True,
+            amsgrad=False,
+            beta1=group["betas"][0],
+            beta2=group["betas"][1],
+            lr=group["lr"],
+            weight_decay=group["weight_decay"],
+            eps=1e-8,
+            maximize=False,
+        )
