@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from contrascope.errors import InputError
+from contrascope.runs.build import build
 from contrascope.runs.facts import ImageFacts
 from contrascope.runs.recipes import RECIPES, find_recipe, fit_to_folder, folder_simclr
 
@@ -39,6 +40,23 @@ def test_any_folder_gets_a_batch_it_can_fill_and_limited_sizes(count, device):
     assert fitted.data.size == (64 if device == "cpu" else 224)
     assert fitted.encoder.name == ("convnet" if device == "cpu" else "resnet50")
     assert fitted.protocol.k >= 1
+
+
+@pytest.mark.parametrize(("bf16", "precision"), [(True, "bf16"), (False, "float32")])
+def test_a_folder_trains_in_the_arithmetic_that_the_device_is_fast_at(bf16, precision):
+    facts = ImageFacts(count=1_000, channels=3, side=64, device="cpu", bf16=bf16)
+    assert fit_to_folder(folder_simclr(), facts).training.precision == precision
+
+
+@pytest.mark.parametrize(
+    ("side", "views", "early"), [(300, 48, 32), (32, 24, 16), (28, 21, 14), (8, None, None)]
+)
+def test_on_a_cpu_views_are_smaller_than_the_images_and_smaller_still_at_first(side, views, early):
+    fitted = fit_to_folder(folder_simclr(), ImageFacts(count=1_000, channels=3, side=side, device="cpu"))
+    assert (fitted.policy.size, fitted.schedule.early_size) == (views, early)
+    build(fitted, (3, min(side, 64), min(side, 64)))
+    gpu = fit_to_folder(folder_simclr(), ImageFacts(count=1_000, channels=3, side=side, device="cuda"))
+    assert (gpu.policy.size, gpu.schedule.early_size) == (None, None)
 
 
 @pytest.mark.parametrize("name", ["simclr", "moco", "barlow-twins"])
