@@ -120,10 +120,6 @@ class SmallRun:
     """Images a step."""
     optim: Literal["adamw", "sgd", "muon"] = "adamw"
     """Optimiser; runs/recipes.py has the numbers of each."""
-    early_size: int | None = None
-    """Side of the views in the first epochs, in pixels; None: one side throughout."""
-    early_share: float = 0.5
-    """Share of the epochs that see them."""
     arcl: bool = False
     """Whether there is a recipe with ArCL's positives too."""
 

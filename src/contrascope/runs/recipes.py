@@ -95,16 +95,10 @@ def fit_to_folder(settings: RunSettings, facts: ImageFacts) -> RunSettings:
 
 
 def for_a_cpu(settings: RunSettings) -> RunSettings:
-    """Muon, and views of three quarters of the images' side, of half of it in the first half of the epochs."""
+    """Muon, and views of three quarters of the images' side, which cost half; for clean images they lose nothing."""
     side = settings.data.size or 0
-    if side < SMALLEST:
-        return replace(settings, optim=MUON)
-    return replace(
-        settings,
-        policy=replace(settings.policy, size=3 * side // 4),
-        optim=MUON,
-        schedule=replace(settings.schedule, early_size=side // 2),
-    )
+    views = 3 * side // 4 if side >= SMALLEST else None
+    return replace(settings, policy=replace(settings.policy, size=views), optim=MUON)
 
 
 SMALLEST = 24
