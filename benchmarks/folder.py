@@ -58,8 +58,9 @@ def as_it_was(fitted: RunSettings) -> RunSettings:
     )
 
 
-def one_side(fitted: RunSettings) -> RunSettings:
-    return replace(fitted, schedule=replace(fitted.schedule, early_size=None))
+def small_first(fitted: RunSettings) -> RunSettings:
+    side = fitted.data.size or 0
+    return replace(fitted, schedule=replace(fitted.schedule, early_size=side // 2))
 
 
 def with_adamw(fitted: RunSettings) -> RunSettings:
@@ -73,7 +74,7 @@ def tempered(temperature: float) -> Callable[[RunSettings], RunSettings]:
 VARIANTS: dict[str, Callable[[RunSettings], RunSettings]] = {
     "as it was": as_it_was,
     "as it is": lambda fitted: fitted,
-    "one side": one_side,
+    "small first": small_first,
     "AdamW": with_adamw,
     "temperature 0.1": tempered(0.1),
     "temperature 0.5": tempered(0.5),

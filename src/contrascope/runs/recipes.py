@@ -125,9 +125,7 @@ def cifar_cpu(info: MethodInfo) -> RunSettings:
         method=info.small_settings,
         training=TrainingSettings(epochs=small.epochs, batch_size=small.batch, precision="bf16"),
         optim=OPTIMISERS[small.optim],
-        schedule=ScheduleSettings(
-            warmup_epochs=1.0, early_size=small.early_size, early_share=small.early_share
-        ),
+        schedule=ScheduleSettings(warmup_epochs=1.0),
         protocol=Protocol(probes=("knn", "few_labels")),
     )
 
