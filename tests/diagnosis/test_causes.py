@@ -10,6 +10,7 @@ from contrascope.diagnosis.causes import DECAYS, RATES, Known, collapse_cause, l
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.methods.hints import COLD, FAST, FEW_NEGATIVES, HOT
 from contrascope.methods.joint.barlow_twins_settings import BarlowTwinsSettings
+from contrascope.methods.joint.nnclr_settings import NNCLRSettings
 from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.methods.joint.t_simclr_settings import TSimCLRSettings
 from contrascope.methods.joint.vicreg_settings import VICRegSettings
@@ -46,6 +47,7 @@ OFF = [
     (BarlowTwinsSettings(redundancy=0.0), COLLAPSE, "redundancy weight 0"),
     (BarlowTwinsSettings(redundancy=10.0), LEARNING, "redundancy weight 10"),
     (TSimCLRSettings(temperature=50.0), COLLAPSE, "temperature 50"),
+    (NNCLRSettings(queue_size=16), LEARNING, "queue holds 16 embeddings"),
 ]
 
 

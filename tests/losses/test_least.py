@@ -42,6 +42,7 @@ def test_the_bounded_losses_are_these():
         "byol",
         "info_nce_queue",
         "negative_cosine",
+        "nnclr",
         "nt_xent",
         "t_simclr",
         "vicreg",
@@ -107,7 +108,7 @@ class Flat(torch.nn.Module):
         return images.flatten(1)
 
 
-@pytest.mark.parametrize("name", ["simclr", "moco", "t_simclr"])
+@pytest.mark.parametrize("name", ["simclr", "moco", "t_simclr", "nnclr"])
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), 1e-40])
 def test_every_method_refuses_it_before_training(name, value):
     settings = type(method_settings(name))(temperature=value)
