@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from contrascope.distributed import gather_rows, rank
-from contrascope.draws import DrawKey, words
+from contrascope.draws import DrawKey, permutation
 from contrascope.losses.contrastive import info_nce_queue
 from contrascope.losses.pairs import queued_views
 from contrascope.losses.terms import LossTerms
@@ -81,10 +81,9 @@ class MoCo(QueuedEmbedding):
 
     def parts_problem(self) -> str | None:
         if self.splits:
-            return "moco shuffles the keys of the whole batch before batch norm sees them; set splits to 0"
+            return "splits shuffle the keys of the whole batch before batch norm sees them; set splits to 0"
         return None
 
     def _order(self, count: int, *, view: int) -> Int[Tensor, " count"]:
         ids = torch.arange(count)
-        key = DrawKey(seed=self.settings.seed, epoch=int(self.steps), ids=ids, view=view)
-        return words(key, 1)[:, 0].argsort(stable=True)
+        return permutation(DrawKey(seed=self.settings.seed, epoch=int(self.steps), ids=ids, view=view))
