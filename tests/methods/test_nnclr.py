@@ -7,8 +7,8 @@ from torch.nn import functional as F
 
 from contrascope.errors import InputError
 from contrascope.losses.nnclr import nnclr
+from contrascope.losses.similarity import nearest_places
 from contrascope.methods.joint.nnclr_settings import NNCLRSettings
-from contrascope.methods.queue import nearest
 
 
 def embedded(method, views):
@@ -75,7 +75,7 @@ def test_neighbours_are_the_same_in_blocks(floats, monkeypatch):
     queries, queue = (torch.randn(n, 5, generator=generator) for n in (17, 30))
     expected = (F.normalize(queries, dim=1) @ F.normalize(queue, dim=1).T).argsort(1, descending=True)[:, :3]
     monkeypatch.setattr(blocks, "BLOCK_FLOATS", floats)
-    assert torch.equal(nearest(queries, queue, count=3), expected)
+    assert torch.equal(nearest_places(queries, queue, count=3), expected)
 
 
 def test_its_hint_names_a_queue_of_few():

@@ -1,29 +1,14 @@
 """Embeddings of earlier steps, in a queue of fixed size."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from contrascope.distributed import gather_rows
 from contrascope.draws import DrawKey, normal
 from contrascope.errors import InputError
-from contrascope.losses.blocks import block_images
 from contrascope.losses.similarity import unit
 from contrascope.methods.embedding import JointEmbedding
-
-
-@torch.no_grad()
-def nearest(
-    queries: Float[Tensor, "n dim"], queue: Float[Tensor, "size dim"], *, count: int
-) -> Int[Tensor, "n count"]:
-    """Places in the queue of the `count` rows with the largest cosine to each query, the nearest first.
-
-    >>> nearest(torch.tensor([[2.0, 1.0]]), torch.eye(2), count=2).tolist()
-    [[0, 1]]
-    """
-    rows, keys = unit(queries.to(queue.dtype)), unit(queue)
-    parts = rows.split(block_images(rows[None], per_image=len(queue)))
-    return torch.cat([(part @ keys.T).topk(count, dim=1).indices for part in parts])
 
 
 class QueuedEmbedding(JointEmbedding):

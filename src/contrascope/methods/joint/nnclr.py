@@ -1,15 +1,15 @@
 """NNCLR: a predictor of each view finds the nearest earlier embedding of another view."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from contrascope.distributed import gather_batch
 from contrascope.losses.nnclr import nnclr
+from contrascope.losses.similarity import nearest_places
 from contrascope.losses.terms import LossTerms
 from contrascope.methods.embedding import build_predictor, over_views
 from contrascope.methods.joint.nnclr_settings import NNCLRSettings
-from contrascope.methods.queue import QueuedEmbedding, nearest
+from contrascope.methods.queue import QueuedEmbedding
 
 
 class NNCLR(QueuedEmbedding):
@@ -32,9 +32,7 @@ class NNCLR(QueuedEmbedding):
         self, z: Float[Tensor, "views batch out"], target: Float[Tensor, "views batch out"] | None
     ) -> LossTerms:
         p = over_views(self.predictor, z, joint=self.joint_pass)
-        neighbours = torch.stack(
-            [self.queue[nearest(view, self.queue, count=1)[:, 0]] for view in z.detach()]
-        )
+        neighbours = self.queue[nearest_places(z, self.queue, count=1)[..., 0]]
         self.enqueue_later(z[:1])
         return nnclr(
             gather_batch(p),
