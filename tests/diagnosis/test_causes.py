@@ -12,7 +12,7 @@ from contrascope.methods.hints import COLD, FAST, FEW_NEGATIVES, HOT
 from contrascope.methods.joint.barlow_twins_settings import BarlowTwinsSettings
 from contrascope.methods.joint.nnclr_settings import NNCLRSettings
 from contrascope.methods.joint.simclr_settings import SimCLRSettings
-from contrascope.methods.joint.sup_con_settings import SupConSettings
+from contrascope.methods.joint.sup_con_settings import SupervisedContrastSettings
 from contrascope.methods.joint.t_simclr_settings import TSimCLRSettings
 from contrascope.methods.joint.vicreg_settings import VICRegSettings
 from contrascope.methods.momentum.byol_settings import BYOLSettings
@@ -51,7 +51,7 @@ OFF = [
     (BarlowTwinsSettings(redundancy=10.0), LEARNING, "redundancy weight 10"),
     (TSimCLRSettings(temperature=50.0), COLLAPSE, "temperature 50"),
     (NNCLRSettings(queue_size=16), LEARNING, "queue holds 16 embeddings"),
-    (SupConSettings(temperature=50.0), LEARNING, "temperature 50 flattens"),
+    (SupervisedContrastSettings(temperature=50.0), LEARNING, "temperature 50 flattens"),
     (MeanShiftSettings(neighbours=2000), LEARNING, "2000 neighbours of a queue"),
     (TMoCoSettings(temperature=50.0), COLLAPSE, "temperature 50"),
     (TMoCoSettings(projector=PLAIN), COLLAPSE, "no batch norm"),

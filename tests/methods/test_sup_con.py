@@ -18,9 +18,10 @@ from contrascope import distributed
 from contrascope.errors import InputError
 from contrascope.losses.sup_con import sup_con
 from contrascope.methods.build import build_method
-from contrascope.methods.joint.sup_con_settings import SupConSettings
+from contrascope.methods.joint.sup_con_settings import SupervisedContrastSettings
 from contrascope.methods.settings import discover
 from contrascope.methods.views import ViewBatch
+from contrascope.reports.card import SUPERVISED
 from contrascope.runs.recipes import RECIPES
 
 LABELS = torch.arange(16) % 4
@@ -28,7 +29,7 @@ LABELS = torch.arange(16) % 4
 
 def method_of(**changes):
     torch.manual_seed(0)
-    return build_method(replace(SupConSettings(projector=PROJECTOR), **changes), SmallEncoder())
+    return build_method(replace(SupervisedContrastSettings(projector=PROJECTOR), **changes), SmallEncoder())
 
 
 def batch(views, labels=LABELS):
@@ -63,6 +64,8 @@ def test_it_alone_is_marked_as_supervised_in_the_list_of_recipes():
     assert [name for name, info in discover().items() if info.supervised] == ["sup_con"]
     marked = [name for name, recipe in RECIPES.items() if "supervised" in recipe.summary]
     assert marked == ["cifar10-sup-con-cpu"]
+    for info in discover().values():  # what runs, comparisons and cards show of a run
+        assert info.settings.kind_name().startswith(SUPERVISED) == info.supervised
     assert RECIPES["cifar10-sup-con-cpu"].make().data.labels == "label"
 
 

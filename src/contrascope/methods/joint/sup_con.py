@@ -8,7 +8,7 @@ from contrascope.errors import InputError
 from contrascope.losses.sup_con import sup_con
 from contrascope.methods.base import Method, StepOutput
 from contrascope.methods.embedding import over_views
-from contrascope.methods.joint.sup_con_settings import SupConSettings
+from contrascope.methods.joint.sup_con_settings import SupervisedContrastSettings
 from contrascope.methods.views import Group, ViewBatch, ViewPlan
 
 
@@ -18,7 +18,7 @@ class SupCon(Method):
     It takes no `positives`: which pairs count is what the labels say.
     """
 
-    def __init__(self, encoder: nn.Module, settings: SupConSettings) -> None:
+    def __init__(self, encoder: nn.Module, settings: SupervisedContrastSettings) -> None:
         super().__init__(encoder)
         self.projector = build_projector(settings.projector, self.dim)
         self.temperature, self.joint_pass = settings.temperature, settings.joint_pass

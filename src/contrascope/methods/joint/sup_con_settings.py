@@ -12,7 +12,7 @@ _PROJECTOR = ProjectorSettings(hidden=(512,), out=128)
 _TINY = ProjectorSettings(hidden=(12,), out=6, batch_norm=True, batch_norm_out=True)
 
 
-@written_as("SupConSettings")
+@written_as("SupervisedContrastSettings")
 @registered(
     "sup_con",
     build="contrascope.methods.joint.sup_con:SupCon",
@@ -21,7 +21,7 @@ _TINY = ProjectorSettings(hidden=(12,), out=6, batch_norm=True, batch_norm_out=T
     small={"projector": _TINY},
 )
 @dataclass(frozen=True, kw_only=True)
-class SupConSettings(MethodSettings):
+class SupervisedContrastSettings(MethodSettings):
     """SupCon (Khosla et al. 2020, arXiv:2004.11362): supervised, it learns from labels; a yard-stick for the others."""
 
     temperature: float = 0.1
