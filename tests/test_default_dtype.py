@@ -33,6 +33,7 @@ from contrascope.features.features import Features
 from contrascope.losses import LOSSES
 from contrascope.methods.build import build_method
 from contrascope.methods.settings import discover
+from contrascope.methods.views import as_batch
 from contrascope.runs.recipes import digits_simclr
 from contrascope.training.settings import TrainingSettings
 
@@ -234,7 +235,8 @@ def test_methods_step_in_single_precision(name):
             replace(settings, **changes, **dict(discover()[name].small)),
             build_encoder(EncoderSettings(name="convnet", width=4), channels=1, size=8),
         )
-        method(normal(1, 2, 16, 1, 8, 8)).terms.total.backward()
+        views = as_batch(normal(1, 2, 16, 1, 8, 8))
+        method(replace(views, labels=torch.arange(16) % 3)).terms.total.backward()
         method.after_step(0.5)
         return [dict(method.state_dict()), [p.grad for p in method.parameters() if p.grad is not None]]
 

@@ -148,6 +148,15 @@ def normal(key: DrawKey, count: int, *, start: int = 0) -> Float[Tensor, "batch 
     return (radius * angle.cos()).to(torch.float32)
 
 
+def permutation(key: DrawKey) -> Int[Tensor, " batch"]:
+    """The places 0 to batch - 1 in an order that is drawn.
+
+    >>> sorted(permutation(DrawKey(seed=0, epoch=3, ids=torch.arange(4))).tolist())
+    [0, 1, 2, 3]
+    """
+    return words(key, 1)[:, 0].argsort(stable=True)
+
+
 def _check_bits(name: str, value: int, bits: int) -> None:
     if not 0 <= value < 2**bits:
         raise InputError(f"{name} is {value}; expected an integer in [0, 2**{bits}).")

@@ -10,11 +10,15 @@ from contrascope.diagnosis.causes import DECAYS, RATES, Known, collapse_cause, l
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.methods.hints import COLD, FAST, FEW_NEGATIVES, HOT
 from contrascope.methods.joint.barlow_twins_settings import BarlowTwinsSettings
+from contrascope.methods.joint.nnclr_settings import NNCLRSettings
 from contrascope.methods.joint.simclr_settings import SimCLRSettings
+from contrascope.methods.joint.sup_con_settings import SupervisedContrastSettings
 from contrascope.methods.joint.t_simclr_settings import TSimCLRSettings
 from contrascope.methods.joint.vicreg_settings import VICRegSettings
 from contrascope.methods.momentum.byol_settings import BYOLSettings
+from contrascope.methods.momentum.mean_shift_settings import MeanShiftSettings
 from contrascope.methods.momentum.moco_settings import MoCoSettings
+from contrascope.methods.momentum.t_moco_settings import TMoCoSettings
 from contrascope.methods.predict.simsiam_settings import SimSiamSettings
 from contrascope.methods.settings import discover
 
@@ -46,6 +50,11 @@ OFF = [
     (BarlowTwinsSettings(redundancy=0.0), COLLAPSE, "redundancy weight 0"),
     (BarlowTwinsSettings(redundancy=10.0), LEARNING, "redundancy weight 10"),
     (TSimCLRSettings(temperature=50.0), COLLAPSE, "temperature 50"),
+    (NNCLRSettings(queue_size=16), LEARNING, "queue holds 16 embeddings"),
+    (SupervisedContrastSettings(temperature=50.0), LEARNING, "temperature 50 flattens"),
+    (MeanShiftSettings(neighbours=2000), LEARNING, "2000 neighbours of a queue"),
+    (TMoCoSettings(temperature=50.0), COLLAPSE, "temperature 50"),
+    (TMoCoSettings(projector=PLAIN), COLLAPSE, "no batch norm"),
 ]
 
 

@@ -12,7 +12,15 @@ from contrascope.losses.blocks import block_images, over_blocks
 from contrascope.losses.similarity import log_negatives
 
 GATHERING = [name for name, info in LOSSES.items() if info.gathers]
-IN_BLOCKS = ["nt_xent", "decoupled", "modified_info_nce", "spectral", "alignment_uniformity", "barlow_twins"]
+IN_BLOCKS = [
+    "nt_xent",
+    "decoupled",
+    "modified_info_nce",
+    "nnclr",
+    "spectral",
+    "alignment_uniformity",
+    "barlow_twins",
+]
 """The losses with similarities of images; the others have at most matrices of dimensions."""
 POSITIVES = ["first", "average", "average-asymmetric", "worst", "worst-symmetric", SoftWorst(temperature=0.5)]
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from contrascope.losses.cosine import byol, negative_cosine
+from contrascope.losses.cosine import byol, negative_cosine, unit_distance
 
 
 def normal(seed, *shape):
@@ -23,6 +23,7 @@ def test_two_views_are_the_published_symmetrised_losses():
     torch.testing.assert_close(negative_cosine(p, z).align, torch.stack(simsiam), rtol=0, atol=1e-10)
     both = [2 - 2 * cosine(p1[i], z2[i]) + 2 - 2 * cosine(p2[i], z1[i]) for i in range(5)]
     torch.testing.assert_close(byol(p, z).align, torch.stack(both), rtol=0, atol=1e-10)
+    torch.testing.assert_close(unit_distance(p, z).align, torch.stack(both) / 2, rtol=0, atol=1e-10)
 
 
 def test_three_views_average_the_six_directions():
@@ -40,6 +41,7 @@ def test_by_hand_and_a_zero_vector_counts_as_orthogonal():
     # image 1: the zero vector is 0, (5, 0) with (1, 0) is 1
     torch.testing.assert_close(negative_cosine(online, target).align, torch.tensor([0.2, -0.5]))
     torch.testing.assert_close(byol(online, target).align, torch.tensor([4.8, 2.0]))
+    torch.testing.assert_close(unit_distance(online, target).align, torch.tensor([2.4, 1.0]))
     assert negative_cosine(online, target).spread.item() == byol(online, target).spread.item() == 0.0
 
 

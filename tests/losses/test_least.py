@@ -41,9 +41,13 @@ def test_the_bounded_losses_are_these():
         "barlow_twins",
         "byol",
         "info_nce_queue",
+        "mean_shift",
         "negative_cosine",
+        "nnclr",
         "nt_xent",
+        "t_moco",
         "t_simclr",
+        "unit_distance",
         "vicreg",
         "vicreg_paper",
     ]
@@ -107,7 +111,7 @@ class Flat(torch.nn.Module):
         return images.flatten(1)
 
 
-@pytest.mark.parametrize("name", ["simclr", "moco", "t_simclr"])
+@pytest.mark.parametrize("name", ["simclr", "moco", "t_simclr", "nnclr", "t_moco", "sup_con"])
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), 1e-40])
 def test_every_method_refuses_it_before_training(name, value):
     settings = type(method_settings(name))(temperature=value)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from contrascope.errors import InputError
 from contrascope.losses import LOSSES
 
-CHOICES = {"temperature", "repulsion", "queue", "std", "mu", "centring"}
+CHOICES = {"temperature", "degrees", "neighbours", "repulsion", "queue", "std", "mu", "centring"}
 """Settings on which the literature disagrees."""
 SCALE_FREE = sorted(name for name, info in LOSSES.items() if info.traits.scale_free)
 OVER_PAIRS = sorted(name for name, info in LOSSES.items() if info.traits.over_pairs)

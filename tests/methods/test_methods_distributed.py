@@ -35,6 +35,10 @@ def alone():
     return method_cases.all_trained()
 
 
+ROUNDING = {"w_mse": 5.0}
+"""Times the tolerance of single precision: whitening divides by standard deviations of small numbers."""
+
+
 def distance(actual, expected, scale):
     """Largest difference over the largest entry; entries that are zero but for rounding count by `scale`."""
     return np.abs(actual - expected).max() / max(np.abs(expected).max(), scale)
@@ -49,6 +53,8 @@ def test_averaged_gradients_of_the_first_step_are_those_of_the_joined_batch(
     expected = {key: value for key, value in alone.items() if key.startswith(prefix)}
     scale = 0.1 * max(np.abs(value).max() for value in expected.values())
     assert scale > 1e-4
+    if dtype == "float32":
+        tolerance *= ROUNDING.get(case.split()[0], 1.0)
     for found in processes:
         for key, value in expected.items():
             assert distance(found[key], value, scale) < tolerance, key

@@ -56,6 +56,7 @@ def test_what_has_no_default_is_asked_for_by_name_before_training():
         ("nt_xent", ("temperature=-1",), "temperature is -1.0; expected a finite number above zero"),
         ("nt_xent", ("temperature=0.5", "positives=worst"), "no setting 'positives'"),
         ("info_nce_queue", ("temperature=0.5",), "needs a queue of old keys; use the method moco"),
+        ("mean_shift", ("neighbours=3",), "needs a queue of old keys; use the method mean_shift"),
     ],
 )
 def test_wrong_settings_are_refused_with_the_nearest_right_one(loss, words, said):

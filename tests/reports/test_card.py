@@ -94,6 +94,20 @@ def test_a_card_without_records_says_what_is_not_known():
     assert "weights of step 1,234" in body
 
 
+@pytest.mark.parametrize(
+    ("kind", "how", "tag"),
+    [
+        ("SimCLRSettings", "without labels by SimCLR", "self-supervised-learning"),
+        ("SupervisedContrastSettings", "with labels by SupervisedContrast", "supervised-learning"),
+    ],
+)
+def test_a_card_does_not_say_that_there_were_no_labels_where_there_were(kind, how, tag):
+    run = RunRecords(path="r", name="r", settings={"method": {"kind": kind}})
+    data, body = front(model_card(run, exported()))
+    assert f"trained {how} on" in body
+    assert data["tags"][0] == tag
+
+
 def test_damaged_records_cost_their_part_only(make_run):
     told = {"sound": answer("sound") | {"evidence": 3}, "learning": 7}
     run = load(make_run(diagnosis={"verdict": told}, evaluation={"rows": 7}))

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from contrascope.advice.proxies import check_base
 from contrascope.errors import InputError
 from contrascope.runs.build import build
 from contrascope.runs.facts import ImageFacts
@@ -65,3 +66,20 @@ def test_the_arcl_recipes_are_the_plain_ones_with_the_worst_of_four_views_in_hal
     method = replace(arcl.method, positives="average")
     training = replace(arcl.training, num_views=2, epochs=plain.training.epochs)
     assert replace(arcl, method=method, training=training) == plain
+
+
+@pytest.mark.parametrize(
+    ("name", "loss", "told"),
+    [("spectral", "spectral", {"mu": 1.0}), ("decoupled", "decoupled", {"temperature": 0.1})],
+)
+def test_a_loss_of_a_paper_that_needs_one_network_has_the_recipe_of_plain_with_it(name, loss, told):
+    plain, found = find_recipe("cifar10-plain-cpu").make(), find_recipe(f"cifar10-{name}-cpu").make()
+    assert (found.method.loss, found.method.told) == (loss, told)
+    found.method.check()
+    assert replace(found, method=plain.method) == plain
+
+
+def test_a_method_that_learns_from_labels_is_no_base_of_advice():
+    with pytest.raises(InputError, match="'sup-con' learns from labels; advice trains without them"):
+        check_base("sup-con")
+    check_base("nnclr")

@@ -117,6 +117,10 @@ def check_base(base: str) -> None:
     """Raises `InputError` where there is no such method to train with."""
     if base not in CPU_METHODS:
         raise InputError(f"there is no method {base!r} to train with. {did_you_mean(base, CPU_METHODS)}")
+    if CPU_METHODS[base].supervised:
+        raise InputError(
+            f"the method {base!r} learns from labels; advice trains without them. Choose another base."
+        )
 
 
 def base_settings(base: str, candidate: Candidate, count: int, settings: AdviseSettings) -> RunSettings:

@@ -1,4 +1,4 @@
-"""Losses without negatives: SimSiam's negative cosine and BYOL's squared distance."""
+"""Losses without negatives: SimSiam's negative cosine, and squared distances of unit vectors."""
 
 import torch
 from jaxtyping import Float
@@ -26,6 +26,25 @@ def negative_cosine(
     """
     align = -_cosines(online, target)
     return LossTerms(align=reduce_pairs(align, positives, scale=1.0), spread=align.new_zeros(()))
+
+
+@registered(gathers=False, traits=Traits(least=0.0))
+def unit_distance(
+    online: Float[Tensor, "views batch dim"],
+    target: Float[Tensor, "views batch dim"] | None = None,
+    *,
+    positives: Positives = "average",
+) -> LossTerms:
+    """Squared distance of unit vectors, 2 - 2 cosine, in [0, 4]; the mean over ordered pairs of views. No spread.
+
+    The loss of W-MSE (Ermolov et al. 2021, arXiv:2007.06346, eq. 1) on embeddings that were whitened; half of `byol`.
+    Embeddings without relation give 2.
+
+    >>> unit_distance(torch.tensor([[[1.0, 0.0]], [[0.0, 3.0]]])).total.item()
+    2.0
+    """
+    align = 2 - 2 * _cosines(online, target)
+    return LossTerms(align=reduce_pairs(align, positives, scale=2.0), spread=torch.zeros_like(align[0, 0]))
 
 
 @registered(gathers=False, traits=Traits(least=0.0))

@@ -45,7 +45,7 @@ class LossInfo:
     """Whether images of a batch meet: with several processes it then needs the embeddings of all of them."""
     per_dimension: bool = False
     """Whether its alignment is one number per dimension, over all images: no image has a pair of its own."""
-    example: Mapping[str, float | str] = field(default_factory=dict)
+    example: Mapping[str, float | int | str] = field(default_factory=dict)
     """A value for each setting without a default, to try it with; no advice."""
     traits: Traits = field(default_factory=Traits)
     """What it promises."""
@@ -78,7 +78,7 @@ def registered(
     *,
     gathers: bool,
     per_dimension: bool = False,
-    example: Mapping[str, float | str] | None = None,
+    example: Mapping[str, float | int | str] | None = None,
     traits: Traits | None = None,
 ) -> Callable[[Loss], Loss]:
     """Registers a loss under its name and guards its boundary; the arguments are the fields of `LossInfo`.

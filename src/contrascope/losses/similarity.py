@@ -1,9 +1,10 @@
-"""Unit vectors, and the log of the summed similarity of each embedding to other images."""
+"""Unit vectors, the nearest of a queue, and the log of the summed similarity of each embedding to other images."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from contrascope.losses.blocks import block_images
 from contrascope.losses.others import LOG_SUM, over_others
 from contrascope.losses.pairs import flatten_pairs
 
@@ -20,6 +21,24 @@ def unit(z: Float[Tensor, "*stack dim"]) -> Float[Tensor, "*stack dim"]:
     square = z.square().sum(-1, keepdim=True)
     scale = square.clamp_min(_ZERO_SQUARE_NORM).rsqrt()
     return z * torch.where(square > _ZERO_SQUARE_NORM, scale, 0.0)
+
+
+@torch.no_grad()
+def nearest_places(
+    queries: Float[Tensor, "*stack dim"], queue: Float[Tensor, "size dim"], *, count: int
+) -> Int[Tensor, "*stack count"]:
+    """Places in the queue of the `count` rows with the largest cosine to each query, the nearest first.
+
+    Unlike `linalg.nearest` it takes numbers that are not finite, which the loop reports by the loss, and reads nothing
+    back from the device.
+
+    >>> nearest_places(torch.tensor([[2.0, 1.0]]), torch.eye(2), count=2).tolist()
+    [[0, 1]]
+    """
+    rows, keys = unit(queries.to(queue.dtype)).flatten(0, -2), unit(queue)
+    parts = rows.split(block_images(rows[None], per_image=len(queue)))
+    places = torch.cat([(part @ keys.T).topk(count, dim=1).indices for part in parts])
+    return places.view(*queries.shape[:-1], count)
 
 
 def log_negatives(

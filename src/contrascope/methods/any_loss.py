@@ -111,7 +111,9 @@ def _check(
             raise InputError(f"the loss {name} has no setting {key!r}. {known}")
     missing = [key for key, p in settings.items() if p.default is p.empty and key not in told]
     if "queue" in missing:
-        raise InputError(f"the loss {name} needs a queue of old keys; use the method moco.")
+        raise InputError(
+            f"the loss {name} needs a queue of old keys; use the method {OF_QUEUES.get(name, name)}."
+        )
     if missing:
         words = " ".join(f"{key}={EXAMPLES.get(key, 'VALUE')}" for key in missing)
         raise InputError(
@@ -119,6 +121,8 @@ def _check(
         )
 
 
+OF_QUEUES = {"info_nce_queue": "moco"}
+"""Methods of losses with a queue where they have another name."""
 EXAMPLES = {"temperature": "0.5", "repulsion": "1.0", "mu": "1.0", "centring": "1.0", "std": "unbiased"}
 """Values that somebody published, for the message alone."""
 

@@ -9,6 +9,8 @@ NARROW = 8
 """Numbers that a projector puts out below which there is little room to keep images apart."""
 FEW_NEGATIVES = 256
 """Keys of a queue below which there is little to be told apart from."""
+WIDE = 25.0
+"""Temperature of a kernel of distances above which it hardly tells them apart; released codes have 5 and 8."""
 FAST = 0.9
 """Decay of a momentum copy below which it is hardly another network."""
 NOT_LEARNING = "not learning"
@@ -110,3 +112,34 @@ def hidden_suspect(name: str, hidden: tuple[int, ...], next_: str) -> Suspect:
     cause = f"The {name} is a linear map: it cannot hold online and target network apart."
     shown = "x".join(map(str, hidden)) or "none"
     return Suspect(setting=f"{name}.hidden", value=shown, off=not hidden, cause=cause, next=next_)
+
+
+def queue_suspect(size: int) -> Suspect:
+    """A queue of few negatives.
+
+    >>> queue_suspect(16).off, queue_suspect(4096).off
+    (True, False)
+    """
+    return Suspect(
+        setting="queue_size",
+        value=size,
+        off=size < FEW_NEGATIVES,
+        cause=f"The queue holds {size} keys: there is little to be told apart from.",
+        next="Set queue_size to 4096.",
+    )
+
+
+def kernel_suspect(temperature: float, degrees: float) -> Suspect:
+    """The width of a heavy-tailed kernel of distances.
+
+    >>> kernel_suspect(8.0, 5.0).off, kernel_suspect(50.0, 5.0).off
+    (False, True)
+    """
+    return Suspect(
+        setting="temperature",
+        value=temperature,
+        off=temperature > WIDE,
+        cause=f"Embeddings stay within the kernel's core (temperature {temperature:g}, degrees {degrees:g}), where it "
+        "hardly tells distances apart.",
+        next="Lower the temperature, or raise the learning rate.",
+    )

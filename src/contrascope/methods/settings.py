@@ -142,6 +142,8 @@ class MethodInfo:
     """Its recipe for a CPU; None: there is none."""
     paper_rate: float | None = None
     """Learning rate of its recipe with 800 epochs (Huang et al. 2023); None: there is none."""
+    supervised: bool = False
+    """Whether it learns from labels: no method of self-supervision, but a yard-stick for them."""
     small: Mapping[str, Any] = field(default_factory=dict)
     """Settings that make it small enough for a test of 16 images, beside projectors of a few units."""
 
@@ -194,6 +196,7 @@ def registered(
     without_positives: Mapping[str, str] | None = None,
     small_run: SmallRun | None = None,
     paper_rate: float | None = None,
+    supervised: bool = False,
     small: Mapping[str, Any] | None = None,
 ) -> Callable[[Kind], Kind]:
     """Registers the settings below it as those of a method.
@@ -204,6 +207,7 @@ def registered(
         without_positives: Words of `positives` that it cannot take, each with the reason.
         small_run: Its recipe for a CPU.
         paper_rate: Learning rate of its recipe with the settings of Huang et al. 2023.
+        supervised: Whether it learns from labels.
         small: Settings for tests of 16 images.
     """
 
@@ -217,6 +221,7 @@ def registered(
             why_not="; ".join(dict.fromkeys(refused.values())),
             small_run=small_run,
             paper_rate=paper_rate,
+            supervised=supervised,
             small=small or {},
         )
         return settings

@@ -18,6 +18,8 @@ from contrascope.reports.settings_view import leaves
 
 SIGNS = re.compile(r"([\\`*_\[\]|~#])")
 """What Markdown would take for markup."""
+SUPERVISED = "Supervised"
+"""How the kinds of methods begin that learn from labels; tests/methods/test_sup_con.py holds them to it."""
 TRAINING = ("policy", "method", "training", "optim", "schedule")
 """Settings that the card lists."""
 
@@ -97,7 +99,8 @@ def escaped(value: Any) -> str:
 def front_matter(run: RunRecords, exported: ExportedEncoder) -> str:
     """The hub's YAML: every value is written as JSON, which YAML reads, so that no name can end it."""
     method = str(value_at(run.settings, "method.kind") or "").removesuffix("Settings").lower()
-    tags = ["self-supervised-learning", "contrascope", *([method] if method else [])]
+    kind = "supervised-learning" if method.startswith(SUPERVISED.lower()) else "self-supervised-learning"
+    tags = [kind, "contrascope", *([method] if method else [])]
     lines = [
         f"library_name: {json.dumps(exported.library)}",
         'pipeline_tag: "image-feature-extraction"',
@@ -145,8 +148,9 @@ def _about(run: RunRecords, exported: ExportedEncoder) -> str:
     method = str(value_at(run.settings, "method.kind") or "an unknown method").removesuffix("Settings")
     version = run.environment.versions.get("contrascope")
     made = f"contrascope {version}" if isinstance(version, str) else "contrascope"
+    how = "with" if method.startswith(SUPERVISED) else "without"
     return (
-        f"An image encoder, {escaped(exported.encoder)}, trained without labels by {escaped(method)} on "
+        f"An image encoder, {escaped(exported.encoder)}, trained {how} labels by {escaped(method)} on "
         f"{escaped(data_name(run))} with {escaped(made)}; weights of step {exported.step:,}."
     )
 

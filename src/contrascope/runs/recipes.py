@@ -162,8 +162,19 @@ CPU_METHODS: dict[str, MethodInfo] = {
 }
 """Methods of `cifar10-METHOD-cpu`, as they registered themselves."""
 
+PLAIN_LOSSES: dict[str, PlainSettings] = {
+    "spectral": PlainSettings(loss="spectral", loss_settings=("mu=1.0",)),
+    "decoupled": PlainSettings(loss="decoupled", loss_settings=("temperature=0.1",)),
+}
+"""Losses that are methods of papers but need no more than `plain`, of `cifar10-NAME-cpu`: one network, one loss."""
+
 ARCL_VIEWS = 4
 """Views of each image in `cifar10-METHOD-arcl-cpu`; any recipe takes the two settings."""
+
+
+def _marked(info: MethodInfo) -> str:
+    """What every list of methods says of one that learns from labels."""
+    return " (supervised: a yard-stick)" if info.supervised else ""
 
 
 def _recipes() -> dict[str, Recipe]:
@@ -182,7 +193,12 @@ def _recipes() -> dict[str, Recipe]:
     for name, info in CPU_METHODS.items():
         recipes[f"cifar10-{name}-cpu"] = Recipe(
             make=lambda info=info: cifar_cpu(info),
-            summary=f"{name}, a small convnet, minutes on a CPU",
+            summary=f"{name}{_marked(info)}, a small convnet, minutes on a CPU",
+        )
+    for name, method in PLAIN_LOSSES.items():
+        recipes[f"cifar10-{name}-cpu"] = Recipe(
+            make=lambda method=method: replace(cifar_cpu(CPU_METHODS["plain"]), method=method),
+            summary=f"{name} (plain with this loss), a small convnet, minutes on a CPU",
         )
     for name, info in CPU_METHODS.items():
         if small_run(info).arcl:

@@ -4,16 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contrascope.encoders.settings import ProjectorSettings
-from contrascope.methods.hints import NOT_LEARNING, Suspect, width_suspect
+from contrascope.methods.hints import NOT_LEARNING, Suspect, kernel_suspect, width_suspect
 from contrascope.methods.settings import JointSettings, SmallRun, registered
 from contrascope.settings import written_as
 
 _PROJECTOR = ProjectorSettings(hidden=(2048,), out=128)
 _SMALL = ProjectorSettings(hidden=(512,), out=128)
-
-
-MOST = 25.0
-"""Temperature above which the kernel hardly tells distances apart; the released code has 8."""
 
 
 @written_as("TSimCLRSettings")
@@ -36,12 +32,4 @@ class TSimCLRSettings(JointSettings):
     def suspects(self, word: str, signals: Mapping[str, float]) -> tuple[Suspect, ...]:
         if word == NOT_LEARNING:
             return ()
-        wide = Suspect(
-            setting="temperature",
-            value=self.temperature,
-            off=self.temperature > MOST,
-            cause=f"Embeddings stay within the kernel's core (temperature {self.temperature:g}, degrees "
-            f"{self.degrees:g}), where it hardly tells distances apart.",
-            next="Lower the temperature, or raise the learning rate.",
-        )
-        return (wide, *width_suspect(signals))
+        return (kernel_suspect(self.temperature, self.degrees), *width_suspect(signals))

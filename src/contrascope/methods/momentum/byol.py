@@ -42,6 +42,10 @@ class BYOL(JointEmbedding):
 
     def after_step(self, progress: float) -> None:
         super().after_step(progress)
-        ema_decay = cosine_to_one(self.ema_decay, progress)
+        ema_decay = self.decay_at(progress)
         follow(self.target_encoder, self.encoder, ema_decay=ema_decay)
         follow(self.target_projector, self.projector, ema_decay=ema_decay)
+
+    def decay_at(self, progress: float) -> float:
+        """Share of itself that the target keeps in a step; it rises to 1 along a cosine."""
+        return cosine_to_one(self.ema_decay, progress)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contrascope.encoders.settings import ProjectorSettings
-from contrascope.methods.hints import FEW_NEGATIVES, Suspect, decay_suspect, softmax_suspects
+from contrascope.methods.hints import Suspect, decay_suspect, queue_suspect, softmax_suspects
 from contrascope.methods.settings import JointSettings, SmallRun, registered
 from contrascope.settings import written_as
 
@@ -37,15 +37,8 @@ class MoCoSettings(JointSettings):
     """Linear 512, ReLU, linear 128, no batch norm."""
 
     def suspects(self, word: str, signals: Mapping[str, float]) -> tuple[Suspect, ...]:
-        queue = Suspect(
-            setting="queue_size",
-            value=self.queue_size,
-            off=self.queue_size < FEW_NEGATIVES,
-            cause=f"The queue holds {self.queue_size} keys: there is little to be told apart from.",
-            next="Set queue_size to 4096.",
-        )
         return (
             *softmax_suspects(word, signals, temperature=self.temperature),
             decay_suspect(word, self.ema_decay),
-            queue,
+            queue_suspect(self.queue_size),
         )
