@@ -8,6 +8,7 @@ from signal_cases import GOOD, WELL, N, gains, gaussian, layer, signals, views_o
 from contrascope.diagnosis.answers import judge
 from contrascope.diagnosis.causes import DECAYS, RATES, Known, collapse_cause, learning_cause
 from contrascope.encoders.settings import ProjectorSettings
+from contrascope.methods.cluster.swav_settings import SwAVSettings
 from contrascope.methods.hints import COLD, FAST, FEW_NEGATIVES, HOT
 from contrascope.methods.joint.barlow_twins_settings import BarlowTwinsSettings
 from contrascope.methods.joint.simclr_settings import SimCLRSettings
@@ -46,6 +47,9 @@ OFF = [
     (BarlowTwinsSettings(redundancy=0.0), COLLAPSE, "redundancy weight 0"),
     (BarlowTwinsSettings(redundancy=10.0), LEARNING, "redundancy weight 10"),
     (TSimCLRSettings(temperature=50.0), COLLAPSE, "temperature 50"),
+    (SwAVSettings(epsilon=0.5), COLLAPSE, "epsilon 0.5"),
+    (SwAVSettings(prototypes=4), COLLAPSE, "There are 4 prototypes"),
+    (SwAVSettings(freeze=1.0), LEARNING, "frozen all the time"),
 ]
 
 

@@ -106,11 +106,13 @@ def cifar_cpu(info: MethodInfo) -> RunSettings:
     small = small_run(info)
     return RunSettings(
         data=DataSettings(source=CIFAR10, labels="label"),
-        policy=PolicySettings(name="simclr-cifar", size=24),
-        encoder=EncoderSettings(name="convnet", mean=CIFAR_MEAN, std=CIFAR_STD),
+        policy=PolicySettings(name=small.policy, size=24),
+        encoder=EncoderSettings(**{"name": "convnet", "mean": CIFAR_MEAN, "std": CIFAR_STD, **small.encoder}),
         method=info.small_settings,
-        training=TrainingSettings(epochs=small.epochs, batch_size=small.batch, precision="bf16"),
-        optim=OPTIMISERS[small.optim],
+        training=TrainingSettings(
+            **{"epochs": small.epochs, "batch_size": small.batch, "precision": "bf16", **small.training}
+        ),
+        optim=replace(OPTIMISERS[small.optim], **small.moves),
         schedule=ScheduleSettings(warmup_epochs=1.0),
         protocol=Protocol(probes=("knn", "few_labels")),
     )
@@ -168,7 +170,7 @@ def _recipes() -> dict[str, Recipe]:
     for name, info in CPU_METHODS.items():
         recipes[f"cifar10-{name}-cpu"] = Recipe(
             make=lambda info=info: cifar_cpu(info),
-            summary=f"{name}, a small convnet, minutes on a CPU",
+            summary=f"{name}, {'a small ' + small_run(info).encoder.get('name', 'convnet')}, minutes on a CPU",
         )
     for name, info in CPU_METHODS.items():
         if small_run(info).arcl:
