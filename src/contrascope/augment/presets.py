@@ -84,6 +84,10 @@ def _crops(name: str, smallest: float, largest: float) -> Callable[[int | None, 
     return make
 
 
+def _crop_flip(size: int | None, strength: float) -> Policies:
+    return (Policy(ops=(RandomResizedCrop(size=size, scale=(0.2, 1.0)), HorizontalFlip()), name="crop-flip"),)
+
+
 def _moco_v2(size: int | None, strength: float) -> Policies:
     crop = RandomResizedCrop(size=size, scale=(0.2, 1.0))
     jitter = ColorJitter(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, p=0.8)
@@ -154,6 +158,11 @@ PRESETS = {
         make=_crops("crops-global", 0.2, 1.0),
         strength=0.5,
         source=f"Large crops of {_MULTI_CROP}",
+    ),
+    "crop-flip": Preset(
+        make=_crop_flip,
+        strength=None,
+        source="He et al. 2022, arXiv:2111.06377, app. A.1 (MAE): crops of 0.2 of the area or more, flip, no colour.",
     ),
     "crops-local": Preset(
         make=_crops("crops-local", 0.05, 0.2),
