@@ -15,8 +15,10 @@ from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.methods.joint.t_simclr_settings import TSimCLRSettings
 from contrascope.methods.joint.vicreg_settings import VICRegSettings
 from contrascope.methods.momentum.byol_settings import BYOLSettings
+from contrascope.methods.momentum.dino_settings import DINOSettings
 from contrascope.methods.momentum.moco_settings import MoCoSettings
 from contrascope.methods.predict.simsiam_settings import SimSiamSettings
+from contrascope.methods.pretext.mae_settings import MAESettings
 from contrascope.methods.settings import discover
 
 COLLAPSE, LEARNING = "complete collapse", "not learning"
@@ -50,6 +52,12 @@ OFF = [
     (SwAVSettings(epsilon=0.5), COLLAPSE, "epsilon 0.5"),
     (SwAVSettings(prototypes=4), COLLAPSE, "There are 4 prototypes"),
     (SwAVSettings(freeze=1.0), LEARNING, "frozen all the time"),
+    (DINOSettings(teacher_temperature=0.5), COLLAPSE, "temperature 0.5 makes its codes nearly even"),
+    (DINOSettings(centre_decay=1.0), COLLAPSE, "centre_decay 1"),
+    (DINOSettings(ema_decay=1.0), LEARNING, "never moves"),
+    (MAESettings(mask_ratio=0.1), COLLAPSE, "copied from their neighbours"),
+    (MAESettings(mask_ratio=0.99), LEARNING, "nothing is left"),
+    (MAESettings(spread=5.0), LEARNING, "weight 5"),
 ]
 
 
