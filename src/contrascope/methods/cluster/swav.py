@@ -10,7 +10,7 @@ from contrascope.methods.base import StepOutput
 from contrascope.methods.cluster.sinkhorn import sinkhorn
 from contrascope.methods.cluster.swav_settings import SwAVSettings
 from contrascope.methods.crops import MultiCropMethod, held, prototype_scores
-from contrascope.methods.queue import enqueue, joined_rows
+from contrascope.methods.enqueue import enqueue, joined_rows
 from contrascope.methods.views import ViewBatch
 
 

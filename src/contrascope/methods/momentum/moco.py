@@ -13,7 +13,6 @@ from contrascope.losses.similarity import unit
 from contrascope.losses.terms import LossTerms
 from contrascope.methods.embedding import JointEmbedding, over_views
 from contrascope.methods.momentum.moco_settings import MoCoSettings
-from contrascope.methods.queue import enqueue, joined_rows
 from contrascope.methods.target import check_decay, follow, target_copy
 from contrascope.methods.views import ViewBatch
 
@@ -69,10 +68,17 @@ class MoCo(JointEmbedding):
         if (
             self._waiting
         ):  # parts of a batch enter as the whole batch does: the queue may cut or wrap anywhere
-            keys = joined_rows(torch.cat(self._waiting, dim=1))
-            enqueue(self.queue, self.pointer, unit(keys.to(self.queue.dtype)))
+            mine = torch.cat(self._waiting, dim=1)
+            keys = gather_rows(mine.transpose(0, 1)).transpose(0, 1)
+            self._enqueue(unit(keys.to(self.queue.dtype)).flatten(0, 1))
             self._waiting.clear()
         self.steps += 1
+
+    def _enqueue(self, keys: Float[Tensor, "n dim"]) -> None:
+        size = len(self.queue)
+        places = (self.pointer + torch.arange(len(keys), device=keys.device)) % size
+        self.queue[places[-size:]] = keys[-size:]
+        self.pointer.copy_((self.pointer + len(keys)) % size)
 
     @torch.no_grad()
     def targets(self, views: ViewBatch) -> Float[Tensor, "views batch out"]:

@@ -1,4 +1,4 @@
-"""Queues of old embeddings: the same on every process, in the order of the joined batch."""
+"""Rows that enter a queue of old embeddings: the same on every process, in the order of the joined batch."""
 
 import torch
 from jaxtyping import Float, Int
