@@ -23,7 +23,13 @@ FEW = 10
     "swav",
     build="contrascope.methods.cluster.swav:SwAV",
     small_run=SmallRun(
-        changes={"projector": _SMALL, "prototypes": 128, "freeze": 1 / 7, "local_views": 2},
+        changes={
+            "projector": _SMALL,
+            "prototypes": 128,
+            "epsilon": 0.03,
+            "freeze": 1 / 7,
+            "local_views": 2,
+        },
         epochs=7,
         policy="crops-global",
     ),
