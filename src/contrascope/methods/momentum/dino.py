@@ -35,6 +35,13 @@ class DINO(MultiCropMethod):
         settings.check()
         check_decay(settings.ema_decay)
         self.dino = settings
+        for layer in self.projector.modules():
+            if isinstance(
+                layer, nn.Linear
+            ):  # as the authors: no bias may stand above what differs between images
+                nn.init.trunc_normal_(layer.weight, std=0.02)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
         self.prototypes = nn.Linear(self.projector.dim, settings.prototypes, bias=False)
         self.target_encoder = target_copy(self.encoder)
         self.target_projector = target_copy(self.projector)
