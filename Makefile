@@ -24,8 +24,10 @@ demo: $(READY)
 test: $(READY)
 	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -m "not slow and not gpu" $(TEST_FLAGS)
 
+# Simulations of coverage need one thread each; all else may use both cores, or start processes of its own.
 test-slow: $(READY)
-	OMP_NUM_THREADS=2 $(RUN)/python -m pytest -m "slow and not gpu"
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -m "slow and not gpu" -k cover $(TEST_FLAGS)
+	OMP_NUM_THREADS=2 $(RUN)/python -m pytest -m "slow and not gpu" -k "not cover"
 
 # The report page in headless Chromium; skips with a reason where there is none and none can be installed.
 test-browser: $(READY)

@@ -25,6 +25,7 @@ from contrascope.augment.severities import SEVERITIES
 from contrascope.augment.views import make_views
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
+from contrascope.draws import DrawKey
 from contrascope.encoders.build import build_encoder
 from contrascope.encoders.settings import EncoderSettings, ProjectorSettings
 from contrascope.evaluation.evaluate import compare
@@ -33,7 +34,7 @@ from contrascope.features.features import Features
 from contrascope.losses import LOSSES
 from contrascope.methods.build import build_method
 from contrascope.methods.settings import discover
-from contrascope.methods.views import as_batch
+from contrascope.methods.views import ViewBatch
 from contrascope.runs.recipes import digits_simclr
 from contrascope.training.settings import TrainingSettings
 
@@ -224,19 +225,29 @@ def test_networks_are_built_in_single_precision(name):
         same(built(), expected)
 
 
+def views_for(method):
+    """Views and masks of 16 images as the method asks for them, of one group."""
+    (group, *_), ids = method.plan(2).groups, torch.arange(16)
+    views = normal(1, group.count, 16, 1, 8, 8)
+    mask = None if group.mask is None else group.mask(views[0], DrawKey(seed=0, epoch=0, ids=ids))[None]
+    return ViewBatch(groups=(views,), ids=ids, masks=(mask,), labels=ids % 3)
+
+
 @pytest.mark.parametrize("name", sorted(discover()))
 def test_methods_step_in_single_precision(name):
     def stepped():
         torch.manual_seed(0)
-        head = ProjectorSettings(hidden=(8,), out=8)
-        settings = replace(discover()[name].small_settings, projector=head)
-        changes = {key: head for key in ("predictor",) if hasattr(settings, key)}
+        head, info = ProjectorSettings(hidden=(8,), out=8), discover()[name]
+        settings = info.small_settings
+        changes = {key: head for key in ("projector", "predictor") if hasattr(settings, key)}
+        network = {"name": "convnet", "width": 4}
+        if info.small_run is not None and info.small_run.encoder.get("name") == "vit-tiny":
+            network = {"name": "vit-tiny", "width": 12, "depth": 1, "patch": 2}
         method = build_method(
-            replace(settings, **changes, **dict(discover()[name].small)),
-            build_encoder(EncoderSettings(name="convnet", width=4), channels=1, size=8),
+            replace(settings, **changes, **dict(info.small)),
+            build_encoder(EncoderSettings(**network), channels=1, size=8),
         )
-        views = as_batch(normal(1, 2, 16, 1, 8, 8))
-        method(replace(views, labels=torch.arange(16) % 3)).terms.total.backward()
+        method(views_for(method)).terms.total.backward()
         method.after_step(0.5)
         return [dict(method.state_dict()), [p.grad for p in method.parameters() if p.grad is not None]]
 

@@ -313,6 +313,12 @@ def test_what_an_epoch_costs_is_found_out_with_a_few_steps(tmp_path, monkeypatch
     assert timing.score == 1
 
 
+@pytest.mark.parametrize(("base", "network"), [("simclr", "convnet"), ("mae", "vit-tiny")])
+def test_short_trainings_are_of_the_network_that_the_method_needs(base, network):
+    one = Candidate(name="flip", ops=(HorizontalFlip(),))
+    assert advise_proxies.base_settings(base, one, 500, small()).encoder.name == network
+
+
 def test_a_budget_too_small_to_train_says_so_and_ranks_by_concentration(tmp_path, monkeypatch, capsys):
     slow = advise_proxies.Timing(epoch=1000.0, score=1.0)
     monkeypatch.setattr(advise_proxies.Proxies, "timing", lambda self, candidate: slow)

@@ -8,6 +8,7 @@ from signal_cases import GOOD, WELL, N, gains, gaussian, layer, signals, views_o
 from contrascope.diagnosis.answers import judge
 from contrascope.diagnosis.causes import DECAYS, RATES, Known, collapse_cause, learning_cause
 from contrascope.encoders.settings import ProjectorSettings
+from contrascope.methods.cluster.swav_settings import SwAVSettings
 from contrascope.methods.hints import COLD, FAST, FEW_NEGATIVES, HOT
 from contrascope.methods.joint.barlow_twins_settings import BarlowTwinsSettings
 from contrascope.methods.joint.nnclr_settings import NNCLRSettings
@@ -16,10 +17,12 @@ from contrascope.methods.joint.sup_con_settings import SupervisedContrastSetting
 from contrascope.methods.joint.t_simclr_settings import TSimCLRSettings
 from contrascope.methods.joint.vicreg_settings import VICRegSettings
 from contrascope.methods.momentum.byol_settings import BYOLSettings
+from contrascope.methods.momentum.dino_settings import DINOSettings
 from contrascope.methods.momentum.mean_shift_settings import MeanShiftSettings
 from contrascope.methods.momentum.moco_settings import MoCoSettings
 from contrascope.methods.momentum.t_moco_settings import TMoCoSettings
 from contrascope.methods.predict.simsiam_settings import SimSiamSettings
+from contrascope.methods.pretext.mae_settings import MAESettings
 from contrascope.methods.settings import discover
 
 COLLAPSE, LEARNING = "complete collapse", "not learning"
@@ -55,6 +58,15 @@ OFF = [
     (MeanShiftSettings(neighbours=2000), LEARNING, "2000 neighbours of a queue"),
     (TMoCoSettings(temperature=50.0), COLLAPSE, "temperature 50"),
     (TMoCoSettings(projector=PLAIN), COLLAPSE, "no batch norm"),
+    (SwAVSettings(epsilon=0.5), COLLAPSE, "epsilon 0.5"),
+    (SwAVSettings(prototypes=4), COLLAPSE, "There are 4 prototypes"),
+    (SwAVSettings(freeze=1.0), LEARNING, "frozen all the time"),
+    (DINOSettings(teacher_temperature=0.5), COLLAPSE, "temperature 0.5 makes its codes nearly even"),
+    (DINOSettings(centre_decay=1.0), COLLAPSE, "centre_decay 1"),
+    (DINOSettings(ema_decay=1.0), LEARNING, "never moves"),
+    (MAESettings(mask_ratio=0.1), COLLAPSE, "copied from their neighbours"),
+    (MAESettings(mask_ratio=0.99), LEARNING, "nothing is left"),
+    (MAESettings(spread=5.0), LEARNING, "weight 5"),
 ]
 
 

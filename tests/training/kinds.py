@@ -9,7 +9,8 @@ from torch.nn import functional as F
 from contrascope.augment.settings import PolicySettings
 from contrascope.distributed import gather_batch
 from contrascope.draws import DrawKey, normal, uniform
-from contrascope.encoders.settings import ProjectorSettings
+from contrascope.encoders.build import build_encoder
+from contrascope.encoders.settings import EncoderSettings, ProjectorSettings
 from contrascope.losses.terms import LossTerms
 from contrascope.losses.vicreg import vicreg
 from contrascope.methods.base import Method, Optimised, StepOutput
@@ -211,11 +212,22 @@ def small_settings(name, **changes):
     return replace(defaults, **{**heads, **info.small, **changes})
 
 
-def make(name, *, seed=0):
+def small_encoder(name, *, size=8):
+    """The network of this registered method: a convolution, or a vision transformer where it asks for one."""
+    run = discover()[name].small_run
+    if run is None or run.encoder.get("name") != "vit-tiny":
+        return Network()
+    settings = EncoderSettings(name="vit-tiny", width=8, depth=1, heads=2, patch=2)
+    return build_encoder(settings, channels=1, size=size)
+
+
+def make(name, *, seed=0, **changes):
     """A method of this kind, or the registered one of this name."""
     with torch.random.fork_rng(devices=[]):
         torch.random.manual_seed(seed)
-        return KINDS[name]() if name in KINDS else build_method(small_settings(name), Network())
+        if name in KINDS:
+            return KINDS[name]()
+        return build_method(small_settings(name, **changes), small_encoder(name))
 
 
 def material(name, method, images, policies, *, seed=0):

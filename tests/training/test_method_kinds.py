@@ -23,6 +23,8 @@ each_kind = pytest.mark.parametrize("name", [*kinds.KINDS, *discover()])
 """Kinds that only the tests have, and every registered method."""
 OTHERS = [name for name, info in discover().items() if not issubclass(info.settings, JointSettings)]
 """Registered methods that the contract of joint embeddings does not test."""
+MOVING = ("dino",)
+"""Those whose targets move away while they are learnt: their loss may rise (tests/methods/test_dino.py)."""
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def run_kind(labelled, policies):
     return run
 
 
-@pytest.mark.parametrize("name", [*kinds.KINDS, *OTHERS])
+@pytest.mark.parametrize("name", [*kinds.KINDS, *(name for name in OTHERS if name not in MOVING)])
 def test_a_few_epochs_lower_the_loss(name, run_kind, tmp_path):
     run_kind(name, tmp_path, epochs=12, batch_size=24, seed=1)
     losses = [row["loss"] for row in rows(tmp_path)]

@@ -22,7 +22,8 @@ from contrascope.training.settings import OptimSettings, ScheduleSettings, Train
 HEAD = ProjectorSettings(hidden=(12,), out=6)
 PREDICTOR = ProjectorSettings(hidden=(12,), out=6, batch_norm=True)
 CASES = {
-    **{name: {} for name in ("MultiCrop", "Adversarial", "Supervised")},
+    **{name: {} for name in ("MultiCrop", "Adversarial", "Supervised", "swav", "dino", "rotation", "mae")},
+    "mae with a spread": {},
     "simclr in parts": {"chunk": 2},
     "byol in parts": {"chunk": 3},
 }
@@ -42,7 +43,8 @@ def trained(case, folder):
     pixels = torch.randint(256, (24, 1, 8, 8), generator=torch.Generator().manual_seed(7)).to(torch.uint8)
     images = InMemoryImages(images=pixels, labels=torch.arange(24) % 3)
     accelerator = Accelerator(mixed_precision="no", cpu=True)
-    method = (kinds.make(case) if case in kinds.KINDS else joint(case)).double()
+    changes = {"spread": 0.5} if "with a spread" in case else {}
+    method = (joint(case) if " in parts" in case else kinds.make(case.split()[0], **changes)).double()
     if world_size() > 1:
         synchronise(method)
     policies = build_policy(PolicySettings(name="digits"), channels=1, size=8)

@@ -34,7 +34,7 @@ from contrascope.progress import to_stderr
 from contrascope.records.inside import removed
 from contrascope.runs.build import build
 from contrascope.runs.load import default_device, policies_for
-from contrascope.runs.recipes import CPU_METHODS, cifar_cpu
+from contrascope.runs.recipes import CPU_METHODS, cifar_cpu, small_run
 from contrascope.runs.settings import RunSettings
 from contrascope.runs.store import Store
 from contrascope.theory.factors.lidar import lidar
@@ -124,13 +124,15 @@ def check_base(base: str) -> None:
 
 
 def base_settings(base: str, candidate: Candidate, count: int, settings: AdviseSettings) -> RunSettings:
-    """The run of a candidate: the method's CPU recipe around a small convolutional network."""
+    """The run of a candidate: the method's CPU recipe around a small convolutional network, or its own."""
     check_base(base)
     chosen = cifar_cpu(CPU_METHODS[base])
     batch = min(chosen.training.batch_size, max(LEAST_IMAGES, 2 ** (max(1, count // 4).bit_length() - 1)))
     return RunSettings(
         policy=candidate.settings,
-        encoder=EncoderSettings(name="convnet", width=settings.width),
+        encoder=EncoderSettings(
+            **{"name": "convnet", "width": settings.width, **small_run(CPU_METHODS[base]).encoder}
+        ),
         method=chosen.method,
         training=TrainingSettings(epochs=1, batch_size=batch, seed=settings.seed, keep_last=1),
         optim=chosen.optim,

@@ -73,6 +73,21 @@ def _simclr_cifar(size: int | None, strength: float) -> Policies:
     return (Policy(ops=(crop, HorizontalFlip(), jitter, Grayscale()), name="simclr-cifar"),)
 
 
+def _crops(name: str, smallest: float, largest: float) -> Callable[[int | None, float], Policies]:
+    """`simclr-cifar` with crops between two shares of the area."""
+
+    def make(size: int | None, strength: float) -> Policies:
+        crop = RandomResizedCrop(size=size, scale=(smallest, largest))
+        jitter = ColorJitter.of_strength(strength, p=0.8)
+        return (Policy(ops=(crop, HorizontalFlip(), jitter, Grayscale()), name=name),)
+
+    return make
+
+
+def _crop_flip(size: int | None, strength: float) -> Policies:
+    return (Policy(ops=(RandomResizedCrop(size=size, scale=(0.2, 1.0)), HorizontalFlip()), name="crop-flip"),)
+
+
 def _moco_v2(size: int | None, strength: float) -> Policies:
     crop = RandomResizedCrop(size=size, scale=(0.2, 1.0))
     jitter = ColorJitter(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, p=0.8)
@@ -122,6 +137,10 @@ def _digits(size: int | None, strength: float) -> Policies:
 
 
 _COSENTINO = "Cosentino et al. 2022, SimCLR policies of their common setting; order of operations ours."
+_MULTI_CROP = (
+    "multi-crop (Caron et al. 2020, arXiv:2006.09882, section 3.2) at 32 px, as stable-pretraining's recipes have "
+    "them; colours as in simclr-cifar."
+)
 _HUANG = "Huang et al., ICLR 2023, arXiv:2111.00743"
 
 PRESETS = {
@@ -134,6 +153,21 @@ PRESETS = {
         make=_simclr_cifar,
         strength=0.5,
         source="Chen et al. 2020, arXiv:2002.05709, app. B.9 (CIFAR-10): strength 0.5, no blur.",
+    ),
+    "crops-global": Preset(
+        make=_crops("crops-global", 0.2, 1.0),
+        strength=0.5,
+        source=f"Large crops of {_MULTI_CROP}",
+    ),
+    "crop-flip": Preset(
+        make=_crop_flip,
+        strength=None,
+        source="He et al. 2022, arXiv:2111.06377, app. A.1 (MAE): crops of 0.2 of the area or more, flip, no colour.",
+    ),
+    "crops-local": Preset(
+        make=_crops("crops-local", 0.05, 0.2),
+        strength=0.5,
+        source=f"Small crops of {_MULTI_CROP}",
     ),
     "moco-v2": Preset(
         make=_moco_v2,

@@ -35,7 +35,10 @@ def _trunk(settings: EncoderSettings, *, channels: int, size: int) -> Foreign:
         trunk = ConvNet(channels=channels, size=size, width=32 if width is None else width)
     elif name == "vit-tiny":
         dim = 192 if width is None else width
-        trunk = VisionTransformer(channels=channels, size=size, patch=settings.patch, dim=dim)
+        depth, heads = settings.depth or 12, settings.heads or 3
+        trunk = VisionTransformer(
+            channels=channels, size=size, patch=settings.patch, dim=dim, depth=depth, heads=heads
+        )
     else:
         raise InputError(
             f"there is no encoder {name!r}. {did_you_mean(name, BUILT_IN)} Others: timm:NAME, hf:NAME, "

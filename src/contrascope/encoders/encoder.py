@@ -87,6 +87,10 @@ class Encoder(nn.Module):
         self.dim = self._dry_run(size)
 
     def forward(self, images: FloatImages) -> Float[Tensor, "batch dim"]:
+        return pooled(self.trunk(self.prepared(images)), self.pool)
+
+    def prepared(self, images: FloatImages) -> Float[Tensor, "batch channel rows columns"]:
+        """Images as the trunk sees them: resized and normalised."""
         if images.shape[1] != len(self.mean):
             raise InputError(
                 f"the encoder was built for {len(self.mean)} channels; got images with {images.shape[1]}. "
@@ -94,8 +98,7 @@ class Encoder(nn.Module):
             )
         if self.resize is not None and images.shape[2:] != (self.resize, self.resize):
             images = F.interpolate(images, size=(self.resize, self.resize), mode="bilinear", antialias=True)
-        images = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
-        return pooled(self.trunk(images), self.pool)
+        return ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 
     def check_size(self, size: int) -> None:
         """Refuse images of a side that the trunk does not take, or that gives features of another width."""

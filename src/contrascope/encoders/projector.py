@@ -24,7 +24,7 @@ class Projector(nn.Module):
             layers.append(nn.Linear(in_dim, width, bias=settings.bias and not settings.batch_norm))
             if settings.batch_norm:
                 layers.append(nn.BatchNorm1d(width))
-            layers.append(nn.ReLU())
+            layers.append(nn.GELU() if settings.activation == "gelu" else nn.ReLU())
             in_dim = width
         layers.append(nn.Linear(in_dim, settings.out, bias=settings.bias and not settings.batch_norm_out))
         if settings.batch_norm_out:

@@ -23,6 +23,10 @@ class EncoderSettings:
     """Channels of the first stage (ResNets: 64, convnet: 32) or of a token (vit-tiny: 192); None: these."""
     patch: int | None = None
     """Patch side of vit-tiny; None: the largest divisor of the side, at most 16, that leaves 8 a side."""
+    depth: int | None = None
+    """Blocks of vit-tiny; None: 12."""
+    heads: int | None = None
+    """Attention heads of vit-tiny, which divide its width; None: 3."""
     pretrained: bool = False
     """Published weights, for timm:, hf: and torchvision: (downloaded by these libraries)."""
     mean: tuple[float, ...] | None = None
@@ -50,15 +54,17 @@ class ProjectorSettings:
     """Width of every layer and where batch norm stands; no hidden layer makes a linear map."""
 
     hidden: tuple[int, ...] = (512,)
-    """Widths of the hidden layers, each followed by ReLU; empty: linear."""
+    """Widths of the hidden layers, each followed by the activation; empty: linear."""
     out: int = 128
     """Width of the output."""
     batch_norm: bool = False
-    """Batch norm before the ReLU of every hidden layer."""
+    """Batch norm before the activation of every hidden layer."""
     batch_norm_out: bool = False
     """Batch norm, without learnt scale and shift, on the output."""
     bias: bool = True
     """A bias in linear layers that no batch norm follows."""
+    activation: Literal["relu", "gelu"] = "relu"
+    """What follows every hidden layer; GELU is smooth, so that the projector has no affine pieces to count."""
 
     def __post_init__(self) -> None:
         if self.out < 1 or any(width < 1 for width in self.hidden):

@@ -90,6 +90,10 @@ class VisionTransformer(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def forward(self, images: FloatImages) -> Float[Tensor, "batch dim"]:
+        return self.encoded(self.tokens(images)).mean(dim=1)
+
+    def tokens(self, images: FloatImages) -> Float[Tensor, "batch token dim"]:
+        """Embedded patches, row after row, with their positions."""
         height, width = images.shape[2:]
         if height % self.patch or width % self.patch:
             raise InputError(
@@ -98,5 +102,8 @@ class VisionTransformer(nn.Module):
             )
         maps = self.embed(images)
         positions = sine_positions(maps.shape[2], maps.shape[3], maps.shape[1])
-        tokens = maps.flatten(2).transpose(1, 2) + positions.to(maps)
-        return self.norm(self.blocks(tokens)).mean(dim=1)
+        return maps.flatten(2).transpose(1, 2) + positions.to(maps)
+
+    def encoded(self, tokens: Float[Tensor, "batch token dim"]) -> Float[Tensor, "batch token dim"]:
+        """All blocks and the last norm, on any of an image's tokens: which patch one is of is in itself."""
+        return self.norm(self.blocks(tokens))

@@ -4,11 +4,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from contrascope.distributed import gather_rows
 from contrascope.draws import DrawKey, normal
 from contrascope.errors import InputError
 from contrascope.losses.similarity import unit
 from contrascope.methods.embedding import JointEmbedding
+from contrascope.methods.enqueue import enqueue, joined_rows
 
 
 class QueuedEmbedding(JointEmbedding):
@@ -45,13 +45,6 @@ class QueuedEmbedding(JointEmbedding):
         if not self._waiting:
             return
         # parts of a batch enter as the whole batch does: the queue may cut or wrap anywhere
-        mine = torch.cat(self._waiting, dim=1)
-        joined = gather_rows(mine.transpose(0, 1)).transpose(0, 1)
-        self._enqueue(self.kept(joined.to(self.queue.dtype).flatten(0, 1)))
+        joined = joined_rows(torch.cat(self._waiting, dim=1))
+        enqueue(self.queue, self.pointer, self.kept(joined.to(self.queue.dtype)))
         self._waiting.clear()
-
-    def _enqueue(self, rows: Float[Tensor, "n dim"]) -> None:
-        size = len(self.queue)
-        places = (self.pointer + torch.arange(len(rows), device=rows.device)) % size
-        self.queue[places[-size:]] = rows[-size:]
-        self.pointer.copy_((self.pointer + len(rows)) % size)

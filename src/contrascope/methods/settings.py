@@ -120,6 +120,14 @@ class SmallRun:
     """Images a step."""
     optim: Literal["adamw", "sgd", "muon"] = "adamw"
     """Optimiser; runs/recipes.py has the numbers of each."""
+    policy: str = "simclr-cifar"
+    """Preset that makes the views."""
+    moves: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the optimiser that differ from its numbers there."""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of training that differ from the common ones."""
+    encoder: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the encoder that differ from the common convnet's; `small` has those of a test."""
     arcl: bool = False
     """Whether there is a recipe with ArCL's positives too."""
 
@@ -157,7 +165,7 @@ REGISTERED: dict[str, MethodInfo] = {}
 """Methods whose settings were imported, by name; `discover` imports all of ours."""
 IMPORTED: dict[str, MethodInfo] = {}
 """Methods that were asked for by import path in this process."""
-ROOMS, SUFFIX = ("joint", "momentum", "predict"), "_settings"
+ROOMS, SUFFIX = ("joint", "momentum", "predict", "cluster", "pretext"), "_settings"
 """Folders of methods, and the ending of a file that registers one."""
 
 

@@ -29,6 +29,8 @@ class Group:
     """What makes them, their size included; None: the run's policy."""
     mask: Masker | None = None
     """Makes a mask for each view."""
+    role: str = ""
+    """What its views are for, where a method treats its groups differently: global or local."""
     pair: Pairer | None = None
     """Makes each view into an input and a target: turned and by how much, grey and its colours."""
 

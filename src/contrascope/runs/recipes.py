@@ -120,11 +120,13 @@ def cifar_cpu(info: MethodInfo) -> RunSettings:
     small = small_run(info)
     return RunSettings(
         data=DataSettings(source=CIFAR10, labels="label"),
-        policy=PolicySettings(name="simclr-cifar", size=24),
-        encoder=EncoderSettings(name="convnet", mean=CIFAR_MEAN, std=CIFAR_STD),
+        policy=PolicySettings(name=small.policy, size=24),
+        encoder=EncoderSettings(**{"name": "convnet", "mean": CIFAR_MEAN, "std": CIFAR_STD, **small.encoder}),
         method=info.small_settings,
-        training=TrainingSettings(epochs=small.epochs, batch_size=small.batch, precision="bf16"),
-        optim=OPTIMISERS[small.optim],
+        training=TrainingSettings(
+            **{"epochs": small.epochs, "batch_size": small.batch, "precision": "bf16", **small.training}
+        ),
+        optim=replace(OPTIMISERS[small.optim], **small.moves),
         schedule=ScheduleSettings(warmup_epochs=1.0),
         protocol=Protocol(probes=("knn", "few_labels")),
     )
@@ -143,6 +145,10 @@ def small_run(info: MethodInfo) -> SmallRun:
     if info.small_run is None:
         raise InputError(f"the method {info.name} has no recipe for a CPU; start from another method's.")
     return info.small_run
+
+
+def _network(info: MethodInfo) -> str:
+    return str(small_run(info).encoder.get("name", "convnet"))
 
 
 def _cifar(method: MethodSettings, *, lr: float, source: str, labels: str) -> RunSettings:
@@ -193,7 +199,7 @@ def _recipes() -> dict[str, Recipe]:
     for name, info in CPU_METHODS.items():
         recipes[f"cifar10-{name}-cpu"] = Recipe(
             make=lambda info=info: cifar_cpu(info),
-            summary=f"{name}{_marked(info)}, a small convnet, minutes on a CPU",
+            summary=f"{name}{_marked(info)}, a small {_network(info)}, minutes on a CPU",
         )
     for name, method in PLAIN_LOSSES.items():
         recipes[f"cifar10-{name}-cpu"] = Recipe(

@@ -1,0 +1,1 @@
+"""Methods whose views agree on clusters, which are learnt at the same time."""

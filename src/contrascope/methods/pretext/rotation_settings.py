@@ -1,0 +1,20 @@
+"""Settings of rotation prediction; without torch."""
+
+from dataclasses import dataclass
+
+from contrascope.methods.settings import MethodSettings, SmallRun, registered
+from contrascope.settings import written_as
+
+
+@written_as("RotationSettings")
+@registered(
+    "rotation",
+    build="contrascope.methods.pretext.rotation:Rotation",
+    small_run=SmallRun(epochs=5, optim="sgd", policy="crop-flip", moves={"nesterov": True}),
+)
+@dataclass(frozen=True, kw_only=True)
+class RotationSettings(MethodSettings):
+    """Rotation prediction (Gidaris et al. 2018, arXiv:1803.07728): nothing to set beside the run's own settings.
+
+    No setting of it can collapse the encoder or keep it from learning; what can is the policy, if it turns images.
+    """
