@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from contrascope.errors import InputError
 from contrascope.training.muon import QUINTIC, Muon, is_kernel, orthogonal
 from contrascope.training.optim import build_optimizer
 from contrascope.training.settings import OptimSettings
@@ -54,17 +53,17 @@ def test_one_step_by_hand():
     size = 1.0
     for _ in range(3):
         size = QUINTIC[0] * size + QUINTIC[1] * size**3 + QUINTIC[2] * size**5
-    # length sqrt(1 channel), then a tenth of the direction
-    assert kernel.data.flatten()[[0, 2, 3, 4]].tolist() == [1.0, 0.0, 0.0, 0.0]
-    assert kernel.data.flatten()[1].item() == pytest.approx(-0.1 * size, rel=0.1)
+    # length 3 as at first, then a tenth of the direction in units of that length
+    assert kernel.data.flatten()[[0, 2, 3, 4]].tolist() == [3.0, 0.0, 0.0, 0.0]
+    assert kernel.data.flatten()[1].item() == pytest.approx(-0.3 * size, rel=0.1)
 
 
 def slow_muon(weight, grads, *, lr, turn, momentum=0.6):
-    velocity = torch.zeros_like(weight)
+    velocity, length = torch.zeros_like(weight), weight.norm()
     for grad in grads:
         velocity = momentum * velocity + grad
         direction = orthogonal((grad + momentum * velocity).flatten(1)).view_as(weight)
-        weight = weight * math.sqrt(len(weight)) / weight.norm() - lr * turn * direction
+        weight = weight * length / weight.norm() - lr * turn * length / math.sqrt(len(weight)) * direction
     return weight
 
 
@@ -121,9 +120,27 @@ def test_what_is_a_kernel():
     assert {shape: is_kernel(torch.zeros(shape)) for shape in shapes} == shapes
 
 
-def test_a_network_without_kernels_is_refused():
-    with pytest.raises(InputError, match=r"optim.name is 'muon'.*use 'adamw'"):
-        build_optimizer(OptimSettings(name="muon"), nn.Linear(3, 2))
+def test_the_scale_of_a_kernel_changes_no_direction():
+    ends = []
+    for scale in (1.0, 100.0):
+        kernel = nn.Parameter(scale * normal(5, 6, 8, 3, 3))
+        moving = Muon([kernel], lr=2e-3)
+        for step in range(3):
+            kernel.grad = normal(step, 6, 8, 3, 3) / scale
+            moving.step()
+        ends.append(kernel.detach() / scale)
+    assert torch.allclose(*ends, atol=0.02)  # bf16 rounds what it is given
+
+
+def test_a_network_without_kernels_is_moved_by_adamw():
+    line, other = nn.Linear(3, 2), nn.Linear(3, 2)
+    other.load_state_dict(line.state_dict())
+    for network, name in ((line, "muon"), (other, "adamw")):
+        moving = build_optimizer(OptimSettings(name=name, lr=1e-3), network)
+        for step in range(3):
+            network.weight.grad, network.bias.grad = normal(step, 2, 3), normal(step, 2)
+            moving.step()
+    assert torch.equal(line.weight, other.weight)
 
 
 def test_a_run_that_is_stopped_goes_on_with_the_same_bits(tmp_path, start_fit):

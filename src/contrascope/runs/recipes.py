@@ -98,7 +98,8 @@ def for_a_cpu(settings: RunSettings) -> RunSettings:
     """Muon, and views of three quarters of the images' side, which cost half; for clean images they lose nothing."""
     side = settings.data.size or 0
     views = 3 * side // 4 if side >= SMALLEST else None
-    return replace(settings, policy=replace(settings.policy, size=views), optim=MUON)
+    optim = replace(MUON, lr=settings.optim.lr)  # of all that is no kernel, so of a foreign encoder as before
+    return replace(settings, policy=replace(settings.policy, size=views), optim=optim)
 
 
 SMALLEST = 24

@@ -1,14 +1,12 @@
 """Muon: kernels of convolutions turn by whole directions of their gradient, all else moves by AdamW."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
-
-from contrascope.errors import InputError
 
 QUINTIC = (3.4445, -4.7750, 2.0315)
 """Coefficients of one step of the iteration (Jordan et al. 2024): steep at 0, near 1 from 0.7 to 1.2."""
@@ -49,15 +47,16 @@ def orthogonal(
 class Muon(torch.optim.Optimizer):
     """Momentum whose every direction counts alike (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon).
 
-    A kernel keeps the length sqrt(out channels), which batch norm behind it makes meaningless, and moves by `turn`
-    times the learning rate of its group along its orthogonalised momentum (Nesterov's, 0.6 as in airbench). All other
-    parameters are AdamW's.
+    A kernel keeps the length it began with, which a batch norm behind it makes meaningless, and turns: in units of that
+    length over sqrt(out channels) it moves by `turn` times the learning rate of its group along its orthogonalised
+    momentum (Nesterov's, 0.6 as in airbench). All other parameters are AdamW's, and those of a network without such
+    kernels are all.
 
     >>> kernel = nn.Parameter(torch.ones(2, 8, 1, 1))
     >>> kernel.grad = torch.zeros(2, 8, 1, 1)
     >>> Muon([kernel], lr=0.1).step()
     >>> round(kernel.norm().item(), 4)
-    1.4142
+    4.0
     """
 
     def __init__(
@@ -78,10 +77,6 @@ class Muon(torch.optim.Optimizer):
             "kernel_momentum": kernel_momentum,
         }
         super().__init__(params, defaults)
-        if not any(is_kernel(p) for p in self._all()):
-            raise InputError(
-                "optim.name is 'muon', which turns kernels of convolutions, and there is none; use 'adamw'."
-            )
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -98,18 +93,17 @@ class Muon(torch.optim.Optimizer):
                     self._turn(p, group)
         return loss
 
-    def _all(self) -> Iterator[nn.Parameter]:
-        return (p for group in self.param_groups for p in group["params"])
-
     def _turn(self, p: Tensor, group: dict[str, Any]) -> None:
         state, momentum = self.state[p], group["kernel_momentum"]
         if not state:
+            length = p.norm()
             state["momentum_buffer"] = torch.zeros_like(p)
+            state["length"] = torch.where(length > 0, length, torch.full_like(length, len(p) ** 0.5))
         velocity = state["momentum_buffer"].mul_(momentum).add_(p.grad)
-        direction = orthogonal((p.grad + momentum * velocity).flatten(1))
-        length = p.norm()
-        p.mul_(torch.where(length > 0, len(p) ** 0.5 / length, torch.ones_like(length)))
-        p.add_(direction.view(p.shape), alpha=-group["lr"] * group["turn"])
+        direction = orthogonal((p.grad + momentum * velocity).flatten(1)).view(p.shape)
+        now, length = p.norm(), state["length"]
+        p.mul_(torch.where(now > 0, length / now, torch.ones_like(now)))
+        p.sub_(direction * (length * (group["lr"] * group["turn"] / len(p) ** 0.5)))
 
     def _adamw(self, moved: list[nn.Parameter], group: dict[str, Any]) -> None:
         if not moved:

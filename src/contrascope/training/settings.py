@@ -99,7 +99,7 @@ class OptimSettings:
     nesterov: bool = False
     """Nesterov momentum (SGD only)."""
     kernel_rate: float = 0.1
-    """Peak rate at which Muon turns kernels of convolutions, over their length per channel; `lr` is for the rest."""
+    """Peak rate at which Muon turns kernels of convolutions, as a share of their length; `lr` is for the rest."""
 
 
 @written_as("ScheduleSettings")
