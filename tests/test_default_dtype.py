@@ -244,7 +244,7 @@ def test_methods_step_in_single_precision(name):
         if info.small_run is not None and info.small_run.encoder.get("name") == "vit-tiny":
             network = {"name": "vit-tiny", "width": 12, "depth": 1, "patch": 2}
         method = build_method(
-            replace(settings, **changes, **dict(info.small)),
+            replace(settings, **(changes | dict(info.small))),
             build_encoder(EncoderSettings(**network), channels=1, size=8),
         )
         method(views_for(method)).terms.total.backward()
