@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from contrascope.errors import InputError
 from contrascope.training.muon import QUINTIC, Muon, is_kernel, orthogonal
 from contrascope.training.optim import build_optimizer
 from contrascope.training.settings import OptimSettings
@@ -130,6 +131,12 @@ def test_the_scale_of_a_kernel_changes_no_direction():
             moving.step()
         ends.append(kernel.detach() / scale)
     assert torch.allclose(*ends, atol=0.02)  # bf16 rounds what it is given
+
+
+@pytest.mark.parametrize("rate", [0.0, -0.1])
+def test_kernels_that_would_not_turn_are_refused(rate):
+    with pytest.raises(InputError, match=rf"optim\.kernel_rate is {rate}; expected a number above 0"):
+        build_optimizer(OptimSettings(name="muon", kernel_rate=rate), nn.Conv2d(8, 6, 3))
 
 
 def test_a_network_without_kernels_is_moved_by_adamw():

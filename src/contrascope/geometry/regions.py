@@ -186,8 +186,10 @@ def regions(
     (1, 2.0, [1.0, 1.0, 1.0])
     """
     patterns = activation_patterns(network, first, chunk_rows=chunk_rows)
-    some = torch.linspace(0, len(first) - 1, min(most_maps, len(first)), dtype=torch.float32).round().long()
     if not spectra:
+        some = (
+            torch.linspace(0, len(first) - 1, min(most_maps, len(first)), dtype=torch.float32).round().long()
+        )
         exact = _in_double(network)
         maps = (local_map(exact, pattern) for pattern in patterns[some.to(patterns.device)])
         spectra = [torch.linalg.svdvals(one) for one in maps]

@@ -95,7 +95,7 @@ def fit_to_folder(settings: RunSettings, facts: ImageFacts) -> RunSettings:
 
 
 def for_a_cpu(settings: RunSettings) -> RunSettings:
-    """Muon, and views of three quarters of the images' side, which cost half; for clean images they lose nothing."""
+    """Muon, and views of three quarters of the images' side, as in `cifar_cpu`."""
     side = settings.data.size or 0
     views = 3 * side // 4 if side >= SMALLEST else None
     optim = replace(MUON, lr=settings.optim.lr)  # of all that is no kernel, so of a foreign encoder as before

@@ -1,6 +1,6 @@
 """Muon: kernels of convolutions turn by whole directions of their gradient, all else moves by AdamW."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -8,8 +8,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
+from contrascope.training.grouped import GroupedOptimizer
+
 QUINTIC = (3.4445, -4.7750, 2.0315)
-"""Coefficients of one step of the iteration (Jordan et al. 2024): steep at 0, near 1 from 0.7 to 1.2."""
+"""Coefficients of one step of the iteration (Jordan et al. 2024): steep at 0; values end between 0.7 and 1.2."""
 MOST_PICTURE_CHANNELS = 4
 """Kernels that see no more channels than a picture has are left to AdamW, as are those of single channels."""
 
@@ -44,7 +46,7 @@ def orthogonal(
     return (x.mT if tall else x).to(matrix.dtype)
 
 
-class Muon(torch.optim.Optimizer):
+class Muon(GroupedOptimizer):
     """Momentum whose every direction counts alike (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon).
 
     A kernel keeps the length it began with, which a batch norm behind it makes meaningless, and turns: in units of that
@@ -78,20 +80,11 @@ class Muon(torch.optim.Optimizer):
         }
         super().__init__(params, defaults)
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One update of every parameter that has a gradient; a closure, which finds the gradients, is called first."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            moved = [p for p in group["params"] if p.grad is not None]
-            self._adamw([p for p in moved if not is_kernel(p)], group)
-            for p in moved:
-                if is_kernel(p):
-                    self._turn(p, group)
-        return loss
+    def move(self, moved: list[nn.Parameter], group: dict[str, Any]) -> None:
+        self._adamw([p for p in moved if not is_kernel(p)], group)
+        for p in moved:
+            if is_kernel(p):
+                self._turn(p, group)
 
     def _turn(self, p: Tensor, group: dict[str, Any]) -> None:
         state, momentum = self.state[p], group["kernel_momentum"]

@@ -1,7 +1,7 @@
 """Optimisers: SGD, AdamW, Muon, and LARS with the published trust ratio."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from contrascope.errors import InputError
 from contrascope.methods.base import Method
+from contrascope.training.grouped import GroupedOptimizer
 from contrascope.training.muon import Muon
 from contrascope.training.settings import OptimSettings, ScheduleSettings
 
@@ -38,6 +39,10 @@ def build_optimizer(
     """An optimiser over the trainable parameters, in at most two groups (decayed, not decayed)."""
     if settings.lr <= 0:
         raise InputError(f"optim.lr is {settings.lr}; expected a number above 0.")
+    if settings.name == "muon" and settings.kernel_rate <= 0:
+        raise InputError(
+            f"optim.kernel_rate is {settings.kernel_rate}; expected a number above 0, about 0.1."
+        )
     parameters = network.parameters() if isinstance(network, nn.Module) else network
     trainable = [p for p in parameters if p.requires_grad]
     plain = [p for p in trainable if settings.exclude_norm_and_bias and p.ndim <= 1]
@@ -92,7 +97,7 @@ class Optimisers:
         self.by_name[name].step()
 
 
-class LARS(torch.optim.Optimizer):
+class LARS(GroupedOptimizer):
     """SGD whose rate is scaled per tensor by trust * |w| / |g + wd * w| (You et al. 2017, arXiv:1708.03888).
 
     Groups with `adapt=False` are plain momentum SGD, as SimCLR and Barlow Twins treat biases and norms.
@@ -123,18 +128,10 @@ class LARS(torch.optim.Optimizer):
         }
         super().__init__(params, defaults)
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One update of every parameter that has a gradient; a closure, which finds the gradients, is called first."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is not None:
-                    self._update(p, p.grad, group)
-        return loss
+    def move(self, moved: list[nn.Parameter], group: dict[str, Any]) -> None:
+        for p in moved:
+            if p.grad is not None:
+                self._update(p, p.grad, group)
 
     def _update(self, p: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
         update = grad.add(p, alpha=group["weight_decay"])
