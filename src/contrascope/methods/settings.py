@@ -11,6 +11,7 @@ from contrascope.encoders.settings import ProjectorSettings
 from contrascope.errors import InputError, did_you_mean
 from contrascope.imports import FromFile, import_typed, is_path
 from contrascope.methods.hints import Hint, Suspect, first_off
+from contrascope.methods.large_run import LargeRun
 from contrascope.settings import Open, kind_of, require_positive, written_as
 
 if TYPE_CHECKING:
@@ -130,6 +131,10 @@ class SmallRun:
     """Settings of the encoder that differ from the common convnet's; `small` has those of a test."""
     arcl: bool = False
     """Whether there is a recipe with ArCL's positives too."""
+    digits: Mapping[str, Any] | None = field(default_factory=dict)
+    """What it changes in `changes` on 8x8 gray scans; None: it has nothing to learn from them."""
+    digits_encoder: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the encoder on these scans that differ from the demo's convnet."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,6 +155,8 @@ class MethodInfo:
     """Its recipe for a CPU; None: there is none."""
     paper_rate: float | None = None
     """Learning rate of its recipe with 800 epochs (Huang et al. 2023); None: there is none."""
+    large_run: LargeRun | None = None
+    """Its recipe for a GPU; None: there is none."""
     supervised: bool = False
     """Whether it learns from labels: no method of self-supervision, but a yard-stick for them."""
     small: Mapping[str, Any] = field(default_factory=dict)
@@ -204,6 +211,7 @@ def registered(
     without_positives: Mapping[str, str] | None = None,
     small_run: SmallRun | None = None,
     paper_rate: float | None = None,
+    large_run: LargeRun | None = None,
     supervised: bool = False,
     small: Mapping[str, Any] | None = None,
 ) -> Callable[[Kind], Kind]:
@@ -215,6 +223,7 @@ def registered(
         without_positives: Words of `positives` that it cannot take, each with the reason.
         small_run: Its recipe for a CPU.
         paper_rate: Learning rate of its recipe with the settings of Huang et al. 2023.
+        large_run: Its recipe for a GPU, with the literature's settings.
         supervised: Whether it learns from labels.
         small: Settings for tests of 16 images.
     """
@@ -229,6 +238,7 @@ def registered(
             why_not="; ".join(dict.fromkeys(refused.values())),
             small_run=small_run,
             paper_rate=paper_rate,
+            large_run=large_run,
             supervised=supervised,
             small=small or {},
         )
@@ -264,7 +274,9 @@ def imported(path: str) -> MethodInfo:
             f"`class Mine({settings.__name__})`."
         )
     base = MethodInfo(name=path, settings=settings, build=path) if taken is None else taken
-    IMPORTED[path] = replace(base, name=path, settings=settings, build=path, small_run=None, paper_rate=None)
+    IMPORTED[path] = replace(
+        base, name=path, settings=settings, build=path, small_run=None, paper_rate=None, large_run=None
+    )
     return IMPORTED[path]
 
 

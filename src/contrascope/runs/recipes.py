@@ -11,6 +11,7 @@ from contrascope.evaluation.protocol import Protocol
 from contrascope.methods.joint.plain_settings import PlainSettings
 from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.methods.settings import MethodInfo, MethodSettings, SmallRun, discover
+from contrascope.runs.method_recipes import digits_run, large_run
 from contrascope.runs.settings import ImageFacts, RunSettings
 from contrascope.training.settings import OptimSettings, ScheduleSettings, TrainingSettings
 
@@ -213,19 +214,42 @@ def _recipes() -> dict[str, Recipe]:
                 make=lambda info=info: _arcl_cpu(info),
                 summary=f"{name} + ArCL: the worst pair of {ARCL_VIEWS} views, the same minutes",
             )
+    return {**recipes, **_digits_recipes(), **_gpu_recipes()}
+
+
+def _digits_recipes() -> dict[str, Recipe]:
+    """Every method on the demo's scans, but the two that have recipes of their own and those of colours."""
+    return {
+        f"digits-{name}": Recipe(
+            make=lambda info=info: digits_run(info, small_run(info), OPTIMISERS[small_run(info).optim]),
+            summary=f"{name}{_marked(info)} on the demo's scans",
+        )
+        for name, info in CPU_METHODS.items()
+        if small_run(info).digits is not None and name not in ("simclr", "plain")
+    }
+
+
+def _gpu_recipes() -> dict[str, Recipe]:
+    recipes: dict[str, Recipe] = {}
     for data, source, labels in (
         ("cifar10", CIFAR10, "label"),
         ("cifar100", CIFAR100, "fine_label,coarse_label"),
     ):
-        for name, info in discover().items():
-            if info.paper_rate is None:
-                continue
-            recipes[f"{data}-{name.replace('_', '-')}"] = Recipe(
-                make=lambda info=info, lr=info.paper_rate, source=source, labels=labels: _cifar(
-                    info.settings(), lr=lr, source=source, labels=labels
-                ),
-                summary=f"{name.replace('_', '-')}, ResNet-18, 800 epochs (Huang et al. 2023)",
-            )
+        images = DataSettings(source=source, labels=labels)
+        for name, info in CPU_METHODS.items():
+            if info.paper_rate is not None:
+                recipes[f"{data}-{name}"] = Recipe(
+                    make=lambda info=info, lr=info.paper_rate, source=source, labels=labels: _cifar(
+                        info.settings(), lr=lr, source=source, labels=labels
+                    ),
+                    summary=f"{name}, ResNet-18, 800 epochs (Huang et al. 2023)",
+                )
+            if (large := info.large_run) is not None:
+                network = str(large.encoder.get("name", "resnet18"))
+                recipes[f"{data}-{name}-{network}"] = Recipe(
+                    make=lambda info=info, large=large, images=images: large_run(info, large, images),
+                    summary=f"{name}{_marked(info)}, {network}, {large.epochs} epochs ({large.source})",
+                )
     return recipes
 
 

@@ -7,6 +7,7 @@ from contrascope.encoders.settings import ProjectorSettings
 from contrascope.errors import InputError
 from contrascope.methods.crop_settings import MultiCropSettings
 from contrascope.methods.hints import NOT_LEARNING, Suspect, temperature_suspect, width_suspect
+from contrascope.methods.large_run import LargeRun
 from contrascope.methods.settings import SmallRun, registered
 from contrascope.settings import require_positive, written_as
 
@@ -32,6 +33,7 @@ FEW = 10
         },
         epochs=7,
         policy="crops-global",
+        digits={"local_views": 0, "prototypes": 64},
     ),
     small={
         "prototypes": 10,
@@ -42,6 +44,15 @@ FEW = 10
         "local_size": 5,
         "local_policy": "ab",
     },
+    large_run=LargeRun(
+        source="solo-learn's CIFAR recipe; 512 prototypes as in lightly's",
+        lr=1.2,
+        optim="lars",
+        weight_decay=1e-6,
+        batch=512,
+        policy="crops-global",
+        changes={"prototypes": 512, "freeze": 0.002, "queue_size": 3840, "queue_from": 0.05},
+    ),
 )
 @dataclass(frozen=True, kw_only=True)
 class SwAVSettings(MultiCropSettings):

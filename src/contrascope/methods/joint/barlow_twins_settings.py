@@ -6,6 +6,7 @@ from typing import Literal
 
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.methods.hints import NOT_LEARNING, Suspect, width_suspect
+from contrascope.methods.large_run import LargeRun
 from contrascope.methods.settings import JointSettings, SmallRun, registered
 from contrascope.settings import written_as
 
@@ -20,6 +21,7 @@ _SMALL = ProjectorSettings(hidden=(1024,), out=1024, batch_norm=True)
     without_positives={"soft-worst": "its alignment is one number per dimension, over all images"},
     small_run=SmallRun(changes={"projector": _SMALL}, epochs=9, arcl=True),
     paper_rate=0.11,
+    large_run=LargeRun(source="solo-learn's CIFAR recipe", lr=0.3, optim="lars", policy="barlow-twins"),
 )
 @dataclass(frozen=True, kw_only=True)
 class BarlowTwinsSettings(JointSettings):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.methods.hints import FEW_NEGATIVES, Suspect, softmax_suspects
+from contrascope.methods.large_run import LargeRun
 from contrascope.methods.settings import JointSettings, SmallRun, registered
 from contrascope.settings import written_as
 
@@ -26,8 +27,16 @@ _SMALL_PREDICTOR = ProjectorSettings(hidden=(512,), out=128, batch_norm=True)
             "queue_size": 8192,
         },
         epochs=9,
+        digits={"queue_size": 1024},
     ),
     small={"queue_size": 40},
+    large_run=LargeRun(
+        source="solo-learn's CIFAR recipe; a queue of 16,384 and the views are ours",
+        lr=0.4,
+        optim="lars",
+        policy="barlow-twins",
+        changes={"queue_size": 16384},
+    ),
 )
 @dataclass(frozen=True, kw_only=True)
 class NNCLRSettings(JointSettings):

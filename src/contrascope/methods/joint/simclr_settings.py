@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.methods.hints import Suspect, softmax_suspects
+from contrascope.methods.large_run import LargeRun
 from contrascope.methods.settings import JointSettings, SmallRun, registered
 from contrascope.settings import written_as
 
@@ -17,6 +18,12 @@ _PROJECTOR = ProjectorSettings(hidden=(512,), out=128)
     build="contrascope.methods.joint.simclr:SimCLR",
     small_run=SmallRun(changes={"temperature": 0.1}, epochs=10, optim="muon", arcl=True),
     paper_rate=0.06,
+    large_run=LargeRun(
+        source="solo-learn's CIFAR recipe",
+        lr=0.4,
+        optim="lars",
+        changes={"temperature": 0.2, "projector": ProjectorSettings(hidden=(2048,), out=256)},
+    ),
 )
 @dataclass(frozen=True, kw_only=True)
 class SimCLRSettings(JointSettings):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.methods.hints import Suspect, softmax_suspects
+from contrascope.methods.large_run import LargeRun
 from contrascope.methods.settings import MethodSettings, SmallRun, registered
 from contrascope.settings import written_as
 
@@ -19,6 +20,7 @@ _TINY = ProjectorSettings(hidden=(12,), out=6, batch_norm=True, batch_norm_out=T
     small_run=SmallRun(epochs=10),
     supervised=True,
     small={"projector": _TINY},
+    large_run=LargeRun(source="the authors' code", lr=0.5, batch=1024),
 )
 @dataclass(frozen=True, kw_only=True)
 class SupervisedContrastSettings(MethodSettings):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.methods.hints import NOT_LEARNING, Suspect, kernel_suspect, width_suspect
+from contrascope.methods.large_run import LargeRun
 from contrascope.methods.settings import JointSettings, SmallRun, registered
 from contrascope.settings import written_as
 
@@ -17,6 +18,9 @@ _SMALL = ProjectorSettings(hidden=(512,), out=128)
     "t_simclr",
     build="contrascope.methods.joint.t_simclr:TSimCLR",
     small_run=SmallRun(changes={"projector": _SMALL}, epochs=10),
+    large_run=LargeRun(
+        source="the released code; batch and rate are ours", lr=0.2, batch=512, policy="moco-v2"
+    ),
 )
 @dataclass(frozen=True, kw_only=True)
 class TSimCLRSettings(JointSettings):

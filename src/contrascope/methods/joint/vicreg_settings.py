@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.methods.hints import NOT_LEARNING, Suspect, width_suspect
+from contrascope.methods.large_run import LargeRun
 from contrascope.methods.settings import JointSettings, SmallRun, registered
 from contrascope.settings import written_as
 
@@ -18,6 +19,9 @@ _SMALL = ProjectorSettings(hidden=(1024,), out=1024, batch_norm=True)
     build="contrascope.methods.joint.vicreg:VICReg",
     small_run=SmallRun(changes={"projector": _SMALL}, epochs=9),
     paper_rate=0.11,
+    large_run=LargeRun(
+        source="solo-learn's CIFAR recipe; views are ours", lr=0.3, optim="lars", policy="crops-global"
+    ),
 )
 @dataclass(frozen=True, kw_only=True)
 class VICRegSettings(JointSettings):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.methods.hints import NOT_LEARNING, Suspect, width_suspect
+from contrascope.methods.large_run import LargeRun
 from contrascope.methods.settings import JointSettings, SmallRun, registered
 from contrascope.settings import written_as
 
@@ -19,6 +20,14 @@ _TINY = ProjectorSettings(hidden=(12,), out=3)
     build="contrascope.methods.joint.w_mse:WMSE",
     small_run=SmallRun(changes={"projector": _SMALL}, epochs=9),
     small={"sub_batch": 16, "projector": _TINY},
+    large_run=LargeRun(
+        source="the authors' code",
+        lr=3e-3,
+        optim="adamw",
+        weight_decay=1e-6,
+        batch=512,
+        policy="crops-global",
+    ),
 )
 @dataclass(frozen=True, kw_only=True)
 class WMSESettings(JointSettings):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.methods.hints import NOT_LEARNING, Suspect, decay_suspect, hidden_suspect, width_suspect
+from contrascope.methods.large_run import LargeRun
 from contrascope.methods.settings import JointSettings, SmallRun, registered
 from contrascope.settings import written_as
 
@@ -24,7 +25,15 @@ _SMALL_PREDICTOR = ProjectorSettings(hidden=(512,), out=512, batch_norm=True)
         batch=128,
         optim="sgd",
     ),
-    paper_rate=0.05,  # absent in the paper: that of its nearest kin
+    paper_rate=0.05,  # absent in the paper: that of its nearest kin,
+    large_run=LargeRun(
+        source="solo-learn's CIFAR recipe",
+        lr=1.0,
+        optim="lars",
+        weight_decay=1e-5,
+        policy="byol",
+        changes={"ema_decay": 0.99},
+    ),
 )
 @dataclass(frozen=True, kw_only=True)
 class BYOLSettings(JointSettings):

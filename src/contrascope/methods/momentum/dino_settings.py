@@ -7,6 +7,7 @@ from contrascope.encoders.settings import ProjectorSettings
 from contrascope.errors import InputError
 from contrascope.methods.crop_settings import MultiCropSettings
 from contrascope.methods.hints import NOT_LEARNING, Suspect, decay_suspect, temperature_suspect, width_suspect
+from contrascope.methods.large_run import LargeRun
 from contrascope.methods.settings import SmallRun, registered
 from contrascope.settings import require_positive, written_as
 
@@ -33,6 +34,7 @@ STILL = 0.999
         epochs=7,
         policy="crops-global",
         moves={"lr": 1e-3},
+        digits={"local_views": 0, "prototypes": 128},
     ),
     small={
         "prototypes": 10,
@@ -43,6 +45,19 @@ STILL = 0.999
         "local_size": 5,
         "local_policy": "ab",
     },
+    large_run=LargeRun(
+        source="lightly's CIFAR benchmark; the teacher as in the paper",
+        lr=0.06,
+        weight_decay=5e-4,
+        epochs=800,
+        batch=128,
+        changes={
+            "projector": ProjectorSettings(hidden=(2048,), out=256, activation="gelu", batch_norm=True),
+            "prototypes": 2048,
+            "ema_decay": 0.99,
+            "freeze": 0.00125,
+        },
+    ),
 )
 @dataclass(frozen=True, kw_only=True)
 class DINOSettings(MultiCropSettings):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.methods.hints import Suspect
+from contrascope.methods.large_run import LargeRun
 from contrascope.methods.momentum.byol_settings import BYOLSettings
 from contrascope.methods.settings import SmallRun, registered
 from contrascope.settings import written_as
@@ -26,8 +27,10 @@ SHARE = 20
         epochs=8,
         batch=128,
         optim="sgd",
+        digits={"queue_size": 1024},
     ),
     small={"queue_size": 40, "neighbours": 3},
+    large_run=LargeRun(source="ours, after the authors' code on ImageNet", lr=0.06, epochs=800, batch=512),
 )
 @dataclass(frozen=True, kw_only=True)
 class MeanShiftSettings(BYOLSettings):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.methods.hints import Suspect, decay_suspect, queue_suspect, softmax_suspects
+from contrascope.methods.large_run import LargeRun
 from contrascope.methods.settings import JointSettings, SmallRun, registered
 from contrascope.settings import written_as
 
@@ -15,9 +16,21 @@ _PROJECTOR = ProjectorSettings(hidden=(512,), out=128)
 @registered(
     "moco",
     build="contrascope.methods.momentum.moco:MoCo",
-    small_run=SmallRun(changes={"temperature": 0.1, "splits": 0}, epochs=8, arcl=True),
+    small_run=SmallRun(
+        changes={"temperature": 0.1, "splits": 0}, epochs=8, arcl=True, digits={"queue_size": 1024}
+    ),
     paper_rate=0.08,
     small={"queue_size": 40, "splits": 4},
+    large_run=LargeRun(
+        source="solo-learn's CIFAR recipe (MoCo v2+)",
+        lr=0.3,
+        policy="moco-v2",
+        changes={
+            "temperature": 0.2,
+            "queue_size": 32768,
+            "projector": ProjectorSettings(hidden=(2048,), out=256),
+        },
+    ),
 )
 @dataclass(frozen=True, kw_only=True)
 class MoCoSettings(JointSettings):

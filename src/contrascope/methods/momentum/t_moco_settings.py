@@ -12,6 +12,7 @@ from contrascope.methods.hints import (
     queue_suspect,
     width_suspect,
 )
+from contrascope.methods.large_run import LargeRun
 from contrascope.methods.momentum.moco_settings import MoCoSettings
 from contrascope.methods.settings import SmallRun, registered
 from contrascope.settings import written_as
@@ -25,8 +26,11 @@ _TINY = ProjectorSettings(hidden=(12,), out=6, batch_norm=True, batch_norm_out=T
 @registered(
     "t_moco",
     build="contrascope.methods.momentum.t_moco:TMoCo",
-    small_run=SmallRun(changes={"projector": _SMALL, "splits": 0}, epochs=8),
+    small_run=SmallRun(changes={"projector": _SMALL, "splits": 0}, epochs=8, digits={"queue_size": 1024}),
     small={"queue_size": 40, "splits": 4, "projector": _TINY, "temperature": 0.25},
+    large_run=LargeRun(
+        source="the released code of t-SimCLR; rate and views are ours", lr=0.2, batch=512, policy="moco-v2"
+    ),
 )
 @dataclass(frozen=True, kw_only=True)
 class TMoCoSettings(MoCoSettings):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.methods.hints import NOT_LEARNING, Suspect, hidden_suspect, width_suspect
+from contrascope.methods.large_run import LargeRun
 from contrascope.methods.settings import JointSettings, SmallRun, registered
 from contrascope.settings import written_as
 
@@ -22,6 +23,7 @@ _SMALL_PREDICTOR = ProjectorSettings(hidden=(512,), out=512, batch_norm=True)
         changes={"projector": _SMALL, "predictor": _SMALL_PREDICTOR}, epochs=10, batch=128, optim="sgd"
     ),
     paper_rate=0.05,
+    large_run=LargeRun(source="solo-learn's CIFAR recipe", lr=0.5, weight_decay=1e-5, policy="moco-v2"),
 )
 @dataclass(frozen=True, kw_only=True)
 class SimSiamSettings(JointSettings):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from contrascope.errors import InputError
 from contrascope.methods.hints import NOT_LEARNING, Suspect
+from contrascope.methods.large_run import LargeRun
 from contrascope.methods.settings import MethodSettings, SmallRun, registered
 from contrascope.settings import written_as
 
@@ -25,8 +26,17 @@ LOUD = 1.0
         moves={"weight_decay": 0.05},
         training={"clip_norm": 1.0},
         encoder={"name": "vit-tiny", "width": 128, "depth": 6, "heads": 4, "patch": 4},
+        digits_encoder={"name": "vit-tiny", "width": 64, "depth": 4, "heads": 4, "patch": 2},
     ),
     small={"decoder_width": 8, "decoder_depth": 1, "decoder_heads": 2},
+    large_run=LargeRun(
+        source="solo-learn's CIFAR recipe",
+        lr=2e-4,
+        optim="adamw",
+        weight_decay=0.05,
+        policy="crop-flip",
+        encoder={"name": "vit-tiny", "width": 384, "depth": 12, "heads": 6, "patch": 4},
+    ),
 )
 @dataclass(frozen=True, kw_only=True)
 class MAESettings(MethodSettings):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from contrascope.methods.large_run import LargeRun
 from contrascope.methods.settings import MethodSettings, SmallRun, registered
 from contrascope.settings import written_as
 
@@ -11,6 +12,16 @@ from contrascope.settings import written_as
     "rotation",
     build="contrascope.methods.pretext.rotation:Rotation",
     small_run=SmallRun(epochs=5, optim="sgd", policy="crop-flip", moves={"nesterov": True}),
+    large_run=LargeRun(
+        source="the authors' code; cosine in place of steps",
+        lr=0.1,
+        weight_decay=5e-4,
+        epochs=200,
+        batch=128,
+        warmup_epochs=0.0,
+        policy="crop-flip",
+        moves={"nesterov": True},
+    ),
 )
 @dataclass(frozen=True, kw_only=True)
 class RotationSettings(MethodSettings):
