@@ -16,7 +16,7 @@ _PROJECTOR = ProjectorSettings(hidden=(512,), out=128)
 @registered(
     "simclr",
     build="contrascope.methods.joint.simclr:SimCLR",
-    small_run=SmallRun(changes={"temperature": 0.1}, epochs=10, optim="muon", arcl=True),
+    small_run=SmallRun(changes={"temperature": 0.1}, epochs=14, optim="muon", arcl=True),
     paper_rate=0.06,
     large_run=LargeRun(
         source="solo-learn's CIFAR recipe",
