@@ -8,9 +8,14 @@ from contrascope.methods.settings import MethodSettings
 
 NO_OP = 0.9
 """Share of images with equal views above which the augmentation is called a no-op."""
-RATES: dict[str, tuple[float, float]] = {"adamw": (1e-5, 0.02), "sgd": (1e-4, 5.0), "lars": (1e-2, 50.0)}
-"""Usual learning rates by optimiser, from which to which."""
-DECAYS: dict[str, float] = {"adamw": 0.5, "sgd": 0.05, "lars": 0.05}
+RATES: dict[str, tuple[float, float]] = {
+    "adamw": (1e-5, 0.02),
+    "sgd": (1e-4, 5.0),
+    "lars": (1e-2, 50.0),
+    "muon": (1e-5, 0.02),
+}
+"""Usual learning rates by optimiser, from which to which; of Muon that of what is no kernel."""
+DECAYS: dict[str, float] = {"adamw": 0.5, "sgd": 0.05, "lars": 0.05, "muon": 0.5}
 """Largest usual weight decay by optimiser."""
 
 
@@ -21,7 +26,7 @@ class Known:
     method: MethodSettings | None = None
     """The method's settings."""
     optimiser: str = ""
-    """adamw, sgd or lars; empty: not known."""
+    """adamw, muon, sgd or lars; empty: not known."""
     rate: float | None = None
     """Peak learning rate."""
     decay: float | None = None

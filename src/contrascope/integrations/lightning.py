@@ -181,6 +181,7 @@ class LightningMethod(LightningModule):
         found = {"loss": align + spread, "align": align, "spread": spread}
         if not self.automatic_optimization:
             found |= named_losses(self.turns, halves.tolist())
+        found |= {f"method_{name}": value.float() for name, value in self.method.noted().items()}
         self.log_dict(found, prog_bar=True)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
@@ -280,6 +281,7 @@ class RunFolder(Callback):
         if step % pl_module.training_settings.log_every and step != pl_module.steps:
             return
         extra = [] if pl_module.automatic_optimization else [f"loss_{turn}" for turn in pl_module.turns]
+        extra += [f"method_{name}" for name in pl_module.method.noted()]
         row = {name: found[name].item() for name in ("loss", "align", "spread", "lr", *extra)}
         self._metrics.write({"kind": "step", "step": step, "epoch": trainer.current_epoch, **row})
 

@@ -60,6 +60,7 @@ class Method(nn.Module, ABC):
         self.encoder = encoder
         self.dim = dim
         self.projector: nn.Module | None = None
+        self._noted: dict[str, Tensor] = {}
 
     def plan(self, num_views: int) -> ViewPlan:
         """What it asks to see of each item, if the run's settings say `num_views`."""
@@ -75,6 +76,18 @@ class Method(nn.Module, ABC):
     @abstractmethod
     def step(self, views: ViewBatch) -> StepOutput:
         """The loss of a batch; where there are several optimisers, that of `views.turn`."""
+
+    def note(self, **signals: Float[Tensor, ""]) -> None:
+        """Numbers of this step that the log shows, `method_NAME`: they have no gradient and no part in training.
+
+        Of this process's images; the log has the mean over processes. Only what costs next to nothing belongs here.
+        """
+        if self.training:
+            self._noted |= {name: value.detach() for name, value in signals.items()}
+
+    def noted(self) -> dict[str, Tensor]:
+        """What the steps have noted last, by name."""
+        return dict(self._noted)
 
     def after_step(self, progress: float) -> None:
         """To be called after every optimiser step; `progress` is the share of training done, in [0, 1]."""

@@ -5,13 +5,22 @@ from collections.abc import Sequence
 from contrascope.records.vocabulary import LAYERS, SIGNALS
 from contrascope.records.words import RowWord
 
-_FOLLOWED = "displacements unexplained"
+_FOLLOWED, _SHARE = "displacements unexplained", "share, 0 to 1"
 ROWS: tuple[RowWord, ...] = (
     RowWord(key="loss", title="loss", unit="its method's own unit", figure="loss"),
     RowWord(key="align", title="alignment half", unit="own unit", figure="loss"),
     RowWord(key="spread", title="spread half", unit="own unit", figure="loss"),
     RowWord(key="lr", title="learning rate", unit="1", figure="rate"),
     RowWord(key="images_per_second", title="images per second", figure="throughput"),
+    RowWord(key="method_code_evenness", title="evenness of the mean code", unit=_SHARE, figure="method"),
+    RowWord(key="method_code_entropy", title="entropy of a code over even's", unit=_SHARE, figure="method"),
+    RowWord(key="method_used_prototypes", title="used prototypes", unit=_SHARE, figure="method"),
+    RowWord(key="method_distinct_neighbours", title="distinct neighbours", unit=_SHARE, figure="method"),
+    RowWord(key="method_target_std", title="standard deviation of targets", unit=_SHARE, figure="method"),
+    RowWord(key="method_accuracy", title="accuracy of the pretext", unit=_SHARE, figure="method"),
+    RowWord(key="method_divergence", title="divergence of predictions from codes", unit="nats"),
+    RowWord(key="method_log_condition", title="condition of the covariance", unit="log10"),
+    RowWord(key="method_length", title="mean length of z"),
     *(
         RowWord(key=one.row, title=one.short or one.title, unit=one.unit, figure=one.figure, layered=True)
         for one in SIGNALS

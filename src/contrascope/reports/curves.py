@@ -9,7 +9,7 @@ from contrascope.records.row_words import row_keys, row_title, row_word
 from contrascope.reports.blocks import Figure, Table, axes, line, rows_of, sample, short
 from contrascope.reports.load import RunRecords, column
 
-STEPS = ("loss", "rate", "throughput")
+STEPS = ("loss", "rate", "method", "throughput")
 """Figures of the loop's own rows; the others are of probes."""
 
 
@@ -37,6 +37,12 @@ FIGURES: dict[str, Followed] = {
         title="Learning rate",
         y="learning rate (1)",
         read="Warm-up first, then the schedule. A jump here explains a jump in the loss.",
+    ),
+    "method": Followed(
+        title="What the method says of itself",
+        y="share (0 to 1)",
+        read="Numbers of this method's own parts that tell a collapse from learning; the page of the method in "
+        "docs/methods says which end is bad.",
     ),
     "throughput": Followed(
         title="Throughput",

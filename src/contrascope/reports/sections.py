@@ -131,6 +131,7 @@ SECTIONS = (
         functions=(
             curves.followed("loss"),
             curves.followed("rate"),
+            curves.followed("method"),
             curves.followed("throughput"),
             curves.alarms,
             curves.everything_else,

@@ -178,12 +178,21 @@ class Loop:
             "spread": spread,
             "lr": rate,
             **({} if len(turns) == 1 else named_losses(self.method.turns, turns)),
+            **self._noted(),
             "images_per_second": round(self.progress.images_per_second(), 1),
         }
         self._write(row)
         self.progress.show(row)
         if self.pace is not None:
             self.progress.warn(self.pace.see(self.step * self.training.batch_size))
+
+    def _noted(self) -> dict[str, float]:
+        """What the method has to say of its last step, over all processes."""
+        noted = {name: value.float() for name, value in sorted(self.method.noted().items())}
+        if not noted:
+            return {}
+        values = self.accelerator.reduce(torch.stack(list(noted.values())), reduction="mean").tolist()  # pyright: ignore
+        return {f"method_{name}": value for name, value in zip(noted, values, strict=True)}
 
     def _rest(self, due: bool) -> contextlib.AbstractContextManager[None]:
         """A block that is no part of the training's pace, where something is due in it."""

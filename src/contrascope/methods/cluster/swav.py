@@ -11,6 +11,7 @@ from contrascope.methods.cluster.sinkhorn import sinkhorn
 from contrascope.methods.cluster.swav_settings import SwAVSettings
 from contrascope.methods.crops import MultiCropMethod, held, prototype_scores
 from contrascope.methods.enqueue import enqueue, joined_rows
+from contrascope.methods.step_signals import code_signals
 from contrascope.methods.views import ViewBatch
 
 
@@ -53,6 +54,7 @@ class SwAV(MultiCropMethod):
         z = found.z[:makers].detach()
         if self.training and self.swav.queue_size:
             self._waiting.append(z)
+        self.note(**code_signals(scores, codes, temperature=self.swav.temperature))
         return StepOutput(
             terms=assigned(scores, codes, temperature=self.swav.temperature), h=found.h.detach(), z=z
         )

@@ -1,5 +1,6 @@
 """NNCLR: a predictor of each view finds the nearest earlier embedding of another view."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -32,7 +33,13 @@ class NNCLR(QueuedEmbedding):
         self, z: Float[Tensor, "views batch out"], target: Float[Tensor, "views batch out"] | None
     ) -> LossTerms:
         p = over_views(self.predictor, z, joint=self.joint_pass)
-        neighbours = self.queue[nearest_places(z, self.queue, count=1)[..., 0]]
+        places = nearest_places(z, self.queue, count=1)[..., 0]
+        neighbours = self.queue[places]
+        self.note(
+            distinct_neighbours=torch.tensor(
+                len(places.unique()) / places.numel(), dtype=torch.float32, device=z.device
+            )
+        )
         self.enqueue_later(z[:1])
         return nnclr(
             gather_batch(p),

@@ -4,6 +4,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from contrascope.distributed import gather_batch
+from contrascope.linalg import at_least_single
 from contrascope.losses.t_simclr import t_simclr
 from contrascope.losses.terms import LossTerms
 from contrascope.methods.embedding import JointEmbedding
@@ -22,6 +23,7 @@ class TSimCLR(JointEmbedding):
     def terms(
         self, z: Float[Tensor, "views batch out"], target: Float[Tensor, "views batch out"] | None
     ) -> LossTerms:
+        self.note(length=at_least_single(z.detach()).norm(dim=-1).mean())
         return t_simclr(
             gather_batch(z), temperature=self.temperature, degrees=self.degrees, positives=self.positives
         )

@@ -13,6 +13,7 @@ from contrascope.losses.terms import LossTerms
 from contrascope.losses.whitening import whitened
 from contrascope.methods.embedding import JointEmbedding
 from contrascope.methods.joint.w_mse_settings import WMSESettings
+from contrascope.methods.step_signals import log_condition
 
 
 class WMSE(JointEmbedding):
@@ -39,6 +40,7 @@ class WMSE(JointEmbedding):
     def terms(
         self, z: Float[Tensor, "views batch out"], target: Float[Tensor, "views batch out"] | None
     ) -> LossTerms:
+        self.note(log_condition=log_condition(z[0]))
         return unit_distance(self.whitened(at_least_single(gather_batch(z))), positives=self.positives)
 
     def whitened(self, z: Float[Tensor, "views batch out"]) -> Float[Tensor, "views batch out"]:

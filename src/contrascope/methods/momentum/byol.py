@@ -8,6 +8,7 @@ from contrascope.losses.cosine import byol
 from contrascope.losses.terms import LossTerms
 from contrascope.methods.embedding import JointEmbedding, build_predictor, over_views
 from contrascope.methods.momentum.byol_settings import BYOLSettings
+from contrascope.methods.step_signals import unit_std
 from contrascope.methods.target import check_decay, cosine_to_one, follow, target_copy
 from contrascope.methods.views import ViewBatch
 
@@ -38,6 +39,7 @@ class BYOL(JointEmbedding):
         self, z: Float[Tensor, "views batch out"], target: Float[Tensor, "views batch out"] | None
     ) -> LossTerms:
         p = over_views(self.predictor, z, joint=self.joint_pass)
+        self.note(target_std=unit_std(z[0] if target is None else target[0]))
         return byol(p, target, positives=self.positives)
 
     def after_step(self, progress: float) -> None:

@@ -11,6 +11,7 @@ from contrascope.methods.base import StepOutput
 from contrascope.methods.crops import MultiCropMethod, held, prototype_scores
 from contrascope.methods.embedding import over_views
 from contrascope.methods.momentum.dino_settings import DINOSettings
+from contrascope.methods.step_signals import code_signals
 from contrascope.methods.target import check_decay, cosine_to_one, follow, target_copy
 from contrascope.methods.views import ViewBatch
 
@@ -53,11 +54,9 @@ class DINO(MultiCropMethod):
         found = self.embed(views)
         frozen = bool(self.progress < self.dino.freeze)
         weight = unit(held(self.prototypes.weight, frozen))
-        terms = assigned(
-            prototype_scores(found.z, weight),
-            self.codes(views.groups[0]),
-            temperature=self.dino.temperature,
-        )
+        scores, codes = prototype_scores(found.z, weight), self.codes(views.groups[0])
+        terms = assigned(scores, codes, temperature=self.dino.temperature)
+        self.note(**code_signals(scores, codes, temperature=self.dino.temperature))
         return StepOutput(terms=terms, h=found.h.detach(), z=found.z[: len(found.h)].detach())
 
     @torch.no_grad()

@@ -10,6 +10,7 @@ from contrascope.methods.embedding import over_views
 from contrascope.methods.momentum.byol import BYOL
 from contrascope.methods.momentum.mean_shift_settings import MeanShiftSettings
 from contrascope.methods.queue import QueuedEmbedding
+from contrascope.methods.step_signals import unit_std
 
 
 class MeanShift(BYOL, QueuedEmbedding):
@@ -37,6 +38,7 @@ class MeanShift(BYOL, QueuedEmbedding):
     ) -> LossTerms:
         keys = z.detach() if target is None else target
         p = over_views(self.predictor, z, joint=self.joint_pass)
+        self.note(target_std=unit_std(keys[0]))
         self.enqueue_later(keys[:1])
         return mean_shift(p, keys, queue=self.queue, neighbours=self.neighbours, positives=self.positives)
 

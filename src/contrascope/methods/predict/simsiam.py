@@ -7,6 +7,7 @@ from contrascope.losses.cosine import negative_cosine
 from contrascope.losses.terms import LossTerms
 from contrascope.methods.embedding import JointEmbedding, build_predictor, over_views
 from contrascope.methods.predict.simsiam_settings import SimSiamSettings
+from contrascope.methods.step_signals import unit_std
 
 
 class SimSiam(JointEmbedding):
@@ -26,4 +27,5 @@ class SimSiam(JointEmbedding):
         self, z: Float[Tensor, "views batch out"], target: Float[Tensor, "views batch out"] | None
     ) -> LossTerms:
         p = over_views(self.predictor, z, joint=self.joint_pass)
+        self.note(target_std=unit_std(z[0]))
         return negative_cosine(p, z.detach(), positives=self.positives)

@@ -49,5 +49,6 @@ class Rotation(Method):
         logits = at_least_single(self.head(h))
         turns = torch.arange(QUARTERS, device=h.device).repeat_interleave(turned.shape[1])
         loss = F.cross_entropy(logits, turns, reduction="none").view(QUARTERS, -1).mean(0)
+        self.note(accuracy=(logits.argmax(1) == turns).float().mean())
         upright = h.detach()[None, : turned.shape[1]]
         return StepOutput(terms=LossTerms(align=loss, spread=loss.new_zeros(())), h=upright)
