@@ -29,8 +29,8 @@ from contrascope.records.kinds import EvaluationRecord
 from contrascope.records.typed import read_record
 from contrascope.runs.build import build
 from contrascope.runs.facts import facts_of
+from contrascope.runs.folder_recipe import fit_to_folder, folder_simclr
 from contrascope.runs.load import views_for
-from contrascope.runs.recipes import fit_to_folder, folder_simclr
 from contrascope.runs.settings import RunSettings
 from contrascope.training.arithmetic import arithmetic
 from contrascope.training.optim import build_optimizer

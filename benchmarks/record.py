@@ -39,7 +39,8 @@ from contrascope.jobs.train import train
 from contrascope.methods.joint.plain_settings import PlainSettings
 from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.runs.load import load_run
-from contrascope.runs.recipes import ADAMW, MUON, RECIPES
+from contrascope.runs.method_recipes import ADAMW, MUON
+from contrascope.runs.recipes import RECIPES
 from contrascope.runs.settings import RunSettings
 from contrascope.training.settings import ScheduleSettings
 

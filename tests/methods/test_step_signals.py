@@ -9,6 +9,7 @@ import torch
 from contrascope import records
 from contrascope.jobs.train import train
 from contrascope.methods.step_signals import code_signals, log_condition, unit_std
+from contrascope.records.row_words import row_word
 from contrascope.runs.recipes import find_recipe
 
 
@@ -74,3 +75,5 @@ def test_a_run_logs_what_its_method_says_of_itself(tmp_path, method, name):
     rows = [row for row in records.read_metrics(tmp_path / "run" / records.METRICS) if row["kind"] == "step"]
     assert rows
     assert all(math.isfinite(row[f"method_{name}"]) for row in rows)
+    said = {key for row in rows for key in row if key.startswith("method_")}
+    assert all(row_word(key) is not None for key in said)

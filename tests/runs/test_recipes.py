@@ -3,10 +3,12 @@ from dataclasses import replace
 import pytest
 
 from contrascope.advice.proxies import check_base
+from contrascope.commands.train import recipe_lines
 from contrascope.errors import InputError
 from contrascope.runs.build import build
 from contrascope.runs.facts import ImageFacts
-from contrascope.runs.recipes import RECIPES, find_recipe, fit_to_folder, folder_simclr
+from contrascope.runs.folder_recipe import fit_to_folder, folder_simclr
+from contrascope.runs.recipes import CPU_METHODS, FAMILIES, LARGE_PLAIN, RECIPES, find_recipe
 
 
 def test_an_unknown_recipe_suggests_the_nearest():
@@ -22,14 +24,40 @@ def test_the_cifar_recipes_are_those_of_huang_et_al():
     assert (settings.encoder.name, settings.encoder.stem) == ("resnet18", "cifar")
 
 
-def test_every_cifar_recipe_has_its_own_method():
+def test_every_recipe_of_huang_et_al_has_its_own_method():
     for data in ("cifar10", "cifar100"):
-        kinds = {
-            type(RECIPES[name].make().method)
-            for name in RECIPES
-            if name.startswith(f"{data}-") and "cpu" not in name
-        }
+        alike = {name: one for name, one in RECIPES.items() if one.family == "cifar10-METHOD"}
+        kinds = {type(one.make().method) for name, one in alike.items() if name.startswith(data)}
         assert len(kinds) == 6
+
+
+@pytest.mark.parametrize("name", [name for name in CPU_METHODS if name != "plain"] + list(LARGE_PLAIN))
+def test_every_method_has_a_recipe_for_a_gpu_that_can_be_built(name):
+    for data in ("cifar10", "cifar100"):
+        [recipe] = [
+            RECIPES[f"{data}-{name}-{network}"].make()
+            for network in ("resnet18", "vit-tiny")
+            if f"{data}-{name}-{network}" in RECIPES
+        ]
+        assert recipe.training.epochs >= 100
+    recipe.method.check()
+    narrow = {"width": 16} if recipe.encoder.name == "resnet18" else {"width": 24, "depth": 1}
+    build(replace(recipe, encoder=replace(recipe.encoder, **narrow)), (3, 32, 32))
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if RECIPES[name].family == "digits-METHOD"])
+def test_a_recipe_on_the_scans_can_be_built(name):
+    settings = RECIPES[name].make()
+    settings.method.check()
+    assert settings.data.source == "digits"
+    build(settings, (1, 8, 8))
+
+
+def test_every_recipe_is_listed_alone_or_with_its_family():
+    told = "\n".join(recipe_lines())
+    for name, recipe in RECIPES.items():
+        assert name in told or recipe.family in FAMILIES
+    assert set(FAMILIES) == {recipe.family for recipe in RECIPES.values()} - {""}
 
 
 @pytest.mark.parametrize("count", [2, 7, 16, 100, 1_000, 60_000, 1_000_000])

@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import wrap
 from typing import Annotated, Literal
 
 import tyro
@@ -27,7 +28,7 @@ from contrascope.commands.settings_file import is_settings_file, name_of, read_s
 from contrascope.errors import InputError, did_you_mean
 from contrascope.imports import allow, is_path
 from contrascope.methods.settings import method_settings
-from contrascope.runs.recipes import RECIPES, Recipe
+from contrascope.runs.recipes import FAMILIES, RECIPES, Recipe
 from contrascope.runs.settings import RunSettings
 from contrascope.terminal.help import shown
 from contrascope.terminal.progress import CommandProgress
@@ -139,9 +140,22 @@ def _with_folder(stop: KeyboardInterrupt, out: Path) -> KeyboardInterrupt:
 
 
 def recipe_lines() -> list[str]:
-    """Every recipe with its summary."""
-    width = max(map(len, RECIPES))
-    return [f"{name:<{width}}  {recipe.summary}" for name, recipe in RECIPES.items()]
+    """Every recipe that stands alone with its summary, and a line for those that differ in their method alone."""
+    alone = {name: recipe.summary for name, recipe in RECIPES.items() if not recipe.family}
+    width = max(map(len, (*alone, *FAMILIES)))
+    lines = [f"{name:<{width}}  {summary}" for name, summary in alone.items()]
+    for family, summary in FAMILIES.items():
+        first, _, last = family.partition("METHOD")
+        known = [
+            name for name, recipe in RECIPES.items() if recipe.family == family and name.startswith(first)
+        ]
+        methods = ", ".join(name.removeprefix(first).removesuffix(last) for name in known)
+        lines.append(f"{family:<{width}}  {summary}; METHOD is one of")
+        space = " " * (width + 4)
+        lines += wrap(
+            methods, width=100, initial_indent=space, subsequent_indent=space, break_on_hyphens=False
+        )
+    return lines
 
 
 def _named(name: str, rest: list[str], *, helping: bool) -> TrainArguments:

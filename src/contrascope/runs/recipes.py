@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from contrascope.augment.settings import PolicySettings
 from contrascope.data.settings import DataSettings
@@ -10,8 +11,10 @@ from contrascope.errors import InputError, did_you_mean
 from contrascope.evaluation.protocol import Protocol
 from contrascope.methods.joint.plain_settings import PlainSettings
 from contrascope.methods.joint.simclr_settings import SimCLRSettings
+from contrascope.methods.large_run import LargeRun
 from contrascope.methods.settings import MethodInfo, MethodSettings, SmallRun, discover
-from contrascope.runs.method_recipes import digits_run, large_run
+from contrascope.runs.folder_recipe import fit_to_folder, folder_plain, folder_simclr
+from contrascope.runs.method_recipes import OPTIMISERS, digits_run, large_run
 from contrascope.runs.settings import ImageFacts, RunSettings
 from contrascope.training.settings import OptimSettings, ScheduleSettings, TrainingSettings
 
@@ -26,6 +29,8 @@ class Recipe:
     make: Callable[[], RunSettings]
     summary: str
     adapt: Callable[[RunSettings, ImageFacts], RunSettings] | None = None
+    family: str = ""
+    """Its name with METHOD in place of the method's, where many recipes are alike; `FAMILIES` has a line of each."""
 
 
 def digits_simclr() -> RunSettings:
@@ -46,72 +51,6 @@ def digits_plain() -> RunSettings:
     """The demo's images, networks and minutes, with a loss of your choice."""
     method = PlainSettings(projector=ProjectorSettings(hidden=(256,), out=64))
     return replace(digits_simclr(), method=method)
-
-
-def folder_plain() -> RunSettings:
-    """A loss of your choice on anyone's images; sizes are chosen by `fit_to_folder`."""
-    return replace(folder_simclr(), method=PlainSettings())
-
-
-def folder_simclr() -> RunSettings:
-    """SimCLR on anyone's images; sizes are chosen by `fit_to_folder`."""
-    return RunSettings(
-        data=DataSettings(source="."),
-        method=SimCLRSettings(temperature=0.2, projector=ProjectorSettings(hidden=(512,), out=128)),
-        optim=OptimSettings(name="adamw", lr=1e-3, weight_decay=1e-4),
-        schedule=ScheduleSettings(warmup_epochs=1.0),
-    )
-
-
-def fit_to_folder(settings: RunSettings, facts: ImageFacts) -> RunSettings:
-    """Image side, encoder, batch, epochs and precision from image size, count and device.
-
-    The side is the typical one, at most 224 on a GPU and 64 on a CPU; the batch is the largest power of two
-    that leaves 8 steps an epoch, between 16 and 512; epochs make about 20,000 steps on a GPU and 2,000 on a
-    CPU, between 10 and 800. Arithmetic is bf16 where the device multiplies it faster; `for_a_cpu` has the rest.
-    """
-    gpu = facts.device != "cpu"
-    side = min(facts.side, 224 if gpu else 64)
-    batch = max(
-        16, min(512 if gpu else 256, 2 ** ((facts.count // 8).bit_length() - 1 if facts.count >= 8 else 0))
-    )
-    batch = min(batch, facts.count)
-    steps = max(1, facts.count // batch)
-    epochs = max(10, min(800, (20_000 if gpu else 2_000) // steps))
-    network = ("resnet18" if side <= 96 else "resnet50") if gpu else "convnet"
-    fitted = replace(
-        settings,
-        data=replace(settings.data, size=settings.data.size or side),
-        policy=PolicySettings(name="simclr"),
-        encoder=EncoderSettings(name=network),
-        training=TrainingSettings(
-            epochs=epochs,
-            batch_size=batch,
-            precision="bf16" if facts.bf16 else "float32",
-            checkpoint_every=200,
-        ),
-        protocol=Protocol(k=min(200, max(1, facts.count // 20))),
-    )
-    return fitted if gpu else for_a_cpu(fitted)
-
-
-def for_a_cpu(settings: RunSettings) -> RunSettings:
-    """Muon, and views of three quarters of the images' side, as in `cifar_cpu`."""
-    side = settings.data.size or 0
-    views = 3 * side // 4 if side >= SMALLEST else None
-    optim = replace(MUON, lr=settings.optim.lr)  # of all that is no kernel, so of a foreign encoder as before
-    return replace(settings, policy=replace(settings.policy, size=views), optim=optim)
-
-
-SMALLEST = 24
-"""Side of images whose views are made smaller than they are."""
-ADAMW = OptimSettings(name="adamw", lr=2e-3, weight_decay=1e-4)
-SGD = OptimSettings(name="sgd", lr=0.1, momentum=0.9, weight_decay=5e-4)
-
-
-MUON = OptimSettings(name="muon", lr=2e-3, weight_decay=1e-4, kernel_rate=0.1)
-OPTIMISERS = {"adamw": ADAMW, "sgd": SGD, "muon": MUON}
-"""By the word that a method's registration has."""
 
 
 def cifar_cpu(info: MethodInfo) -> RunSettings:
@@ -180,6 +119,36 @@ ARCL_VIEWS = 4
 """Views of each image in `cifar10-METHOD-arcl-cpu`; any recipe takes the two settings."""
 
 
+FAMILIES: dict[str, str] = {
+    "cifar10-METHOD-cpu": "a small encoder, minutes on a CPU",
+    "cifar10-METHOD-arcl-cpu": f"the same with ArCL: the worst pair of {ARCL_VIEWS} views",
+    "digits-METHOD": "the demo's scans, minutes on a CPU",
+    "cifar10-METHOD-resnet18": "the literature's settings, for a GPU; cifar100 too",
+    "cifar10-METHOD-vit-tiny": "the same with a vision transformer; cifar100 too",
+    "cifar10-METHOD": "ResNet-18, 800 epochs (Huang et al. 2023); cifar100 too",
+}
+"""Recipes that differ in their method, one line each."""
+LARGE_PLAIN: dict[str, LargeRun] = {
+    "spectral": LargeRun(
+        source="ours, after SimCLR's in Huang et al. 2023",
+        lr=0.06,
+        weight_decay=5e-4,
+        epochs=800,
+        batch=512,
+        policy="huang-2023",
+    ),
+    "decoupled": LargeRun(
+        source="lightly's CIFAR benchmark",
+        lr=0.06,
+        weight_decay=5e-4,
+        epochs=800,
+        batch=128,
+        policy="simclr-cifar",
+    ),
+}
+"""Of `cifar10-NAME-resnet18`, by loss of `PLAIN_LOSSES`."""
+
+
 def _marked(info: MethodInfo) -> str:
     """What every list of methods says of one that learns from labels."""
     return " (supervised: a yard-stick)" if info.supervised else ""
@@ -202,17 +171,20 @@ def _recipes() -> dict[str, Recipe]:
         recipes[f"cifar10-{name}-cpu"] = Recipe(
             make=lambda info=info: cifar_cpu(info),
             summary=f"{name}{_marked(info)}, a small {_network(info)}, minutes on a CPU",
+            family="cifar10-METHOD-cpu",
         )
     for name, method in PLAIN_LOSSES.items():
         recipes[f"cifar10-{name}-cpu"] = Recipe(
             make=lambda method=method: replace(cifar_cpu(CPU_METHODS["plain"]), method=method),
             summary=f"{name} (plain with this loss), a small convnet, minutes on a CPU",
+            family="cifar10-METHOD-cpu",
         )
     for name, info in CPU_METHODS.items():
         if small_run(info).arcl:
             recipes[f"cifar10-{name}-arcl-cpu"] = Recipe(
                 make=lambda info=info: _arcl_cpu(info),
                 summary=f"{name} + ArCL: the worst pair of {ARCL_VIEWS} views, the same minutes",
+                family="cifar10-METHOD-arcl-cpu",
             )
     return {**recipes, **_digits_recipes(), **_gpu_recipes()}
 
@@ -223,6 +195,7 @@ def _digits_recipes() -> dict[str, Recipe]:
         f"digits-{name}": Recipe(
             make=lambda info=info: digits_run(info, small_run(info), OPTIMISERS[small_run(info).optim]),
             summary=f"{name}{_marked(info)} on the demo's scans",
+            family="digits-METHOD",
         )
         for name, info in CPU_METHODS.items()
         if small_run(info).digits is not None and name not in ("simclr", "plain")
@@ -243,14 +216,31 @@ def _gpu_recipes() -> dict[str, Recipe]:
                         info.settings(), lr=lr, source=source, labels=labels
                     ),
                     summary=f"{name}, ResNet-18, 800 epochs (Huang et al. 2023)",
+                    family="cifar10-METHOD",
                 )
-            if (large := info.large_run) is not None:
-                network = str(large.encoder.get("name", "resnet18"))
-                recipes[f"{data}-{name}-{network}"] = Recipe(
-                    make=lambda info=info, large=large, images=images: large_run(info, large, images),
-                    summary=f"{name}{_marked(info)}, {network}, {large.epochs} epochs ({large.source})",
-                )
+            if info.large_run is not None:
+                recipes |= _large(data, images, name, _marked(info), info.settings, info.large_run)
+        for name, large in LARGE_PLAIN.items():
+            made = partial(replace, PLAIN_LOSSES[name])
+            recipes |= _large(data, images, name, "", made, large)
     return recipes
+
+
+def _large(
+    data: str,
+    images: DataSettings,
+    name: str,
+    marked: str,
+    make: Callable[..., MethodSettings],
+    large: LargeRun,
+) -> dict[str, Recipe]:
+    network = str(large.encoder.get("name", "resnet18"))
+    recipe = Recipe(
+        make=lambda: large_run(make, large, images),
+        summary=f"{name}{marked}, {network}, {large.epochs} epochs ({large.source})",
+        family=f"cifar10-METHOD-{network}",
+    )
+    return {f"{data}-{name}-{network}": recipe}
 
 
 RECIPES = _recipes()
