@@ -188,7 +188,9 @@ def test_every_number_of_the_metrics_has_a_word(made):
     assert {key for key in keys if row_word(key) is None} == set()
     shown = {row_word(key) for key in keys}
     linear = {"geometry_unexplained", "geometry_seen_", "geometry_raw_"}
-    of_methods = {word.key for word in ROWS if word.key.startswith("method_")}  # simclr says nothing of itself
+    of_methods = {
+        word.key for word in ROWS if word.key.startswith("method_")
+    }  # simclr says nothing of itself
     assert {word.key for word in ROWS if word not in shown} == linear | of_methods
 
 
