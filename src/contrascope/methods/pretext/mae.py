@@ -151,20 +151,41 @@ class MAE(Method):
         if hidden is None:
             raise InputError("mae needs the mask of each view; have the views made by its plan.")
         pixels, mask = self.vit.prepared(views.only[0]), hidden[0]
-        tokens = self.trunk.tokens(pixels)
-        kept = mask.shape[1] - int(mask[0].sum())
-        places = mask.to(torch.uint8).argsort(dim=1, stable=True)[:, :kept]  # the visible ones in their order
-        visible = self.trunk.encoded(tokens.gather(1, places[..., None].expand(-1, -1, tokens.shape[2])))
-        side = self.trunk.patch
-        found = self.decoder(visible, places, pixels.shape[2] // side, pixels.shape[3] // side)
+        visible, places = self.visible(pixels, mask)
+        found = self.predictions(pixels, visible, places)
         h = visible.mean(dim=1)
         with torch.autocast(h.device.type, enabled=False):
-            target = patches_of(at_least_single(pixels), side)
-            target = standardised(target) if self.settings.normalised else target
+            target = self.targets(pixels)
             error = (at_least_single(found) - target).square().mean(dim=2)
             align = (error * mask).sum(dim=1) / mask.sum(dim=1)
             terms = LossTerms(align=align, spread=self._spread(at_least_single(h)))
         return StepOutput(terms=terms, h=h.detach()[None])
+
+    def visible(
+        self, pixels: Float[Tensor, "batch channel rows columns"], hidden: Bool[Tensor, "batch token"]
+    ) -> tuple[Float[Tensor, "batch kept dim"], Int[Tensor, "batch kept"]]:
+        """Encoded tokens of the patches that are not hidden, equally many of every image, and which they are."""
+        tokens = self.trunk.tokens(pixels)
+        kept = hidden.shape[1] - int(hidden[0].sum())
+        places = hidden.to(torch.uint8).argsort(dim=1, stable=True)[:, :kept]  # in their order
+        return self.trunk.encoded(tokens.gather(1, places[..., None].expand(-1, -1, tokens.shape[2]))), places
+
+    def predictions(
+        self,
+        pixels: Float[Tensor, "batch channel rows columns"],
+        visible: Float[Tensor, "batch kept dim"],
+        places: Int[Tensor, "batch kept"],
+    ) -> Float[Tensor, "batch token pixels"]:
+        """What the decoder says of every patch of images of this size."""
+        side = self.trunk.patch
+        return self.decoder(visible, places, pixels.shape[2] // side, pixels.shape[3] // side)
+
+    def targets(
+        self, pixels: Float[Tensor, "batch channel rows columns"]
+    ) -> Float[Tensor, "batch token pixels"]:
+        """What is to be found: the pixels of every patch, standardised where the settings say so."""
+        target = patches_of(at_least_single(pixels), self.trunk.patch)
+        return standardised(target) if self.settings.normalised else target
 
     def couples(self) -> str | None:
         if self.settings.spread:
