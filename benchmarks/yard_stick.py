@@ -1,7 +1,7 @@
 r"""Every method on one yard-stick: CIFAR-10, a small encoder, a recipe of at most twelve minutes of two cores.
 
-    python benchmarks/methods.py --data ../shared/data/cifar10-jpeg --runs runs/methods
-    python benchmarks/methods.py --data ../shared/data/cifar10-jpeg --runs runs/tries --try swav --share 0.3 \
+    python benchmarks/yard_stick.py --data ../shared/data/cifar10-jpeg --runs runs/methods
+    python benchmarks/yard_stick.py --data ../shared/data/cifar10-jpeg --runs runs/tries --try swav --share 0.3 \
         --change method.epsilon=0.05 --change optim.name='"muon"'
 
 The first command trains the recipe `cifar10-METHOD-cpu` of every method, the last epoch counts, and measures encoder
