@@ -33,8 +33,9 @@ class SpectralNorm(nn.Module):
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
         matrix = weight.detach().flatten(1)
-        self.register_buffer("left", F.normalize(torch.randn(len(matrix), dtype=torch.float32), dim=0))
-        self.register_buffer("right", torch.zeros(matrix.shape[1], dtype=torch.float32))
+        start = torch.randn(len(matrix), dtype=torch.float32).to(matrix)
+        self.register_buffer("left", F.normalize(start, dim=0))
+        self.register_buffer("right", torch.zeros_like(matrix[0]))
         for _ in range(_FIRST_ITERATIONS):
             self.iterate(weight)
 
