@@ -321,7 +321,7 @@ def test_what_it_cannot_use_is_refused_with_what_to_do():
         method(replace(views, groups=views.groups * 2))
     flat = nn.Linear(36, 8)
     flat.dim = 8
-    with pytest.raises(InputError, match="Linear does not say of how many channels. Wrap it"):
+    with pytest.raises(InputError, match=r"Linear does not say of how many channels\. Wrap it"):
         build_method(BiGANSettings(), flat)
     encoder = build_encoder(EncoderSettings(name="convnet", width=4), channels=3, size=8)
     colour = bigan(encoder=encoder)

@@ -27,9 +27,10 @@ from command_cases import command, newest, wait_for
 WORDS = [
     *("train", "cifar10-bigan-cpu", "--data.source", "digits", "--data.labels", "none"),
     *("--policy.size", "8", "--encoder.width", "4", "--encoder.mean", "None", "--encoder.std", "None"),
-    *("--method.projector.hidden", "8", "--method.projector.out", "8", "--method.stochastic", "--method.unary"),
+    *("--method.projector.hidden", "8", "--method.projector.out", "8", "--method.unary"),
     *("--method.generator-widths", "8", "4", "--method.grid", "2", "--method.discriminator-width", "4"),
-    *("--method.discriminator-steps", "2", "--training.batch-size", "64", "--training.epochs", "3"),
+    *("--method.stochastic", "--method.discriminator-steps", "2"),
+    *("--training.batch-size", "64", "--training.epochs", "3"),
     *("--training.checkpoint-every", "3", "--training.log-every", "1", "--training.threads", "1"),
     *("--monitor.times", "0"),
 ]
@@ -44,7 +45,9 @@ def trained(run, *, stop_at=None, seed=0, accumulate=1, batch_norm=True):
             for p in method.parameters():
                 p.add_(0.1)
     images = InMemoryImages(images=pixels)
-    training = TrainingSettings(epochs=3, batch_size=8, log_every=1, checkpoint_every=1, accumulate=accumulate)
+    training = TrainingSettings(
+        epochs=3, batch_size=8, log_every=1, checkpoint_every=1, accumulate=accumulate
+    )
     plain, steps = method.after_step, []
 
     def after_step(progress):

@@ -24,7 +24,7 @@ each_kind = pytest.mark.parametrize("name", [*kinds.KINDS, *discover()])
 OTHERS = [name for name, info in discover().items() if not issubclass(info.settings, JointSettings)]
 """Registered methods that the contract of joint embeddings does not test."""
 MOVING = ("dino", "bigan")
-"""Those whose targets move away while they are learnt: their loss may rise (tests/methods/test_dino.py, test_bigan.py)."""
+"""Those whose targets move while they are learnt: their loss may rise (tests/methods/test_dino.py, test_bigan.py)."""
 
 
 @pytest.fixture

@@ -131,8 +131,8 @@ class BiGAN(Method):
             terms = encoder_loss(real, generated, shape=self.settings.loss)
         else:
             raise InputError(
-                f"bigan has two optimisers; got the turn {views.turn!r}, expected {DISCRIMINATOR!r} or {GENERATOR!r} in "
-                "ViewBatch.turn."
+                f"bigan has two optimisers; got the turn {views.turn!r}, expected {DISCRIMINATOR!r} or {GENERATOR!r} "
+                "in ViewBatch.turn."
             )
         return StepOutput(terms=terms, h=h.detach()[None], z=z.detach()[None])
 
@@ -144,9 +144,9 @@ class BiGAN(Method):
         """What tells a run that failed, from this process's images, in the mode the method is in; nothing changes.
 
         `reconstruction`: mean ||x - G(E(x))|| over the mean ||x' - G(E(x))|| for x' another image of the batch; at
-        least 0, near 1 where E or G carries nothing of x. `generated_variance`: variance of a pixel of G(z) over that of
-        x, near 0 where all images are one. `encoded_variance`: mean variance of E(x), that of z being 1. E(x) is
-        its mean here. At least two images, which are not all alike.
+        least 0, near 1 where E or G carries nothing of x. `generated_variance`: variance of a pixel of G(z) over that
+        of x, near 0 where all images are one. `encoded_variance`: mean variance of E(x), that of z being 1. E(x) is
+        its mean here. Raises `InputError` unless there are two images that differ.
         """
         images, draws = views.only[0], self._draws(views)
         if len(images) < 2 or (images == images[0]).all():

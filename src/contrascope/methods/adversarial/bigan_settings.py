@@ -39,7 +39,7 @@ MOST_STEPS = 100
 )
 @dataclass(frozen=True, kw_only=True)
 class BiGANSettings(MethodSettings):
-    """BiGAN (Donahue et al. 2017, arXiv:1605.09782), ALI with `stochastic`, BigBiGAN's loss with `unary` and `hinge`."""
+    """BiGAN (Donahue et al. 2017, arXiv:1605.09782); ALI with `stochastic`, BigBiGAN's loss with `unary` and hinge."""
 
     projector: ProjectorSettings = _HEAD
     """Head from the encoder's output to the latents; `out` is their width."""
@@ -77,7 +77,9 @@ class BiGANSettings(MethodSettings):
                 f"{self.generator_widths} and {self.discriminator_width}."
             )
         if self.grid is not None and self.grid < 1:
-            raise InputError(f"grid is {self.grid}; expected 1 or more, or None for one that fits the images.")
+            raise InputError(
+                f"grid is {self.grid}; expected 1 or more, or None for one that fits the images."
+            )
 
     def suspects(self, word: str, signals: Mapping[str, float]) -> tuple[Suspect, ...]:
         rate, steps = self.discriminator_rate, self.discriminator_steps
@@ -88,8 +90,8 @@ class BiGANSettings(MethodSettings):
             cause=f"The discriminator moves {rate:g} times as fast as encoder and generator: it outruns them, its loss "
             "goes to 0, and they are told nothing."
             if rate > 1
-            else f"The discriminator moves {rate:g} times as fast as encoder and generator: its loss stays at that of a "
-            "guess, and there is nothing to learn from it.",
+            else f"The discriminator moves {rate:g} times as fast as encoder and generator: its loss stays at that of "
+            "a guess, and there is nothing to learn from it.",
             next="Set discriminator_rate between 0.5 and 2.",
         )
         repeated = Suspect(
@@ -104,8 +106,8 @@ class BiGANSettings(MethodSettings):
             setting="spectral_norm",
             value="on" if self.spectral_norm else "off",
             off=not self.spectral_norm,
-            cause="Nothing bounds the discriminator (spectral_norm is off): once it tells all pairs apart, its gradient "
-            "vanishes.",
+            cause="Nothing bounds the discriminator (spectral_norm is off): once it tells all pairs apart, its "
+            "gradient vanishes.",
             next="Switch spectral_norm on.",
         )
         common = (paced, repeated, bound)

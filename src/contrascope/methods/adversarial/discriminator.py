@@ -99,5 +99,8 @@ class PairDiscriminator(nn.Module):
     def settle(self) -> None:
         """Brings the estimates of the largest singular values after the weights; once a step."""
         for layer in self.modules():
-            if isinstance(layer, parametrize.ParametrizationList) and isinstance(layer[0], SpectralNorm):
-                layer[0].iterate(layer.original)
+            if isinstance(layer, parametrize.ParametrizationList):
+                norm, weight = layer[0], layer.original
+                assert isinstance(norm, SpectralNorm)
+                assert isinstance(weight, Tensor)
+                norm.iterate(weight)
