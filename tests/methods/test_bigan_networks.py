@@ -1,5 +1,7 @@
 """The generator at any side, the discriminator's layers and their singular values."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from bigan_cases import FULL, bigan, drawn, settled, turns
@@ -47,6 +49,18 @@ def test_the_grid_follows_the_encoders_side_unless_it_is_set(size, grid):
     assert bigan(encoder=encoder, grid=None).generator.grid == grid
     assert bigan(encoder=encoder, grid=5).generator.grid == 5
     assert bigan(grid=None).generator.grid == 4
+
+
+@pytest.mark.parametrize("side", [5, 8, 11])
+def test_views_of_another_side_than_the_encoders_are_taken(side):
+    encoder = build_encoder(EncoderSettings(name="convnet", width=4), channels=3, size=8)
+    method = bigan(encoder=encoder, grid=None, batch_norm=True, **FULL)
+    views = drawn(method, channels=3)
+    images = torch.rand(1, 16, 3, side, side)
+    for one in turns(method, replace(views, groups=(images,))):
+        output = method(one)
+        output.terms.total.backward()
+        assert output.h.shape == (1, 16, 32)
 
 
 def test_a_singular_value_is_found_and_the_layer_divided_by_it():
