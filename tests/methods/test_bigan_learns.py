@@ -58,6 +58,7 @@ def reconstruction(steps, **changes):
     return found[0], sum(found[1:]) / len(found[1:])
 
 
+@pytest.mark.slow
 def test_encoder_and_generator_come_to_invert_each_other():
     before, after = reconstruction(450)
     assert before > 0.95
