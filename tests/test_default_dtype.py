@@ -229,8 +229,12 @@ def views_for(method):
     """Views and masks of 16 images as the method asks for them, of one group."""
     (group, *_), ids = method.plan(2).groups, torch.arange(16)
     views = normal(1, group.count, 16, 1, 8, 8)
-    mask = None if group.mask is None else group.mask(views[0], DrawKey(seed=0, epoch=0, ids=ids))[None]
-    return ViewBatch(groups=(views,), ids=ids, masks=(mask,), labels=ids % 3)
+    key = DrawKey(seed=0, epoch=0, ids=ids)
+    mask = None if group.mask is None else group.mask(views[0], key)[None]
+    if group.pair is None:
+        return ViewBatch(groups=(views,), ids=ids, masks=(mask,), labels=ids % 3)
+    shown, target = group.pair(views[0], key)
+    return ViewBatch(groups=(shown[None],), ids=ids, targets=(target[None],))
 
 
 @pytest.mark.parametrize("name", sorted(discover()))
@@ -247,7 +251,8 @@ def test_methods_step_in_single_precision(name):
             replace(settings, **(changes | dict(info.small))),
             build_encoder(EncoderSettings(**network), channels=1, size=8),
         )
-        method(views_for(method)).terms.total.backward()
+        for place, turn in enumerate(method.turns):
+            method(replace(views_for(method), turn=turn, place=place)).terms.total.backward()
         method.after_step(0.5)
         return [dict(method.state_dict()), [p.grad for p in method.parameters() if p.grad is not None]]
 

@@ -110,7 +110,8 @@ def assert_same_folder(one, other):
 @pytest.mark.parametrize(
     ("name", "changes"),
     [(name, {}) for name in kinds.KINDS]
-    + [("Adversarial", {"clip_norm": 0.1}), ("Adversarial", {"precision": "bf16"})],
+    + [("Adversarial", {"clip_norm": 0.1}), ("Adversarial", {"precision": "bf16"})]
+    + [("bigan", {}), ("bigan", {"precision": "bf16"})],
 )
 def test_every_kind_takes_the_steps_of_our_own_loop(name, changes, tmp_path, images, policies):
     training = TrainingSettings(epochs=2, batch_size=16, log_every=1, **changes)

@@ -153,7 +153,8 @@ class LightningMethod(LightningModule):
             self._log_halves(halves_of(terms)[None])
             return terms.total
         with torch.autocast(self.device.type, enabled=False):
-            self._log_halves(torch.stack([self._take_turn(turn, views) for turn in self.turns]))
+            turns = [replace(views, turn=turn, place=place) for place, turn in enumerate(self.turns)]
+            self._log_halves(torch.stack([self._take_turn(one) for one in turns]))
         return None
 
     def _terms(self, views: ViewBatch) -> LossTerms:
@@ -162,10 +163,10 @@ class LightningMethod(LightningModule):
         ):  # Lightning's own casts a weight anew for every view
             return self.method(views).terms
 
-    def _take_turn(self, turn: str, views: ViewBatch) -> Tensor:
+    def _take_turn(self, views: ViewBatch) -> Tensor:
         """One optimiser's move; returns alignment and spread."""
         torch.clear_autocast_cache()  # the Trainer's own context keeps weights that the turn before has moved
-        terms = self._terms(replace(views, turn=turn))
+        terms, turn = self._terms(views), views.turn
         self.manual_backward(terms.total)
         if self.training_settings.clip_norm > 0:
             parameters = self.optimisers.parameters(turn)

@@ -172,7 +172,7 @@ REGISTERED: dict[str, MethodInfo] = {}
 """Methods whose settings were imported, by name; `discover` imports all of ours."""
 IMPORTED: dict[str, MethodInfo] = {}
 """Methods that were asked for by import path in this process."""
-ROOMS, SUFFIX = ("joint", "momentum", "predict", "cluster", "pretext"), "_settings"
+ROOMS, SUFFIX = ("joint", "momentum", "predict", "cluster", "pretext", "adversarial"), "_settings"
 """Folders of methods, and the ending of a file that registers one."""
 
 

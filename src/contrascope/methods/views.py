@@ -61,6 +61,8 @@ class ViewBatch:
     """Labels of the items, where the plan asks for them."""
     turn: str = ""
     """Which of the method's optimisers is to move; empty where it has one."""
+    place: int = 0
+    """The turn's place among those of the step, from 0: it tells two turns of one optimiser apart."""
 
     @property
     def size(self) -> int:

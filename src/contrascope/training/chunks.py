@@ -20,6 +20,7 @@ from contrascope.errors import InputError
 from contrascope.losses.terms import LossTerms
 from contrascope.methods.base import StepOutput
 from contrascope.methods.split_norm import SplitBatchNorm
+from contrascope.methods.untouched import buffers_kept
 
 Context = Callable[[], AbstractContextManager[Any]]
 """Makes a context, anew for every `with`."""
@@ -186,7 +187,7 @@ def _first_pass(
     for part in parts:
         states.append(_Randomness.now(network))
         views = part.views()
-        with statistics.splits_of(part), _kept(network), arithmetic():
+        with statistics.splits_of(part), buffers_kept(network), arithmetic():
             some_h, some_z = embed(views)
         h, z = _placed(h, some_h, first, batch), _placed(z, some_z, first, batch)
         if targets is not None:
@@ -209,17 +210,6 @@ def _placed(whole: Tensor | None, rows: Tensor, first: int, batch: int) -> Tenso
         whole = rows.new_empty((len(rows), batch, *rows.shape[2:]))
     whole[:, first : first + rows.shape[1]] = rows
     return whole
-
-
-@contextlib.contextmanager
-def _kept(network: nn.Module) -> Iterator[None]:
-    """What is done to buffers in here is undone."""
-    before = [(buffer, buffer.clone()) for buffer in network.buffers()]
-    try:
-        yield
-    finally:
-        for buffer, value in before:
-            buffer.copy_(value)
 
 
 class _SplitStatistics:

@@ -65,7 +65,7 @@ class Stepper:
         parts = [
             BatchPart(images=len(some), views=self._maker(some, them, epoch=epoch)) for some, them in cut
         ]
-        return torch.stack([self._take_turn(turn, parts) for turn in self.turns])
+        return torch.stack([self._take_turn(turn, parts, place) for place, turn in enumerate(self.turns)])
 
     def _maker(self, ids: Tensor, items: Any, *, epoch: int) -> Callable[[], ViewBatch]:
         """Makes the views of these items, once where the whole batch is one part."""
@@ -82,12 +82,12 @@ class Stepper:
 
         return make
 
-    def _take_turn(self, turn: str, parts: list[BatchPart]) -> Float[Tensor, " halves"]:
+    def _take_turn(self, turn: str, parts: list[BatchPart], place: int) -> Float[Tensor, " halves"]:
         if isinstance(self.method, JointEmbedding) and self.chunk:
             halves = [self._backward_in_parts(self.method, parts)]
         else:
             halves = [
-                self._backward(replace(part.views(), turn=turn), last=number + 1 == len(parts))
+                self._backward(replace(part.views(), turn=turn, place=place), last=number + 1 == len(parts))
                 for number, part in enumerate(parts)
             ]
         if not self.wrapped:
