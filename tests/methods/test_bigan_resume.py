@@ -1,11 +1,5 @@
 """A BiGAN that stops goes on with the same bits: networks, estimates, draws and both optimisers."""
 
-import random
-import signal
-import sys
-import time
-from pathlib import Path
-
 import pytest
 import torch
 from accelerate import Accelerator
@@ -20,20 +14,6 @@ from contrascope.errors import InputError
 from contrascope.training.loop import fit
 from contrascope.training.settings import OptimSettings, ScheduleSettings, TrainingSettings
 from contrascope.training.views import image_views
-
-sys.path.append(str(Path(__file__).parents[1] / "commands"))
-from command_cases import command, newest, wait_for
-
-WORDS = [
-    *("train", "cifar10-bigan-cpu", "--data.source", "digits", "--data.labels", "none"),
-    *("--policy.size", "8", "--encoder.width", "4", "--encoder.mean", "None", "--encoder.std", "None"),
-    *("--method.projector.hidden", "8", "--method.projector.out", "8", "--method.unary"),
-    *("--method.generator-widths", "8", "4", "--method.grid", "2", "--method.discriminator-width", "4"),
-    *("--method.stochastic", "--method.discriminator-steps", "2"),
-    *("--training.batch-size", "64", "--training.epochs", "3"),
-    *("--training.checkpoint-every", "3", "--training.log-every", "1", "--training.threads", "1"),
-    *("--monitor.times", "0"),
-]
 
 
 def trained(run, *, stop_at=None, seed=0, accumulate=1, batch_norm=True):
@@ -111,25 +91,3 @@ def test_accumulated_parts_train_as_whole_batches(tmp_path):
         torch.testing.assert_close(parts[key], value, rtol=1e-3, atol=1e-4, msg=key)
     with pytest.raises(InputError, match=r"batch norm \(encoder.norm\)"):
         trained(tmp_path / "refused", accumulate=4)
-
-
-@pytest.mark.slow
-def test_a_run_killed_three_times_and_resumed_ends_with_the_same_bits(tmp_path):
-    whole, run, chance, hit = tmp_path / "whole", tmp_path / "run", random.Random(0), 0
-    process = command(*WORDS, "--out", str(whole))
-    _, said = process.communicate(timeout=300)
-    assert process.returncode == 0, said
-    words = (*WORDS, "--out", str(run))
-    for _ in range(3):
-        process = command(*words)
-        wait_for(run, newest(run) + 6, process)
-        time.sleep(chance.uniform(0.0, 0.06))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        hit += process.returncode == -signal.SIGKILL
-        words = ("train", str(run), "--resume")
-    assert hit == 3
-    process = command(*words)
-    _, said = process.communicate(timeout=300)
-    assert process.returncode == 0, said
-    assert_same_end(whole, run)

@@ -65,6 +65,7 @@ def test_the_condition_of_stretched_rows():
         ("mean-shift", "target_std"),
         ("simsiam", "target_std"),
         ("rotation", "accuracy"),
+        ("bigan", "generated_variance"),
     ],
 )
 def test_a_run_logs_what_its_method_says_of_itself(tmp_path, method, name):

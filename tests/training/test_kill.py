@@ -16,6 +16,7 @@ KILLED_AFTER = (3, 14, 31)
 """Steps that are in the log when the process is killed: within the first epoch, in the middle, near the end."""
 SETTINGS = {
     "dino": ["--method.ema-decay", "0.9", "--method.temperature-warmup", "0.5", "--method.freeze", "0.3"],
+    "bigan": ["--method.stochastic", "--method.unary", "--method.discriminator-steps", "2"],
     "swav": ["--method.queue-size", "400", "--method.queue-from", "0.2", "--method.freeze", "0.3"],
 }
 """What makes every buffer change before, between and after the kills."""

@@ -20,6 +20,10 @@ ROWS: tuple[RowWord, ...] = (
     RowWord(key="method_accuracy", title="accuracy of the pretext", unit=_SHARE, figure="method"),
     RowWord(key="method_divergence", title="divergence of predictions from codes", unit="nats"),
     RowWord(key="method_log_condition", title="condition of the covariance", unit="log10"),
+    RowWord(
+        key="method_generated_variance", title="variance of generated images over real ones", unit="ratio"
+    ),
+    RowWord(key="method_encoded_variance", title="variance of encoded latents"),
     RowWord(key="method_length", title="mean length of z"),
     *(
         RowWord(key=one.row, title=one.short or one.title, unit=one.unit, figure=one.figure, layered=True)

@@ -45,6 +45,19 @@ def channels_of(encoder: nn.Module) -> int:
     return first.in_channels
 
 
+@torch.no_grad()
+def variances(images: FloatImages, made: FloatImages, z: Latents) -> dict[str, Float[Tensor, ""]]:
+    """Variance of a pixel of generated images over that of real ones, and mean variance of E(x): near 0 is a collapse.
+
+    >>> images = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1)
+    >>> {name: value.item() for name, value in variances(images, images / 2, torch.zeros(2, 3)).items()}
+    {'generated_variance': 0.25, 'encoded_variance': 0.0}
+    """
+    real = at_least_single(images).var(dim=0).mean()
+    generated, encoded = at_least_single(made).var(dim=0).mean(), at_least_single(z).var(dim=0).mean()
+    return {"generated_variance": generated / real.clamp_min(1e-12), "encoded_variance": encoded}
+
+
 class BiGAN(Method):
     """BiGAN, ALI (`stochastic`) and BigBiGAN's loss (`unary`, `hinge`): pairs (x, E(x)) against pairs (G(z), z).
 
@@ -129,6 +142,7 @@ class BiGAN(Method):
             with weights_fixed(self.discriminator):
                 real, generated = self._scores(images, encoded, made, draws[:, 0])
             terms = encoder_loss(real, generated, shape=self.settings.loss)
+            self.note(**variances(images, made, z))
         else:
             raise InputError(
                 f"bigan has two optimisers; got the turn {views.turn!r}, expected {DISCRIMINATOR!r} or {GENERATOR!r} "
@@ -156,11 +170,8 @@ class BiGAN(Method):
             again, made = self._generated(z, images), self._generated(draws[:, 0], images)
         own = (images - again).flatten(1).norm(dim=1).mean()
         other = (images.roll(1, dims=0) - again).flatten(1).norm(dim=1).mean()
-        return {
-            "reconstruction": (own / other).item(),
-            "generated_variance": (made.var(dim=0).mean() / images.var(dim=0).mean()).item(),
-            "encoded_variance": at_least_single(z).var(dim=0).mean().item(),
-        }
+        found = {"reconstruction": own / other, **variances(images, made, z)}
+        return {name: value.item() for name, value in found.items()}
 
     def _draws(self, views: ViewBatch) -> Float[Tensor, "batch parts latents"]:
         drawn = views.targets[0] if views.targets else None

@@ -7,6 +7,7 @@ from typing import Literal
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.errors import InputError
 from contrascope.methods.hints import NOT_LEARNING, Suspect, width_suspect
+from contrascope.methods.large_run import LargeRun
 from contrascope.methods.settings import MethodSettings, SmallRun, registered
 from contrascope.settings import require_positive, written_as
 
@@ -28,6 +29,19 @@ MOST_STEPS = 100
         epochs=9,
         policy="crop-flip",
         moves={"lr": 2e-4, "momentum": 0.5, "weight_decay": 0.0},
+        digits={"grid": 2, "generator_widths": (32, 16)},
+    ),
+    large_run=LargeRun(
+        source="ALI's on CIFAR-10; networks and number of epochs are ours",
+        lr=1e-4,
+        optim="adamw",
+        weight_decay=0.0,
+        epochs=200,
+        batch=100,
+        warmup_epochs=0.0,
+        policy="crop-flip",
+        changes={"stochastic": True, "generator_widths": (256, 128, 64)},
+        moves={"momentum": 0.5},
     ),
     small={
         "generator_widths": (8, 6),
