@@ -65,7 +65,15 @@ def build_encoder(settings: EncoderSettings, *, channels: int, size: int) -> Enc
     std = settings.std or made.std or std
     if len(mean) != channels:
         raise InputError(f"mean and std need one number for each of the {channels} channels; got {mean}.")
-    return wrap_encoder(made.trunk, size=size, mean=mean, std=std, resize=settings.resize, pool=settings.pool)
+    return wrap_encoder(
+        made.trunk,
+        size=size,
+        mean=mean,
+        std=std,
+        resize=settings.resize,
+        pool=settings.pool,
+        gray=settings.gray,
+    )
 
 
 @single_precision()
@@ -77,6 +85,7 @@ def wrap_encoder(
     std: tuple[float, ...] = (1.0, 1.0, 1.0),
     resize: int | None = None,
     pool: Pool = "auto",
+    gray: bool = False,
 ) -> Encoder:
     """Any module as an encoder; without `mean` and `std` it sees colour images in [0, 1] as they are.
 
@@ -84,4 +93,4 @@ def wrap_encoder(
     >>> wrap_encoder(nn.Flatten(), size=2).dim
     12
     """
-    return Encoder(trunk, size=size, mean=mean, std=std, resize=resize, pool=pool)
+    return Encoder(trunk, size=size, mean=mean, std=std, resize=resize, pool=pool, gray=gray)
