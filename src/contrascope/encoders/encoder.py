@@ -92,7 +92,8 @@ class Encoder(nn.Module):
             )
         if gray and len(mean) != 3:
             raise InputError(
-                f"`gray` turns colour images of 3 channels to gray; got {len(mean)}. Leave it out for gray images."
+                f"`gray` turns colour images of 3 channels to gray; got {len(mean)}. Leave it out for gray images, from "
+                "which colourisation, the method that asks for it, cannot learn."
             )
         self.trunk, self.size, self.resize, self.gray = trunk, size, resize, gray
         self.pool: Pool = pool

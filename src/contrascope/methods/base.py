@@ -10,6 +10,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from contrascope.augment.policy import Policy
 from contrascope.distributed import refuse_unequal
 from contrascope.errors import InputError
 from contrascope.losses.terms import LossTerms
@@ -90,6 +91,9 @@ class Method(nn.Module, ABC):
 
     def check_before_training(self) -> None:
         """Refuses what cannot be trained, though networks can be built and read back."""
+
+    def check_policies(self, policies: tuple[Policy, ...]) -> None:
+        """Refuses policies of the run's views under which what it asks for cannot be learnt."""
 
     def couples(self) -> str | None:
         """Why the loss of a batch is not the mean of its images' losses, batch norm aside; None: it is."""

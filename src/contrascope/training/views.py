@@ -141,7 +141,11 @@ def image_views(
     early: tuple[Policy, ...] = (),
     early_share: float = 0.0,
 ) -> ImageViews:
-    """The views of these images that the method asks for; the `early` policies make those of the first epochs."""
+    """The views of these images that the method asks for; the `early` policies make those of the first epochs.
+
+    Raises `InputError` where the method cannot learn from views of these policies.
+    """
+    method.check_policies(policies)
     return ImageViews(
         policies,
         method.plan(training.num_views),
