@@ -249,7 +249,9 @@ def test_methods_step_in_single_precision(name):
             replace(settings, **(changes | dict(info.small))),
             build_encoder(EncoderSettings(**network), channels=channels, size=8),
         )
-        method(views_for(method, channels)).terms.total.backward()
+        views = views_for(method, channels)
+        method.before_epoch(0, images=16, look=lambda: iter([views]))
+        method(views).terms.total.backward()
         method.after_step(0.5)
         return [dict(method.state_dict()), [p.grad for p in method.parameters() if p.grad is not None]]
 

@@ -1,7 +1,7 @@
 """What every method is: networks, a plan of views, a step, what follows it, and its optimisers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -76,6 +76,13 @@ class Method(nn.Module, ABC):
     @abstractmethod
     def step(self, views: ViewBatch) -> StepOutput:
         """The loss of a batch; where there are several optimisers, that of `views.turn`."""
+
+    def before_epoch(self, epoch: int, *, images: int, look: Callable[[], Iterator[ViewBatch]]) -> None:
+        """To be called before the first step of every epoch, and not where a run is resumed within one.
+
+        `images` are all that are trained on, with ids 0 to images - 1. `look` makes this process's views of the epoch's
+        batches, the very ones that are trained on, to be seen without a step: it costs what making them costs.
+        """
 
     def after_step(self, progress: float) -> None:
         """To be called after every optimiser step; `progress` is the share of training done, in [0, 1]."""
