@@ -71,7 +71,7 @@ def test_gray_comes_before_the_resizing():
 
 
 def test_gray_images_have_no_lightness_to_take_out():
-    with pytest.raises(InputError, match="3 channels to gray; got 1. Leave it out"):
+    with pytest.raises(InputError, match=r"3 channels to gray; got 1. Leave it out"):
         small(channels=1, gray=True)
 
 

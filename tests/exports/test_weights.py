@@ -190,7 +190,9 @@ def test_transformers_prepares_pictures_as_the_encoder_does(make_encoder, tmp_pa
 
 
 def test_a_network_of_lightness_alone_is_said_to_be_one(make_encoder, tmp_path):
-    _, _, found = written(make_encoder, tmp_path, "hf", "resnet18", {"width": 8, "stem": "cifar", "gray": True})
+    _, _, found = written(
+        make_encoder, tmp_path, "hf", "resnet18", {"width": 8, "stem": "cifar", "gray": True}
+    )
     assert "trained on lightness alone" in found.layout.remark
     assert not (tmp_path / "preprocessor_config.json").exists()
     (tmp_path / "own").mkdir()

@@ -231,7 +231,7 @@ def test_a_set_without_colours_is_refused():
 
 
 def test_an_encoder_that_sees_colours_or_has_no_maps_is_refused():
-    with pytest.raises(InputError, match="could read the colours off. Set encoder.gray to True"):
+    with pytest.raises(InputError, match=r"could read the colours off. Set encoder.gray to True"):
         colourisation(blind(gray=False))
     with pytest.raises(InputError, match="Flatten gives no maps"):
         colourisation(wrap_encoder(torch.nn.Flatten(), size=4, gray=True))

@@ -65,8 +65,9 @@ def default_normalisation(channels: int) -> tuple[tuple[float, ...], tuple[float
 class Encoder(nn.Module):
     """Normalises images, runs `trunk`, pools: h of width `dim`, found by a dry run on two blank images.
 
-    `resize`: side to which images are brought first (bilinear, with antialias), for networks of one size. `gray`: colour
-    images are turned to gray ones of their lightness before all else (`lightness_alone`), in training and ever after.
+    `resize`: side to which images are brought first (bilinear, with antialias), for networks of one size.
+    `gray`: colour images are turned to gray ones of their lightness before all else (`lightness_alone`), in training
+    and ever after.
     The images go in as channels-last, which convolutions on CPU and on tensor cores prefer.
 
     >>> encoder = Encoder(nn.Conv2d(1, 7, 3), size=8, mean=(0.5,), std=(0.5,))
@@ -92,8 +93,8 @@ class Encoder(nn.Module):
             )
         if gray and len(mean) != 3:
             raise InputError(
-                f"`gray` turns colour images of 3 channels to gray; got {len(mean)}. Leave it out for gray images, from "
-                "which colourisation, the method that asks for it, cannot learn."
+                f"`gray` turns colour images of 3 channels to gray; got {len(mean)}. Leave it out for gray images, "
+                "from which colourisation, the method that asks for it, cannot learn."
             )
         self.trunk, self.size, self.resize, self.gray = trunk, size, resize, gray
         self.pool: Pool = pool

@@ -22,7 +22,7 @@ def light(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
 
 def from_light(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """sRGB values in [0, 1] of linear light in [0, 1]: the inverse of `light`.
+    """Values of sRGB in [0, 1] of linear light in [0, 1]: the inverse of `light`.
 
     >>> from_light(light(torch.tensor([0.02, 0.5]))).mul(100).round().tolist()
     [2.0, 50.0]

@@ -42,8 +42,8 @@ images = torch.where(light <= {DARK} / {LINE}, light * {LINE}, 1.055 * light ** 
 images = images.expand(-1, 3, -1, -1)"""
 """Python that does what an encoder with `gray` does first."""
 GRAY_REMARK = (
-    "This network was trained on lightness alone: its images are turned to gray first, as the lines above do. The files "
-    "of the library cannot say so; colour images that are not turned to gray give other features."
+    "This network was trained on lightness alone: its images are turned to gray first, as the lines above do. The "
+    "files of the library cannot say so; colour images that are not turned to gray give other features."
 )
 """What whoever uses the network without its encoder has to know."""
 

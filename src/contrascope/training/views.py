@@ -44,9 +44,7 @@ class ViewMaker(Protocol):
     def __call__(self, items: Any, *, ids: Tensor, epoch: int) -> ViewBatch: ...
 
 
-def looks(
-    view_maker: ViewMaker, batches: Iterable[tuple[Tensor, Any]], *, epoch: int
-) -> Iterator[ViewBatch]:
+def looks(view_maker: ViewMaker, batches: Iterable[tuple[Tensor, Any]], *, epoch: int) -> Iterator[ViewBatch]:
     """Views of each batch of ids and items, in the arithmetic of their making, whatever that of the network is.
 
     >>> def same(items, *, ids, epoch):

@@ -118,9 +118,9 @@ class DeepCluster(MultiCropMethod):
         size = 4e-9 * crops * images * self.bank.shape[2]
         if size > self.cluster.bank_gb:
             raise InputError(
-                f"the bank of {crops} x {images} embeddings takes {size:.1f} GB, more than method.bank_gb "
-                f"({self.cluster.bank_gb:g}); it is in the memory of every process and in every checkpoint. Raise it, or "
-                "choose a narrower projector."
+                f"the bank of {crops} x {images} embeddings takes {size:.3g} GB, more than method.bank_gb "
+                f"({self.cluster.bank_gb:g}); it is in the memory of every process and in every checkpoint. Raise it, "
+                "or choose a narrower projector."
             )
         self.bank = self.bank.new_zeros(crops, images, self.bank.shape[2])
 
@@ -133,7 +133,8 @@ class DeepCluster(MultiCropMethod):
         seen = (self.bank != 0).any(2).all(0).nonzero()[:, 0]
         if len(seen) < max(self.cluster.prototypes):
             raise InputError(
-                f"{max(self.cluster.prototypes)} clusters cannot be made of {len(seen)} images. Lower method.prototypes."
+                f"{max(self.cluster.prototypes)} clusters cannot be made of {len(seen)} images. Lower "
+                "method.prototypes."
             )
         centroids = []
         clusters = self.clusters.new_full((len(self.cluster.prototypes), self.bank.shape[1]), NOWHERE)
@@ -147,13 +148,15 @@ class DeepCluster(MultiCropMethod):
         self.centroids.copy_(broadcast(torch.cat(centroids)))
         self.clusters = broadcast(clusters)
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *told: Any) -> None:
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
         """A checkpoint says how many images there are."""
         for name in ("bank", "clusters"):
             mine, theirs = getattr(self, name), state_dict.get(prefix + name)
             if isinstance(theirs, Tensor) and theirs.ndim == mine.ndim and _fits(mine, theirs):
                 setattr(self, name, mine.new_empty(theirs.shape))
-        super()._load_from_state_dict(state_dict, prefix, *told)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
 
 def _fits(mine: Tensor, theirs: Tensor) -> bool:

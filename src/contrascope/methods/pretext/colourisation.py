@@ -65,8 +65,8 @@ class Colourisation(Method):
         """The encoder, which sees lightness alone."""
         if isinstance(self.encoder, Encoder) and len(self.encoder.mean) != 3:
             raise InputError(
-                f"colourisation finds colours, and these images have {len(self.encoder.mean)} channel(s). Choose images "
-                "in colour, or another method: rotation and mae take gray ones."
+                f"colourisation finds colours, and these images have {len(self.encoder.mean)} channel(s). Choose "
+                "images in colour, or another method: rotation and mae take gray ones."
             )
         if not (isinstance(self.encoder, Encoder) and self.encoder.gray):
             raise InputError(
@@ -84,8 +84,8 @@ class Colourisation(Method):
             found = [type(op).__name__ for op in policy.ops if isinstance(op, _COLOUR_OPERATIONS)]
             if found:
                 raise InputError(
-                    f"the policy {policy.name} changes colours ({', '.join(found)}), which colourisation is to find. Set "
-                    "policy.name to crop-flip."
+                    f"the policy {policy.name} changes colours ({', '.join(found)}), which colourisation is to find. "
+                    "Set policy.name to crop-flip."
                 )
 
     def step(self, views: ViewBatch) -> StepOutput:
@@ -103,7 +103,8 @@ class Colourisation(Method):
         logits: Float[Tensor, "batch bins rows columns"],
         images: Float[Tensor, "batch 3 height width"],
     ) -> Float[Tensor, " batch"]:
-        ab = F.adaptive_avg_pool2d(lab(images)[:, 1:], logits.shape[2:]).flatten(2)  # batch 2 cell
+        rows, columns = logits.shape[2:]
+        ab = F.adaptive_avg_pool2d(lab(images)[:, 1:], (rows, columns)).flatten(2)  # batch 2 cell
         coloured = (ab.abs() > COLOURLESS).flatten(1).any(1)
         near, shares = soft_bins(
             ab.transpose(1, 2).flatten(0, 1),

@@ -43,7 +43,8 @@ class ColourisationSettings(MethodSettings):
             raise InputError(f"grid must lie between {FINEST:g} and {COARSEST:g}; got {self.grid}.")
         if not 0 < self.uniform <= 1:
             raise InputError(
-                f"uniform must lie above 0, where unseen colours would weigh infinitely, and at most at 1; got {self.uniform}."
+                f"uniform must lie above 0 (there unseen colours would weigh infinitely) and at most at 1; got "
+                f"{self.uniform}."
             )
         if self.detail < 1 or self.neighbours < 1:
             raise InputError(
