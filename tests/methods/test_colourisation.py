@@ -195,6 +195,32 @@ def test_h_is_blind_to_colour_and_the_target_is_not():
     assert (method(gray[None]).terms.align == 0).all()
 
 
+def striped(seed, batch=32):
+    """Red where the stripes lie, blue where they stand; brightness and phase are drawn."""
+    generator = torch.Generator().manual_seed(seed)
+    phase = torch.randint(2, (batch, 1, 1, 1), generator=generator)
+    stripes = ((torch.arange(8).view(1, 1, 8, 1) + phase) % 2).expand(-1, -1, -1, 8).float()
+    lying = torch.arange(batch) % 2 == 0
+    stripes[~lying] = stripes[~lying].mT
+    gray = (0.3 + 0.5 * stripes) * (0.5 + 0.5 * torch.rand(batch, 1, 1, 1, generator=generator))
+    tint = torch.where(lying[:, None], torch.tensor([1.0, 0.2, 0.1]), torch.tensor([0.2, 0.3, 1.0]))
+    return (gray * tint[:, :, None, None])[None], lying
+
+
+def test_colours_that_follow_from_the_shape_are_learnt():
+    method = colourisation()
+    optimiser = torch.optim.Adam(method.parameters(), lr=1e-2)
+    for step in range(40):
+        optimiser.zero_grad()
+        method(striped(step)[0]).terms.total.backward()
+        optimiser.step()
+        method.after_step(step / 40)
+    images, lying = striped(100)
+    with torch.no_grad():
+        found = torch.pixel_shuffle(method.head(method.encoder.maps(images[0])), 2).argmax(1)
+    assert ((method.bins[found][..., 1] > 0) == lying[:, None, None]).float().mean() > 0.95
+
+
 def test_parts_of_a_batch_give_the_gradient_and_the_counts_of_the_whole():
     whole, images = colourisation().double().eval(), coloured(dtype=torch.float64)
     whole.training = True  # batch norm stays in evaluation
