@@ -73,6 +73,10 @@ def test_gray_comes_before_the_resizing():
 def test_gray_images_have_no_lightness_to_take_out():
     with pytest.raises(InputError, match=r"3 channels to gray; got 1. Leave it out"):
         small(channels=1, gray=True)
+    with pytest.raises(InputError, match="colourisation, the method that asks for it"):
+        small(channels=1, gray=True, mean=(0.5, 0.5, 0.5), std=(1.0, 1.0, 1.0))
+    with pytest.raises(InputError, match="got 2"):
+        Encoder(nn.Identity(), size=4, mean=(0.0,) * 2, std=(1.0,) * 2, gray=True)
 
 
 @pytest.mark.parametrize(

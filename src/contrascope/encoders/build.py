@@ -3,7 +3,7 @@
 from torch import nn
 
 from contrascope.encoders.convnet import ConvNet
-from contrascope.encoders.encoder import Encoder, default_normalisation
+from contrascope.encoders.encoder import Encoder, default_normalisation, refuse_colourless
 from contrascope.encoders.foreign import Foreign, foreign_encoder
 from contrascope.encoders.resnet import LAYERS, ResNet
 from contrascope.encoders.settings import EncoderSettings, Pool
@@ -58,6 +58,8 @@ def build_encoder(settings: EncoderSettings, *, channels: int, size: int) -> Enc
         raise InputError(
             f"channels, size and width must be at least 1; got {channels}, {size} and {settings.width}."
         )
+    if settings.gray:
+        refuse_colourless(channels)
     side = size if settings.resize is None else settings.resize
     made = _trunk(settings, channels=channels, size=side)
     mean, std = default_normalisation(channels)

@@ -62,6 +62,18 @@ def default_normalisation(channels: int) -> tuple[tuple[float, ...], tuple[float
     return (0.5,) * channels, (0.5,) * channels
 
 
+def refuse_colourless(channels: int) -> None:
+    """Refuses images without colours for an encoder that turns colours to gray.
+
+    >>> refuse_colourless(3)
+    """
+    if channels != 3:
+        raise InputError(
+            f"encoder.gray turns colour images of 3 channels to gray; got {channels}. Leave it out for gray images, "
+            "from which colourisation, the method that asks for it, cannot learn."
+        )
+
+
 class Encoder(nn.Module):
     """Normalises images, runs `trunk`, pools: h of width `dim`, found by a dry run on two blank images.
 
@@ -91,11 +103,8 @@ class Encoder(nn.Module):
             raise InputError(
                 f"mean and std need one number a channel, std above 0; got {tuple(mean)} and {tuple(std)}."
             )
-        if gray and len(mean) != 3:
-            raise InputError(
-                f"`gray` turns colour images of 3 channels to gray; got {len(mean)}. Leave it out for gray images, "
-                "from which colourisation, the method that asks for it, cannot learn."
-            )
+        if gray:
+            refuse_colourless(len(mean))
         self.trunk, self.size, self.resize, self.gray = trunk, size, resize, gray
         self.pool: Pool = pool
         self.mean: Tensor

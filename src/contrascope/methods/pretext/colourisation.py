@@ -56,12 +56,14 @@ class Colourisation(Method):
 
     @torch.no_grad()
     def _look_for_maps(self) -> None:
-        was_training, seer = self.seer.training, self.seer.eval()
-        seer.maps(torch.zeros(2, 3, seer.size, seer.size).to(seer.mean))
-        seer.train(was_training)
+        """Refuses a network without maps before anything is begun."""
+        network = self.gray_encoder
+        was_training = network.training
+        network.eval().maps(network.mean.new_zeros(2, 3, network.size, network.size))
+        network.train(was_training)
 
     @property
-    def seer(self) -> Encoder:
+    def gray_encoder(self) -> Encoder:
         """The encoder, which sees lightness alone."""
         if isinstance(self.encoder, Encoder) and len(self.encoder.mean) != 3:
             raise InputError(
@@ -90,7 +92,7 @@ class Colourisation(Method):
 
     def step(self, views: ViewBatch) -> StepOutput:
         images = views.only[0]
-        maps = self.seer.maps(images)
+        maps = self.gray_encoder.maps(images)
         logits = F.pixel_shuffle(self.head(maps), self.settings.detail)
         with torch.autocast(images.device.type, enabled=False):
             loss = self._loss(at_least_single(logits), at_least_single(images))
