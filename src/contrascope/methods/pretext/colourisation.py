@@ -49,6 +49,7 @@ class Colourisation(Method):
         self._look_for_maps()
         self.register_buffer("bins", colour_bins(settings.grid), persistent=False)
         self.register_buffer("counts", torch.zeros(len(self.bins), dtype=torch.int64))
+        # refuses more neighbours than there are bins
         soft_bins(self.bins[:1], self.bins, neighbours=settings.neighbours, sigma=settings.sigma)
         self.head = nn.Conv2d(self.dim, len(self.bins) * settings.detail**2, 1)
         self._waiting: list[Tensor] = []
