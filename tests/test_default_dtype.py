@@ -225,10 +225,10 @@ def test_networks_are_built_in_single_precision(name):
         same(built(), expected)
 
 
-def views_for(method):
+def views_for(method, channels):
     """Views and masks of 16 images as the method asks for them, of one group."""
     (group, *_), ids = method.plan(2).groups, torch.arange(16)
-    views = normal(1, group.count, 16, 1, 8, 8)
+    views = normal(1, group.count, 16, channels, 8, 8)
     key = DrawKey(seed=0, epoch=0, ids=ids)
     mask = None if group.mask is None else group.mask(views[0], key)[None]
     if group.pair is None:
@@ -245,14 +245,18 @@ def test_methods_step_in_single_precision(name):
         settings = info.small_settings
         changes = {key: head for key in ("projector", "predictor") if hasattr(settings, key)}
         network = {"name": "convnet", "width": 4}
-        if info.small_run is not None and info.small_run.encoder.get("name") == "vit-tiny":
+        asked = {} if info.small_run is None else info.small_run.encoder
+        if asked.get("name") == "vit-tiny":
             network = {"name": "vit-tiny", "width": 12, "depth": 1, "patch": 2}
+        network["gray"], channels = bool(asked.get("gray")), 3 if asked.get("gray") else 1
         method = build_method(
             replace(settings, **(changes | dict(info.small))),
-            build_encoder(EncoderSettings(**network), channels=1, size=8),
+            build_encoder(EncoderSettings(**network), channels=channels, size=8),
         )
+        views = views_for(method, channels)
+        method.before_epoch(0, images=16, look=lambda: iter([views]))
         for place, turn in enumerate(method.turns):
-            method(replace(views_for(method), turn=turn, place=place)).terms.total.backward()
+            method(replace(views, turn=turn, place=place)).terms.total.backward()
         method.after_step(0.5)
         return [dict(method.state_dict()), [p.grad for p in method.parameters() if p.grad is not None]]
 

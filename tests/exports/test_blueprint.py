@@ -22,6 +22,7 @@ from contrascope.exports.blueprint import (
         ("resnet18", {"width": 8, "stem": "imagenet"}),
         ("vit-tiny", {"width": 12, "patch": 4}),
         ("convnet", {"width": 4, "resize": 12}),
+        ("convnet", {"width": 4, "gray": True}),
     ],
 )
 def test_an_encoder_comes_back_bit_for_bit_from_its_folder(make_encoder, images, tmp_path, name, options):

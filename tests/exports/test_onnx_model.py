@@ -23,6 +23,7 @@ def runtime():
     ("name", "options"),
     [
         ("convnet", {"width": 4}),
+        ("convnet", {"width": 4, "gray": True}),
         pytest.param("resnet18", {"width": 8}, marks=pytest.mark.slow),
         pytest.param("vit-tiny", {"width": 12, "patch": 4}, marks=pytest.mark.slow),
     ],

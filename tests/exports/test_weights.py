@@ -17,6 +17,7 @@ from contrascope.exports.weights import write_weights
 RESNETS = [
     ("resnet18", {"stem": "cifar", "mean": (0.3,), "std": (0.2,)}, 1),
     ("resnet34", {"stem": "imagenet", "resize": 32}, 3),
+    ("resnet18", {"stem": "imagenet", "gray": True}, 3),
     pytest.param("resnet50", {"stem": "cifar"}, 3, marks=pytest.mark.slow),
     pytest.param("resnet50", {"stem": "imagenet"}, 1, marks=pytest.mark.slow),
 ]
@@ -186,3 +187,15 @@ def test_transformers_prepares_pictures_as_the_encoder_does(make_encoder, tmp_pa
     picture = Image.fromarray(pixels.permute(1, 2, 0).numpy())
     found = processor(picture, return_tensors="pt")["pixel_values"]
     torch.testing.assert_close(found, normalised(encoder, pixels[None].float() / 255), rtol=1e-5, atol=1e-5)
+
+
+def test_a_network_of_lightness_alone_is_said_to_be_one(make_encoder, tmp_path):
+    _, _, found = written(
+        make_encoder, tmp_path, "hf", "resnet18", {"width": 8, "stem": "cifar", "gray": True}
+    )
+    assert "trained on lightness alone" in found.layout.remark
+    assert not (tmp_path / "preprocessor_config.json").exists()
+    (tmp_path / "own").mkdir()
+    _, _, own = written(make_encoder, tmp_path / "own", "safetensors", "convnet", {"width": 4, "gray": True})
+    assert own.layout.remark == ""
+    assert own.difference == 0

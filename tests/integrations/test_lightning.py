@@ -193,7 +193,7 @@ def test_a_folder_that_holds_a_run_is_refused(tmp_path):
 
 
 def test_ranks_share_every_batch_of_one_process():
-    from contrascope.integrations.lightning import KeyedOrder
+    from contrascope.integrations.keyed_order import KeyedOrder
 
     asked = {"batch_size": 8, "seed": 3, "done": lambda: 0}
     whole = list(KeyedOrder(50, ranks=1, rank=0, **asked))

@@ -109,7 +109,7 @@ def assert_same_folder(one, other):
 
 @pytest.mark.parametrize(
     ("name", "changes"),
-    [(name, {}) for name in kinds.KINDS]
+    [(name, {}) for name in (*kinds.KINDS, "deepcluster_v2")]
     + [("Adversarial", {"clip_norm": 0.1}), ("Adversarial", {"precision": "bf16"})]
     + [("bigan", {}), ("bigan", {"precision": "bf16"})],
 )
@@ -120,7 +120,7 @@ def test_every_kind_takes_the_steps_of_our_own_loop(name, changes, tmp_path, ima
     assert_same_folder(tmp_path / "ours", tmp_path / "theirs")
 
 
-@pytest.mark.parametrize("name", ["Adversarial", "Masked"])
+@pytest.mark.parametrize("name", ["Adversarial", "Masked", "deepcluster_v2"])
 def test_a_run_that_broke_off_goes_on_alike(name, tmp_path, images, policies):
     training = TrainingSettings(epochs=3, batch_size=16, log_every=1)
     under_lightning(name, tmp_path / "whole", images, policies, training)

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from contrascope.augment.settings import PolicySettings
+from contrascope.data.imageset import InMemoryImages
 from contrascope.distributed import gather_batch
 from contrascope.draws import DrawKey, normal, uniform
 from contrascope.encoders.build import build_encoder
@@ -212,8 +213,22 @@ def small_settings(name, **changes):
     return replace(defaults, **{**heads, **info.small, **changes})
 
 
+def sees_lightness(name):
+    """Whether this registered method asks for colour images that its encoder turns to gray."""
+    info = discover().get(name)
+    return info is not None and info.small_run is not None and bool(info.small_run.encoder.get("gray"))
+
+
+def in_colour(images):
+    """As many images of three channels, each with a colour of its own."""
+    tint = torch.rand(len(images), 3, 1, 1, generator=torch.Generator().manual_seed(2))
+    return InMemoryImages(images=(images.images * tint).to(torch.uint8), labels=images.y)
+
+
 def small_encoder(name, *, size=8):
-    """The network of this registered method: a convolution, or a vision transformer where it asks for one."""
+    """The network of this registered method: a convolution, or where it asks for one a transformer, or one of gray."""
+    if sees_lightness(name):
+        return build_encoder(EncoderSettings(name="convnet", width=4, gray=True), channels=3, size=size)
     run = discover()[name].small_run
     if run is None or run.encoder.get("name") != "vit-tiny":
         return Network()
@@ -234,4 +249,5 @@ def material(name, method, images, policies, *, seed=0):
     """Items and their view maker for a method of this kind."""
     if name == "OfVectors":
         return vectors(), NoisyViews()
+    images = in_colour(images) if sees_lightness(name) else images
     return images, ImageViews(policies, method.plan(3), seed=seed, labels=images.y)

@@ -17,7 +17,7 @@ from contrascope.methods.settings import JointSettings, discover
 from contrascope.methods.views import Group, ViewPlan
 from contrascope.training.loop import fit
 from contrascope.training.settings import OptimSettings, ScheduleSettings, TrainingSettings
-from contrascope.training.views import ImageViews
+from contrascope.training.views import ImageViews, looks
 
 each_kind = pytest.mark.parametrize("name", [*kinds.KINDS, *discover()])
 """Kinds that only the tests have, and every registered method."""
@@ -208,3 +208,47 @@ def test_masks_and_pairs_depend_on_image_view_and_epoch_alone(labelled, policies
     assert not torch.equal(whole.targets[0][0], whole.targets[0][1])
     assert not torch.equal(maker(labelled.gather(ids), ids=ids, epoch=2).masks[0], whole.masks[0])
     assert sorted(whole.targets[0].unique().tolist()) == [0, 1, 2, 3]
+
+
+class Looking(kinds.Rotation):
+    """Notes what it was shown before each epoch, and in its steps."""
+
+    def __init__(self):
+        super().__init__()
+        self.begun, self.stepped = [], []
+
+    def before_epoch(self, epoch, *, images, look):
+        self.begun.append((epoch, images, [(views.ids, views.only) for views in look()] if epoch < 2 else []))
+
+    def step(self, views):
+        self.stepped.append((views.ids, views.only))
+        return super().step(views)
+
+
+def test_an_epoch_is_announced_once_with_the_very_views_that_it_trains_on(run_kind, tmp_path, monkeypatch):
+    def power_cut(method, finished):
+        if finished == 2:
+            raise OSError("power cut")
+
+    monkeypatch.setitem(kinds.KINDS, "Looking", Looking)
+    method = run_kind("Looking", tmp_path / "whole")
+    assert [(epoch, images) for epoch, images, _ in method.begun] == [(0, 48), (1, 48), (2, 48)]
+    shown = [batch for _, _, batches in method.begun for batch in batches]
+    assert len(shown) == 6
+    for (ids, views), (its, theirs) in zip(shown, method.stepped[:6], strict=True):
+        assert torch.equal(ids, its)
+        assert torch.equal(views, theirs)
+    with pytest.raises(OSError, match="power cut"):
+        run_kind("Looking", tmp_path / "cut", probes=(power_cut,), checkpoint_every=2)  # saved at step 4 of 6
+    resumed = run_kind("Looking", tmp_path / "cut", checkpoint_every=2)
+    assert [epoch for epoch, _, _ in resumed.begun] == [2]
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_looking_before_an_epoch_changes_no_view(precision, labelled, policies):
+    ids = torch.arange(6)
+    maker = ImageViews(policies, ViewPlan(groups=(Group(count=2),)), seed=0)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16"):
+        (seen,) = looks(maker, [(ids, labelled.gather(ids))], epoch=1)
+        assert torch.is_autocast_enabled("cpu") == (precision == "bf16")
+    assert torch.equal(seen.only, maker(labelled.gather(ids), ids=ids, epoch=1).only)

@@ -22,10 +22,8 @@ from contrascope.training.settings import OptimSettings, ScheduleSettings, Train
 HEAD = ProjectorSettings(hidden=(12,), out=6)
 PREDICTOR = ProjectorSettings(hidden=(12,), out=6, batch_norm=True)
 CASES = {
-    **{
-        name: {}
-        for name in ("MultiCrop", "Adversarial", "Supervised", "swav", "dino", "rotation", "mae", "bigan")
-    },
+    **{name: {} for name in ("MultiCrop", "Adversarial", "Supervised", "swav", "dino", "rotation", "mae")},
+    **{name: {} for name in ("colourisation", "deepcluster_v2", "bigan")},
     "mae with a spread": {},
     "simclr in parts": {"chunk": 2},
     "byol in parts": {"chunk": 3},

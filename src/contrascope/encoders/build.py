@@ -3,7 +3,7 @@
 from torch import nn
 
 from contrascope.encoders.convnet import ConvNet
-from contrascope.encoders.encoder import Encoder, default_normalisation
+from contrascope.encoders.encoder import Encoder, default_normalisation, refuse_colourless
 from contrascope.encoders.foreign import Foreign, foreign_encoder
 from contrascope.encoders.resnet import LAYERS, ResNet
 from contrascope.encoders.settings import EncoderSettings, Pool
@@ -58,6 +58,8 @@ def build_encoder(settings: EncoderSettings, *, channels: int, size: int) -> Enc
         raise InputError(
             f"channels, size and width must be at least 1; got {channels}, {size} and {settings.width}."
         )
+    if settings.gray:
+        refuse_colourless(channels)
     side = size if settings.resize is None else settings.resize
     made = _trunk(settings, channels=channels, size=side)
     mean, std = default_normalisation(channels)
@@ -65,7 +67,15 @@ def build_encoder(settings: EncoderSettings, *, channels: int, size: int) -> Enc
     std = settings.std or made.std or std
     if len(mean) != channels:
         raise InputError(f"mean and std need one number for each of the {channels} channels; got {mean}.")
-    return wrap_encoder(made.trunk, size=size, mean=mean, std=std, resize=settings.resize, pool=settings.pool)
+    return wrap_encoder(
+        made.trunk,
+        size=size,
+        mean=mean,
+        std=std,
+        resize=settings.resize,
+        pool=settings.pool,
+        gray=settings.gray,
+    )
 
 
 @single_precision()
@@ -77,6 +87,7 @@ def wrap_encoder(
     std: tuple[float, ...] = (1.0, 1.0, 1.0),
     resize: int | None = None,
     pool: Pool = "auto",
+    gray: bool = False,
 ) -> Encoder:
     """Any module as an encoder; without `mean` and `std` it sees colour images in [0, 1] as they are.
 
@@ -84,4 +95,4 @@ def wrap_encoder(
     >>> wrap_encoder(nn.Flatten(), size=2).dim
     12
     """
-    return Encoder(trunk, size=size, mean=mean, std=std, resize=resize, pool=pool)
+    return Encoder(trunk, size=size, mean=mean, std=std, resize=resize, pool=pool, gray=gray)

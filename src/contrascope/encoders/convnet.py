@@ -49,4 +49,8 @@ class ConvNet(nn.Module):
         )
 
     def forward(self, images: FloatImages) -> Float[Tensor, "batch dim"]:
-        return self.units(images).mean(dim=(2, 3))
+        return self.maps(images).mean(dim=(2, 3))
+
+    def maps(self, images: FloatImages) -> Float[Tensor, "batch dim rows columns"]:
+        """The maps before the average."""
+        return self.units(images)

@@ -1,19 +1,29 @@
 """The one shape of every encoder: images in [0, 1] to one vector an image."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from contrascope.encoders.lightness import lightness_alone
 from contrascope.encoders.settings import Pool
 from contrascope.errors import InputError
 from contrascope.types import FloatImages
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """The usual normalisation of colour images (torchvision's documentation); papers on CIFAR use it too."""
+
+
+@runtime_checkable
+class HasMaps(Protocol):
+    """A network that can give its last maps before it averages them over space."""
+
+    def maps(self, images: FloatImages) -> Float[Tensor, "batch dim rows columns"]:
+        """The maps whose mean over space is its output."""
+        ...
 
 
 def pooled(output: Any, pool: Pool = "auto") -> Float[Tensor, "batch dim"]:
@@ -52,10 +62,24 @@ def default_normalisation(channels: int) -> tuple[tuple[float, ...], tuple[float
     return (0.5,) * channels, (0.5,) * channels
 
 
+def refuse_colourless(channels: int) -> None:
+    """Refuses images without colours for an encoder that turns colours to gray.
+
+    >>> refuse_colourless(3)
+    """
+    if channels != 3:
+        raise InputError(
+            f"encoder.gray turns colour images of 3 channels to gray; got {channels}. Leave it out for gray images, "
+            "from which colourisation, the method that asks for it, cannot learn."
+        )
+
+
 class Encoder(nn.Module):
     """Normalises images, runs `trunk`, pools: h of width `dim`, found by a dry run on two blank images.
 
     `resize`: side to which images are brought first (bilinear, with antialias), for networks of one size.
+    `gray`: colour images are turned to gray ones of their lightness before all else (`lightness_alone`), in training
+    and ever after.
     The images go in as channels-last, which convolutions on CPU and on tensor cores prefer.
 
     >>> encoder = Encoder(nn.Conv2d(1, 7, 3), size=8, mean=(0.5,), std=(0.5,))
@@ -72,13 +96,16 @@ class Encoder(nn.Module):
         std: Sequence[float],
         resize: int | None = None,
         pool: Pool = "auto",
+        gray: bool = False,
     ) -> None:
         super().__init__()
         if len(mean) != len(std) or min(std) <= 0:
             raise InputError(
                 f"mean and std need one number a channel, std above 0; got {tuple(mean)} and {tuple(std)}."
             )
-        self.trunk, self.size, self.resize = trunk, size, resize
+        if gray:
+            refuse_colourless(len(mean))
+        self.trunk, self.size, self.resize, self.gray = trunk, size, resize, gray
         self.pool: Pool = pool
         self.mean: Tensor
         self.std: Tensor
@@ -89,13 +116,36 @@ class Encoder(nn.Module):
     def forward(self, images: FloatImages) -> Float[Tensor, "batch dim"]:
         return pooled(self.trunk(self.prepared(images)), self.pool)
 
+    def maps(self, images: FloatImages) -> Float[Tensor, "batch dim rows columns"]:
+        """The trunk's last maps, whose mean over space is h; of a vision transformer its grid of tokens.
+
+        Raises `InputError` for a trunk that gives no maps: it has to return them, or have a method `maps`.
+
+        >>> encoder = Encoder(nn.Conv2d(1, 7, 3), size=8, mean=(0.5,), std=(0.5,))
+        >>> encoder.maps(torch.zeros(2, 1, 8, 8)).shape
+        torch.Size([2, 7, 6, 6])
+        """
+        prepared = self.prepared(images)
+        found = self.trunk.maps(prepared) if isinstance(self.trunk, HasMaps) else self.trunk(prepared)
+        if isinstance(found, Tensor) and found.ndim == 4:
+            return found
+        raise InputError(
+            f"{type(self.trunk).__name__} gives no maps, which are needed here. Choose resnet18/34/50, convnet or "
+            "vit-tiny, or a network of yours with a method `maps`: images to `batch dim rows columns`."
+        )
+
+    def extra_repr(self) -> str:
+        return "gray=True" if self.gray else ""
+
     def prepared(self, images: FloatImages) -> Float[Tensor, "batch channel rows columns"]:
-        """Images as the trunk sees them: resized and normalised."""
+        """Images as the trunk sees them: gray if asked for, resized and normalised."""
         if images.shape[1] != len(self.mean):
             raise InputError(
                 f"the encoder was built for {len(self.mean)} channels; got images with {images.shape[1]}. "
                 "Build it with `channels` of the data."
             )
+        if self.gray:
+            images = lightness_alone(images)
         if self.resize is not None and images.shape[2:] != (self.resize, self.resize):
             images = F.interpolate(images, size=(self.resize, self.resize), mode="bilinear", antialias=True)
         return ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)

@@ -111,10 +111,14 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, images: FloatImages) -> Float[Tensor, "batch dim"]:
+        return self.maps(images).mean(dim=(2, 3))
+
+    def maps(self, images: FloatImages) -> Float[Tensor, "batch dim rows columns"]:
+        """The maps before the average."""
         maps = self.maxpool(torch.relu(self.bn1(self.conv1(images))))
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             maps = stage(maps)
-        return maps.mean(dim=(2, 3))
+        return maps
 
     def load_torchvision(self, state: Mapping[str, Tensor]) -> None:
         """Take the weights of a torchvision ResNet of the same depth and stem; its `fc.*` is left out."""

@@ -37,6 +37,8 @@ class EncoderSettings:
     """Side in pixels to which images are brought first, for networks made for one size."""
     pool: Pool = "auto"
     """Tokens to one vector: auto (a trained pooler if any, else the mean), mean, or cls (the first)."""
+    gray: bool = False
+    """Colour images are turned to gray ones of their lightness first, in training and whenever it is used."""
 
 
 def pretrained(name: str) -> bool:

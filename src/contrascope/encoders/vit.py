@@ -92,6 +92,11 @@ class VisionTransformer(nn.Module):
     def forward(self, images: FloatImages) -> Float[Tensor, "batch dim"]:
         return self.encoded(self.tokens(images)).mean(dim=1)
 
+    def maps(self, images: FloatImages) -> Float[Tensor, "batch dim rows columns"]:
+        """The normalised patch tokens on their grid."""
+        rows, columns = (side // self.patch for side in images.shape[2:])
+        return self.encoded(self.tokens(images)).transpose(1, 2).unflatten(2, (rows, columns))
+
     def tokens(self, images: FloatImages) -> Float[Tensor, "batch token dim"]:
         """Embedded patches, row after row, with their positions."""
         height, width = images.shape[2:]

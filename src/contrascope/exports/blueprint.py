@@ -64,6 +64,7 @@ def blueprint(encoder: Encoder, settings: EncoderSettings) -> Blueprint:
         mean=_shortest(encoder.mean),
         std=_shortest(encoder.std),
         resize=encoder.resize,
+        gray=encoder.gray,
         pretrained=False,
     )
     return Blueprint(settings=resolved, channels=len(encoder.mean), size=encoder.size)

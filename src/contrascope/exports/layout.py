@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
 from contrascope.encoders.encoder import Encoder
+from contrascope.encoders.lightness import DARK, LINE, LUMINANCE
 from contrascope.errors import InputError
 from contrascope.exports.blueprint import Blueprint
 from contrascope.features.embed import evaluating
@@ -34,6 +34,20 @@ class Layout:
     """What the user must do or know besides."""
 
 
+GRAY_CODE = f"""\
+light = torch.where(images <= {DARK}, images / {LINE}, ((images.clamp_min({DARK}) + 0.055) / 1.055) ** 2.4)
+shares = torch.tensor({[share / sum(LUMINANCE) for share in LUMINANCE]})
+light = (light * shares.view(-1, 1, 1)).sum(1, keepdim=True)
+images = torch.where(light <= {DARK} / {LINE}, light * {LINE}, 1.055 * light ** (1 / 2.4) - 0.055)
+images = images.expand(-1, 3, -1, -1)"""
+"""Python that does what an encoder with `gray` does first."""
+GRAY_REMARK = (
+    "This network was trained on lightness alone: its images are turned to gray first, as the lines above do. The "
+    "files of the library cannot say so; colour images that are not turned to gray give other features."
+)
+"""What whoever uses the network without its encoder has to know."""
+
+
 def normalising_code(made: Blueprint) -> str:
     """Lines of Python that bring `images` to the form that the network itself takes.
 
@@ -50,15 +64,14 @@ def normalising_code(made: Blueprint) -> str:
         size = f"size=({settings.resize}, {settings.resize})"
         call = f'torch.nn.functional.interpolate(images, {size}, mode="bilinear", antialias=True)'
         lines.insert(0, f"images = {call}")
+    if settings.gray:
+        lines.insert(0, GRAY_CODE)
     return "\n".join(lines)
 
 
 def normalised(encoder: Encoder, images: FloatImages) -> Float[Tensor, "batch channel rows columns"]:
     """Images as the encoder hands them to its network."""
-    if encoder.resize is not None:
-        size = (encoder.resize, encoder.resize)
-        images = functional.interpolate(images, size=size, mode="bilinear", antialias=True)
-    return (images - encoder.mean) / encoder.std
+    return encoder.prepared(images).contiguous()
 
 
 def encoded(network: nn.Module, images: FloatImages, *, batch_size: int = 64) -> Float[Tensor, "batch dim"]:

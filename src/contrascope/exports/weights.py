@@ -1,6 +1,6 @@
 """A folder with an encoder's weights: written, loaded again by the library it is for, and compared."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,8 @@ from contrascope import records
 from contrascope.encoders.encoder import Encoder
 from contrascope.errors import InputError
 from contrascope.exports.blueprint import WEIGHTS, Blueprint, load_encoder, save_blueprint, save_tensors
-from contrascope.exports.layout import Layout, encoded, normalised, require_same
-from contrascope.exports.layouts import Library, layout_of
+from contrascope.exports.layout import GRAY_REMARK, Layout, encoded, normalised, require_same
+from contrascope.exports.layouts import OWN_CODE, Library, layout_of
 from contrascope.types import FloatImages
 
 TOLERANCE = 1e-5
@@ -45,6 +45,8 @@ def write_weights(
     outputs on `images` differ by more than `tolerance`; where the library is not installed, that is said.
     """
     layout = layout_of(encoder, made, to)
+    if made.settings.gray and layout.code != OWN_CODE:
+        layout = replace(layout, remark=f"{layout.remark} {GRAY_REMARK}".strip())
     save_tensors(layout.tensors, folder)
     if layout.config:
         records.write_json(folder / "config.json", layout.config)
@@ -53,7 +55,7 @@ def write_weights(
         save_blueprint(made, folder, dim=encoder.dim)
         found = encoded(load_encoder(folder), images)
     else:
-        if to == "hf" and made.channels == 3:
+        if to == "hf" and made.channels == 3 and not made.settings.gray:  # which a preprocessor cannot do
             records.write_json(folder / "preprocessor_config.json", preprocessor(made))
         try:
             network = layout.build(load_file(folder / WEIGHTS))

@@ -1,17 +1,18 @@
 """A method under Lightning's Trainer: the same steps as our own loop, bit for bit; needs the extra `lightning`."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from torch.utils.data import DataLoader, Dataset
 
 from contrascope import records
 from contrascope.errors import InputError, MissingExtraError
+from contrascope.integrations.keyed_order import KeyedOrder
 from contrascope.losses.terms import LossTerms
 from contrascope.methods.base import Method
 from contrascope.methods.build import synchronise
@@ -19,10 +20,9 @@ from contrascope.methods.views import ViewBatch
 from contrascope.training.arithmetic import arithmetic, check_accumulation
 from contrascope.training.checkpoint import prune_checkpoints, save_checkpoint
 from contrascope.training.optim import Optimisers, learning_rate
-from contrascope.training.order import epoch_order, rank_order, steps_per_epoch
 from contrascope.training.settings import OptimSettings, ScheduleSettings, TrainingSettings
 from contrascope.training.step import halves_of, named_losses
-from contrascope.training.views import Items, ViewMaker
+from contrascope.training.views import Items, ViewMaker, looks
 
 try:
     from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
@@ -123,6 +123,19 @@ class LightningMethod(LightningModule):
         self.optimisers = Optimisers(self.optim, self.method)
         return list(self.optimisers.by_name.values())
 
+    def on_train_epoch_start(self) -> None:
+        data = self.trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
+        if not isinstance(data, ItemData) or self.done % int(self.trainer.num_training_batches):
+            return
+        with arithmetic(self.training_settings, self.device):
+            self.method.before_epoch(
+                self.current_epoch, images=len(data.items), look=lambda: self._looks(data.train_dataloader())
+            )
+
+    def _looks(self, batches: Iterable[Batch]) -> Iterator[ViewBatch]:
+        moved = map(self.trainer.strategy.batch_to_device, batches)
+        return looks(self.view_maker, moved, epoch=self.current_epoch)
+
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         rate = learning_rate(
             self.done,
@@ -145,9 +158,7 @@ class LightningMethod(LightningModule):
         return int(self.trainer.num_training_batches) * self.training_settings.epochs
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
-        ids, items = batch
-        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
-            views = self.view_maker(items, ids=ids, epoch=self.current_epoch)
+        (views,) = looks(self.view_maker, [batch], epoch=self.current_epoch)
         if self.automatic_optimization:
             terms = self._terms(views)
             self._log_halves(halves_of(terms)[None])
@@ -231,29 +242,6 @@ class _Gathered(Dataset[Batch]):
 
     def __len__(self) -> int:
         return len(self.items)
-
-
-class KeyedOrder(DistributedSampler[Tensor]):
-    """One rank's batches of ids from where the training stands to the end of its epoch; `done` counts finished steps.
-
-    It is a distributed sampler so that Lightning does not put another one in its place.
-    """
-
-    def __init__(
-        self, count: int, *, batch_size: int, seed: int, ranks: int, rank: int, done: Callable[[], int]
-    ) -> None:
-        self.steps = steps_per_epoch(count, batch_size=batch_size, world_size=ranks)
-        self.count, self.batch_size, self.seed, self.done = count, batch_size, seed, done
-        self.num_replicas, self.rank, self.epoch = ranks, rank, 0
-
-    def __len__(self) -> int:
-        return self.steps
-
-    def __iter__(self) -> Iterator[Tensor]:
-        epoch, first = divmod(self.done(), self.steps)
-        order = epoch_order(self.count, seed=self.seed, epoch=epoch)
-        mine = rank_order(order, batch_size=self.batch_size, rank=self.rank, world_size=self.num_replicas)
-        return iter(mine.split(self.batch_size // self.num_replicas)[first:])
 
 
 class RunFolder(Callback):

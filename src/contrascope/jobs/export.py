@@ -208,6 +208,7 @@ def _card(
         std=made.settings.std or (),
         dim=encoder.dim,
         normalises=False,
+        gray=made.settings.gray,
     )
 
 

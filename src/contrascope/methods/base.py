@@ -1,7 +1,7 @@
 """What every method is: networks, a plan of views, a step, what follows it, and its optimisers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +10,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from contrascope.augment.policy import Policy
 from contrascope.distributed import refuse_unequal
 from contrascope.errors import InputError
 from contrascope.losses.terms import LossTerms
@@ -89,6 +90,13 @@ class Method(nn.Module, ABC):
         """What the steps have noted last, by name."""
         return dict(self._noted)
 
+    def before_epoch(self, epoch: int, *, images: int, look: Callable[[], Iterator[ViewBatch]]) -> None:
+        """To be called before the first step of every epoch, and not where a run is resumed within one.
+
+        `images` are all that are trained on, with ids 0 to images - 1. `look` makes this process's views of the epoch's
+        batches, the very ones that are trained on, to be seen without a step: it costs what making them costs.
+        """
+
     def after_step(self, progress: float) -> None:
         """To be called after every optimiser step; `progress` is the share of training done, in [0, 1]."""
 
@@ -103,6 +111,9 @@ class Method(nn.Module, ABC):
 
     def check_before_training(self) -> None:
         """Refuses what cannot be trained, though networks can be built and read back."""
+
+    def check_policies(self, policies: tuple[Policy, ...]) -> None:
+        """Refuses policies of the run's views under which what it asks for cannot be learnt."""
 
     def couples(self) -> str | None:
         """Why the loss of a batch is not the mean of its images' losses, batch norm aside; None: it is."""

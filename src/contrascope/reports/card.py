@@ -56,6 +56,8 @@ class ExportedEncoder:
     """Numbers of an output."""
     normalises: bool
     """Whether the exported network normalises images itself."""
+    gray: bool = False
+    """Whether images are turned to gray ones of their lightness first."""
 
 
 def model_card(run: RunRecords, exported: ExportedEncoder) -> str:
@@ -209,6 +211,9 @@ def _input(exported: ExportedEncoder) -> str:
         ),
         ("output", f"{exported.dim} numbers an image (h, before the projector)"),
     ]
+    if exported.gray:
+        where = "inside the network" if exported.normalises else "before it, as the lines above do"
+        rows.insert(1, ("colours", f"turned to gray of the same lightness, {where}"))
     return markdown_table(Table(title="", head=("what", "value"), rows=rows))
 
 

@@ -15,7 +15,7 @@ from contrascope.methods.base import Method
 from contrascope.precision import single_precision
 from contrascope.progress import to_stderr, unheard
 from contrascope.settings import to_json
-from contrascope.training.arithmetic import check_accumulation
+from contrascope.training.arithmetic import arithmetic, check_accumulation
 from contrascope.training.best import Best
 from contrascope.training.checkpoint import prune_checkpoints, put_back, save_checkpoint
 from contrascope.training.checksums import newest_whole, set_aside_damaged
@@ -29,7 +29,7 @@ from contrascope.training.progress import TrainingProgress
 from contrascope.training.settings import OptimSettings, ScheduleSettings, TrainingSettings
 from contrascope.training.step import Stepper, named_losses
 from contrascope.training.track import Trackers, check_trackers
-from contrascope.training.views import Items, ViewMaker
+from contrascope.training.views import Items, ViewMaker, looks
 from contrascope.training.watch import LossWatch
 
 
@@ -117,6 +117,13 @@ class Loop:
         epoch, first = divmod(self.step, self.per_epoch)
         every = self.training.checkpoint_every or self.per_epoch
         self.take_step.network.train()
+        if first == 0:
+            with self._rest(True), arithmetic(self.training, self.accelerator.device):
+                self.method.before_epoch(
+                    epoch,
+                    images=len(self.items),
+                    look=lambda: looks(self.view_maker, self._batches(epoch, 0), epoch=epoch),
+                )
         for ids, items in self._batches(epoch, first):
             rate = self._rate()
             halves = self.take_step(ids, items, epoch=epoch, rate=rate)

@@ -1,6 +1,6 @@
 """From items to views: what the loop asks of its items and of who makes the views, and the one for images."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -42,6 +42,20 @@ class ViewMaker(Protocol):
     """Makes what a method asked for of some items: a function of items, ids and epoch, and of nothing else."""
 
     def __call__(self, items: Any, *, ids: Tensor, epoch: int) -> ViewBatch: ...
+
+
+def looks(view_maker: ViewMaker, batches: Iterable[tuple[Tensor, Any]], *, epoch: int) -> Iterator[ViewBatch]:
+    """Views of each batch of ids and items, in the arithmetic of their making, whatever that of the network is.
+
+    >>> def same(items, *, ids, epoch):
+    ...     return ViewBatch(groups=(items[None],), ids=ids)
+    >>> [views.size for views in looks(same, [(torch.arange(2), torch.ones(2, 3))], epoch=0)]
+    [2]
+    """
+    for ids, items in batches:
+        with torch.no_grad(), torch.autocast(ids.device.type, enabled=False):
+            views = view_maker(items, ids=ids, epoch=epoch)
+        yield views
 
 
 def parts_of(items: Any, count: int, each: int) -> list[Any]:
@@ -141,7 +155,11 @@ def image_views(
     early: tuple[Policy, ...] = (),
     early_share: float = 0.0,
 ) -> ImageViews:
-    """The views of these images that the method asks for; the `early` policies make those of the first epochs."""
+    """The views of these images that the method asks for; the `early` policies make those of the first epochs.
+
+    Raises `InputError` where the method cannot learn from views of these policies.
+    """
+    method.check_policies(policies)
     return ImageViews(
         policies,
         method.plan(training.num_views),
