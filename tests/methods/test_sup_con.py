@@ -15,6 +15,7 @@ from method_cases import PROJECTOR, SmallEncoder, clustered_views
 
 import contrascope
 from contrascope import distributed
+from contrascope.commands.train import recipe_lines
 from contrascope.errors import InputError
 from contrascope.losses.sup_con import sup_con
 from contrascope.methods.build import build_method
@@ -62,8 +63,9 @@ def test_accumulation_is_refused_for_images_meet():
 
 def test_it_alone_is_marked_as_supervised_in_the_list_of_recipes():
     assert [name for name, info in discover().items() if info.supervised] == ["sup_con"]
-    marked = [name for name, recipe in RECIPES.items() if "supervised" in recipe.summary]
-    assert marked == ["cifar10-sup-con-cpu"]
+    marked = {name for name, recipe in RECIPES.items() if "supervised" in recipe.summary}
+    assert marked == {name for name in RECIPES if "-sup-con" in name}
+    assert " sup-con (supervised)" in " ".join(" ".join(recipe_lines()).split())
     for info in discover().values():  # what runs, comparisons and cards show of a run
         assert info.settings.kind_name().startswith(SUPERVISED) == info.supervised
     assert RECIPES["cifar10-sup-con-cpu"].make().data.labels == "label"

@@ -28,7 +28,7 @@ from contrascope.commands.settings_file import is_settings_file, name_of, read_s
 from contrascope.errors import InputError, did_you_mean
 from contrascope.imports import allow, is_path
 from contrascope.methods.settings import method_settings
-from contrascope.runs.recipes import FAMILIES, RECIPES, Recipe
+from contrascope.runs.recipes import CPU_METHODS, FAMILIES, RECIPES, Recipe
 from contrascope.runs.settings import RunSettings
 from contrascope.terminal.help import shown
 from contrascope.terminal.progress import CommandProgress
@@ -147,9 +147,12 @@ def recipe_lines() -> list[str]:
     for family, summary in FAMILIES.items():
         first, _, last = family.partition("METHOD")
         known = [
-            name for name, recipe in RECIPES.items() if recipe.family == family and name.startswith(first)
+            name.removeprefix(first).removesuffix(last)
+            for name, recipe in RECIPES.items()
+            if recipe.family == family and name.startswith(first)
         ]
-        methods = ", ".join(name.removeprefix(first).removesuffix(last) for name in known)
+        labelled = {name for name, info in CPU_METHODS.items() if info.supervised}
+        methods = ", ".join(f"{name} (supervised)" if name in labelled else name for name in known)
         lines.append(f"{family:<{width}}  {summary}; METHOD is one of")
         space = " " * (width + 4)
         lines += wrap(
