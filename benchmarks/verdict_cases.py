@@ -1,6 +1,6 @@
 """Trainings that are healthy, harmed or changed without harm: what the answers of a diagnosis are tried on."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from contrascope.augment.flip import HorizontalFlip
 from contrascope.augment.occlusion import GaussianNoise
 from contrascope.augment.policy import Policy
 from contrascope.data.imageset import ImageSet, InMemoryImages
-from contrascope.encoders.settings import ProjectorSettings
+from contrascope.encoders.settings import EncoderSettings, ProjectorSettings
 from contrascope.losses.cosine import byol, negative_cosine
 from contrascope.losses.spectral import linear_contrastive
 from contrascope.losses.terms import LossTerms
@@ -52,6 +52,7 @@ METHODS: dict[str, MethodSettings] = {
 ADAMW = OptimSettings(name="adamw", lr=2e-3, weight_decay=1e-4)
 SGD = OptimSettings(name="sgd", lr=0.1, weight_decay=5e-4)
 """With small batches for SimSiam and BYOL, which AdamW leaves below a random encoder on digits."""
+CONVNET = EncoderSettings(name="convnet", width=16)
 EARLY = 2
 """Epochs after which an unharmed training is kept too."""
 
@@ -78,6 +79,7 @@ class Case:
     """Unset: the set's own."""
     images: Callable[[ImageSet], ImageSet] = unchanged
     """What is done to the images that it learns from."""
+    network: EncoderSettings = CONVNET
 
 
 def case(name: str, method: str, truth: Truth, **changes: Any) -> Case:
@@ -95,12 +97,12 @@ def case(name: str, method: str, truth: Truth, **changes: Any) -> Case:
     return replace(plain, **changes)
 
 
-def cases_of(one: BenchSet, place: int) -> Iterator[Case]:
-    """Every method unharmed; of the changes every third, so that each is tried on three sets of ten."""
+def cases_of(one: BenchSet, place: int, more: Sequence[Case] = ()) -> Iterator[Case]:
+    """Every method unharmed; of the changes, `more` at their end, every third: each is tried on three sets of ten."""
     yield case("untrained", "simclr", "untrained", epochs=(0,))
     for method in METHODS:
         yield case(method, method, "none", epochs=(EARLY, one.epochs))
-    changes = [*_collapses(), *_settings(), *_data(colour=not one.gray)]
+    changes = [*_collapses(), *_settings(), *_data(colour=not one.gray), *more]
     for at, change in enumerate(changes):
         if at % 3 == place % 3:
             yield replace(change, epochs=(4 * one.epochs // 5,))

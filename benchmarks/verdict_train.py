@@ -15,6 +15,7 @@ import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from verdict_broken import newer
 from verdict_cases import Case, Truth, cases_of
 from verdict_faults import FAULTS, faulted
 from verdict_sets import BenchSet, bench_sets, images_of
@@ -23,7 +24,6 @@ from contrascope import records
 from contrascope.augment.policy import Policy
 from contrascope.data.imageset import ImageSet
 from contrascope.encoders.build import build_encoder
-from contrascope.encoders.settings import EncoderSettings
 from contrascope.methods.base import Method
 from contrascope.training.loop import fit
 from contrascope.training.settings import ScheduleSettings, TrainingSettings
@@ -50,7 +50,7 @@ def networks(case: Case, images: ImageSet, seed: int) -> Method:
     with torch.random.fork_rng(devices=[]):
         torch.random.manual_seed(seed)
         channels, height, _ = images.shape
-        encoder = build_encoder(EncoderSettings(name="convnet", width=16), channels=channels, size=height)
+        encoder = build_encoder(case.network, channels=channels, size=height)
         return case.make(encoder)
 
 
@@ -120,7 +120,7 @@ def _fit(
 def made(one: BenchSet, place: int, out: Path, *, train_missing: bool = True) -> Iterator[Made]:
     """All encoders of a set, trained where they are not yet: snapshots, then faults."""
     images, _ = images_of(one)
-    for case in cases_of(one, place):
+    for case in cases_of(one, place, newer()):
         folder = out / "weights" / one.name / case.name.replace(" ", "-").replace("/", "-")
         if not (folder / "trained.json").exists():
             if not train_missing:

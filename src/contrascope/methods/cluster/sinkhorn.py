@@ -21,7 +21,8 @@ def sinkhorn(
     Every iteration divides each prototype's column by its sum over the images of all processes and of the queue,
     then each image's row by its sum over prototypes (Caron et al. 2020, arXiv:2006.09882, section 3.1). Views are
     shared out apart. The paper's 3 iterations do not make the columns equal, only more so. It works with
-    logarithms, so that no epsilon overflows. The queue is the same on every process, and counts once.
+    logarithms, so that no epsilon overflows. The queue is the same on every process, and counts once. With no iteration
+    nothing is shared out: codes are the softmax of scores / epsilon.
 
     >>> sinkhorn(torch.tensor([[[3.0, 1.0], [1.0, 1.0]]]).log(), epsilon=1.0, iterations=1)[0, 0]
     tensor([0.6000, 0.4000])
@@ -36,4 +37,4 @@ def sinkhorn(
             column = sums.logsumexp(0)[:, None]
             logs = (logs - column).log_softmax(-1)
             old = None if old is None else (old - column).log_softmax(-1)
-        return logs.exp()
+        return logs.exp() if iterations else logs.softmax(-1)

@@ -67,7 +67,7 @@ class SwAVSettings(MultiCropSettings):
     epsilon: float = 0.05
     """Divides them before the codes are made: small is sharp, large is even."""
     iterations: int = 3
-    """Sinkhorn's iterations."""
+    """Sinkhorn's iterations; with 0 nothing keeps all images from one prototype."""
     freeze: float = 0.0025
     """Share of training in which prototypes stay as drawn; the authors: the first epoch, here of 400."""
     queue_size: int = 0
@@ -79,9 +79,9 @@ class SwAVSettings(MultiCropSettings):
         super().check()
         require_positive(epsilon=self.epsilon)
         self.refuse_share(freeze=self.freeze, queue_from=self.queue_from)
-        if self.iterations < 1 or self.prototypes < 2 or self.queue_size < 0:
+        if self.iterations < 0 or self.prototypes < 2 or self.queue_size < 0:
             raise InputError(
-                "iterations must be at least 1, prototypes 2 and queue_size 0; got "
+                "iterations must be at least 0, prototypes 2 and queue_size 0; got "
                 f"{self.iterations}, {self.prototypes} and {self.queue_size}."
             )
 
@@ -101,6 +101,13 @@ class SwAVSettings(MultiCropSettings):
             cause=f"There are {self.prototypes} prototypes: images need not be kept apart beyond them.",
             next="Set prototypes to several times the number of kinds of images.",
         )
+        alone = Suspect(
+            setting="iterations",
+            value=self.iterations,
+            off=self.iterations < 1,
+            cause="The codes are not shared out over the prototypes (iterations 0): one may have all images.",
+            next="Set iterations to 3.",
+        )
         held = Suspect(
             setting="freeze",
             value=self.freeze,
@@ -111,4 +118,4 @@ class SwAVSettings(MultiCropSettings):
         common = (temperature_suspect(self.temperature), epsilon)
         if word == NOT_LEARNING:
             return (*common, held)
-        return (*common, few, *width_suspect(signals))
+        return (*common, alone, few, *width_suspect(signals))
