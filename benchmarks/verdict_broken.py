@@ -38,7 +38,7 @@ NNCLR = NNCLRSettings(
 )
 MAE = MAESettings(decoder_width=32, decoder_depth=2, decoder_heads=2)
 BIGAN = BiGANSettings(projector=CONTRASTIVE, generator_widths=(64, 32), discriminator_width=16)
-VIT = EncoderSettings(name="vit-tiny", width=96, depth=4, heads=4)
+VIT = EncoderSettings(name="vit-tiny", width=48, depth=3, heads=4, patch=2)
 ADAM = OptimSettings(name="adamw", lr=2e-4, momentum=0.5, weight_decay=0.0)
 
 
@@ -90,7 +90,7 @@ def newer() -> list[Case]:
             make=lambda encoder: BelowDimension(encoder, below),
         ),
         _of("mae", "mae", "none", MAE, network=VIT),
-        _of("mae, two patches hidden", "mae", "harmful", replace(MAE, mask_ratio=0.03), network=VIT),
+        _of("mae, hardly anything hidden", "mae", "harmful", replace(MAE, mask_ratio=0.03), network=VIT),
         _of("bigan", "bigan", "none", BIGAN, optim=ADAM),
         _of("bigan, discriminator wins", "bigan", "harmful", wins, optim=ADAM),
         _of("nnclr", "nnclr", "none", NNCLR),

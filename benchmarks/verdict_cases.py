@@ -83,7 +83,7 @@ class Case:
 
 
 def case(name: str, method: str, truth: Truth, **changes: Any) -> Case:
-    settings = changes.pop("settings", METHODS[method])
+    settings = changes.pop("settings") if "settings" in changes else METHODS[method]
     small = method in ("simsiam", "byol")
     plain = Case(
         name=name,
