@@ -230,6 +230,23 @@ def table(done: dict[str, list[dict[str, Any]]]) -> None:
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 
+def figure(done: dict[str, list[dict[str, Any]]], out: Path) -> None:
+    """Alignment against the largest cosine of two class centres, a point a method, larger where kNN is."""
+    from matplotlib.figure import Figure
+
+    drawn = Figure(figsize=(7, 5), layout="constrained")
+    axes = drawn.subplots()
+    for name, runs in done.items():
+        x, y, knn = (
+            statistics.mean(run[key] for run in runs) for key in ("alignment", "max_cosine", "trained.knn")
+        )
+        axes.scatter(x, y, s=3 * knn, alpha=0.7)
+        axes.annotate(f"{name} {knn:.0f}", (x, y), xytext=(5, 3), textcoords="offset points", fontsize=8)
+    axes.set_xlabel("alignment of h under the method's own views (0 to 4, less is nearer)")
+    axes.set_ylabel("largest cosine of two class centres (less is farther apart)")
+    drawn.savefig(out)
+
+
 def asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -246,6 +263,9 @@ def asked() -> argparse.Namespace:
         "--change", action="append", default=[], metavar="A.B=JSON", help="a setting, for --try"
     )
     parser.add_argument("--threads", type=int, default=THREADS, help="of a try")
+    parser.add_argument(
+        "--figure", type=Path, help="where alignment against divergence is drawn, .svg or .png"
+    )
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--one-seed", type=int, default=0, help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -262,6 +282,8 @@ def main() -> None:
         for name in [options.tried] if options.tried else options.only or NAMES:
             done.setdefault(name, []).append(found(options, name, seed))
             table(done)
+    if options.figure and not options.tried:
+        figure(done, options.figure)
 
 
 if __name__ == "__main__":
