@@ -67,12 +67,12 @@ def open_subject(
     if kind in ("file", "arrays", "monitor"):
         if data is not None or policy is not None:
             raise InputError(
-                f"{_called(thing)} is a {'file' if kind == 'file' else 'set'} of embeddings: it takes neither images "
+                f"{_called(thing)} is a {'set' if kind == 'arrays' else kind} of embeddings: it takes neither images "
                 "nor a policy. Leave them out."
             )
+        if kind == "monitor":
+            return _monitored(thing, labels)
         return _file(Path(thing).expanduser(), labels) if kind == "file" else _arrays(thing, z, labels)
-    if kind == "monitor":
-        return _monitored(thing, labels)
     if kind == "run":
         return _run(thing, data, policy=policy, labels=labels, step=step, size=size)
     source = None if data is None else _source(data, labels, size)

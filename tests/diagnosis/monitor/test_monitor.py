@@ -93,15 +93,15 @@ def test_random_numbers_modes_and_gradients_stay_as_they_were(views):
         def __iter__(self):
             while True:
                 random.random()
-                np.random.rand()
+                np.random.rand()  # noqa: NPY002
                 order = torch.randperm(monitor_cases.IMAGES)
                 yield [view[order] for view in views], order
 
     def streams():
-        return float(np.random.rand()), torch.rand(3).tolist()
+        return float(np.random.rand()), torch.rand(3).tolist()  # noqa: NPY002
 
     def seed():
-        np.random.seed(1)
+        np.random.seed(1)  # noqa: NPY002
         torch.manual_seed(1)
 
     model = Model(skill=0.9)
@@ -173,7 +173,7 @@ def test_an_alarm_is_said_once_and_stops_where_that_was_asked_for(views, capsys)
     for step in (1, 2):
         for monitor in (warned, stopped, called):
             monitor(model, step=step)
-    assert not (warned.should_stop or stopped.should_stop or called.should_stop)
+    assert not any(monitor.should_stop for monitor in (warned, stopped, called))
     assert capsys.readouterr().err == ""
     model.collapse()
     for monitor in (warned, stopped, called):

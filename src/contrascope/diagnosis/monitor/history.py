@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from contrascope.diagnosis.monitor.rows import Row, flat_row
+from contrascope.diagnosis.monitor.rows import PREFIX, Row, flat_row, unflat_row
 from contrascope.records.metrics import MetricsRow
 
 
@@ -65,6 +65,20 @@ class History:
 def history_of(state: Sequence[Mapping[str, Any]]) -> History:
     """What `History.state` gave."""
     return History([Measured(**one) for one in state])
+
+
+def history_of_flat(rows: Sequence[Mapping[str, Any]]) -> History:
+    """From flat rows that a framework kept, each with our step, and an `epoch` where it added one; others are left out.
+
+    >>> kept = [{"loss": 1.0}, {"contrascope/step": 4, "contrascope/score": 2.0, "epoch": 1}]
+    >>> history_of_flat(kept).best
+    Measured(step=4, epoch=1, row={'score': 2.0})
+    """
+    history, key = History(), f"{PREFIX}/step"
+    for one in rows:
+        if key in one:
+            history.add(Measured(step=int(one[key]), epoch=one.get("epoch"), row=unflat_row(one)))
+    return history
 
 
 def history_in(rows: Sequence[MetricsRow]) -> History:

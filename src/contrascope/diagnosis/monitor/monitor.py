@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from contrascope.diagnosis.monitor.alarm import Alarm, Misses, OnAlarm, OnError
 from contrascope.diagnosis.monitor.folder import MonitorFolder
-from contrascope.diagnosis.monitor.history import History, Measured, history_in, history_of
+from contrascope.diagnosis.monitor.history import History, Measured, history_in, history_of, history_of_flat
 from contrascope.diagnosis.monitor.model import Part, device_in
 from contrascope.diagnosis.monitor.outputs import Output
 from contrascope.diagnosis.monitor.probe import LEAST_IMAGES, Probe, Reference
@@ -195,6 +195,10 @@ class Monitor:
         self._history = history_of(state["history"])
         if state.get("first") is not None:
             self._probe.compare(*state["first"])
+
+    def recall(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Go on from flat rows that something else kept, as a tracker or the state of a trainer."""
+        self._history = history_of_flat(rows)
 
     def close(self) -> None:
         """Close the folder's metrics; a later measurement opens them again."""

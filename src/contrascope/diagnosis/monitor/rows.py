@@ -21,6 +21,8 @@ PREFIX = "contrascope"
 UNCHOSEN = -14.0
 """Score in a flat row where there is none: below every gain that can be measured, so that nothing chooses it."""
 
+NOTHING_YET = {f"{PREFIX}/score": UNCHOSEN}
+"""What a framework that asks for a score is given before there is any."""
 TONES = {"good": 1.0, "open": 0.5, "bad": 0.0}
 """Number of an answer."""
 
@@ -85,6 +87,22 @@ def flat_row(row: Mapping[str, str | int | float], *, step: int) -> Row:
         layer, _, rest = key.partition("_")
         found[f"{PREFIX}/{layer}/{rest}" if layer in ("h", "z") else f"{PREFIX}/{key}"] = value
     return found if "score" in row else {**found, f"{PREFIX}/score": UNCHOSEN}
+
+
+def unflat_row(flat: Mapping[str, Any]) -> Row:
+    """What `flat_row` was made of; keys that are none of ours are left out.
+
+    >>> unflat_row({"contrascope/h/rank": 9.0, "contrascope/score": -14.0, "loss": 1.0})
+    {'h_rank': 9.0}
+    """
+    ours = {
+        key.removeprefix(f"{PREFIX}/"): value for key, value in flat.items() if key.startswith(f"{PREFIX}/")
+    }
+    return {
+        key.replace("/", "_", 1): value
+        for key, value in ours.items()
+        if key != "step" and not (key == "score" and value <= UNCHOSEN)
+    }
 
 
 def numbers_of(row: Mapping[str, Any]) -> dict[str, float]:
