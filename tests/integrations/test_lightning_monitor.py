@@ -80,14 +80,14 @@ def test_a_collapse_half_way_is_stopped_and_the_best_checkpoint_is_from_before(t
     trainer = trainer_with([diagnosis, best], 12, tmp_path)
     trainer.fit(make_module(spoilt_at=6), batches())
     monitor = diagnosis.monitor
-    assert trainer.current_epoch == 7
-    assert [row["contrascope/sound"] for row in monitor.history] == ["sound"] * 6 + ["unsound"]
+    assert trainer.current_epoch == 8
+    assert [row["contrascope/sound"] for row in monitor.history] == ["sound"] * 6 + ["unsound"] * 2
     assert "step 28: unsound" in capsys.readouterr().err
     assert monitor.best <= 24
     assert best.best_model_path == str(tmp_path / f"step={monitor.best}.ckpt")
     assert float(best.best_model_score) == pytest.approx(monitor.best_score)
     assert monitor.best_score > monitor.history[0]["contrascope/score"]
-    assert (tmp_path / "run" / "metrics.jsonl").read_text().count('"loss"') == 7
+    assert (tmp_path / "run" / "metrics.jsonl").read_text().count('"loss"') == 8
 
 
 def test_a_resumed_training_keeps_the_history(tmp_path):

@@ -1,7 +1,7 @@
 """Embeddings from anywhere as tensors of one shape."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,14 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from contrascope.errors import InputError
-
-
-@runtime_checkable
-class HeldElsewhere(Protocol):
-    """An array of another library, as JAX's or a table of pandas: numpy can read it."""
-
-    def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray: ...
-
+from contrascope.types import HeldElsewhere
 
 Rows = Tensor | np.ndarray | HeldElsewhere | Sequence[Any]
 """Embeddings from anywhere: a tensor, an array of any library, or lists."""

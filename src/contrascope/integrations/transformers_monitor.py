@@ -41,19 +41,19 @@ class TransformersDiagnosis(TrainerCallback):
 
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> TrainerControl:
+    ) -> None:
         metrics = kwargs["metrics"]
         self._measure(state, kwargs["model"], metrics)
         found = numbers_of(self._row) if self._row else NOTHING_YET
         metrics.update({f"eval_{key}": value for key, value in found.items()})
-        return self._stopped(control)
+        self._stop(control)
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> TrainerControl:
+    ) -> None:
         if args.eval_strategy == "no" and self.monitor.due(round(state.epoch or 0) - 1):
             self._measure(state, kwargs["model"], {})
-        return self._stopped(control)
+        self._stop(control)
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -71,11 +71,11 @@ class TransformersDiagnosis(TrainerCallback):
         row = self.monitor(model, step=state.global_step, epoch=state.epoch, metrics=own)
         if row:
             self._row, self._step = row, state.global_step
-            state.log_history.append({**row, "epoch": state.epoch, "step": state.global_step})
+            kept: dict[str, Any] = {**row, "epoch": state.epoch, "step": state.global_step}
+            state.log_history.append(kept)
 
-    def _stopped(self, control: TrainerControl) -> TrainerControl:
+    def _stop(self, control: TrainerControl) -> None:
         control.should_training_stop = control.should_training_stop or self.monitor.should_stop
-        return control
 
 
 DiagnosisCallback = TransformersDiagnosis

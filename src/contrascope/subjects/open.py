@@ -18,13 +18,14 @@ from contrascope.encoders.named import named_encoder, named_twin
 from contrascope.errors import InputError, did_you_mean
 from contrascope.features.features import Features
 from contrascope.features.files import READABLE, load_arrays
-from contrascope.features.rows import HeldElsewhere, views_of
+from contrascope.features.rows import views_of
 from contrascope.methods.base import Method
 from contrascope.precision import single_precision
 from contrascope.records.inside import inside
 from contrascope.records.monitored import MONITORED, REFERENCE, is_monitored
 from contrascope.runs.load import Run, load_run, random_twin_of
 from contrascope.subjects.subject import Kind, Origin, Subject
+from contrascope.types import HeldElsewhere
 
 SIDE, CHANNELS = 224, 3
 """Of the images for an encoder that is opened without any."""

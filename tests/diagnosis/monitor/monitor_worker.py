@@ -19,7 +19,7 @@ def measured(rank, world, folder):
     wrapped = DistributedDataParallel(model) if world > 1 else model
     out = folder / f"world{world}"
     monitor = Monitor(
-        views, encoder="backbone", on_alarm="stop", on_error="raise", out=out, rest=0, images=96
+        views, encoder="backbone", on_alarm="stop", patience=1, on_error="raise", out=out, rest=0, images=96
     )
     found = {"own": monitor(wrapped, step=1)}
     h = model.backbone[1](views).detach()

@@ -11,6 +11,7 @@ import contrascope
 from contrascope import Monitor, records
 from contrascope.cli import main
 from contrascope.diagnosis.settings import DiagnosisSettings
+from contrascope.records.monitored import MONITORED
 from contrascope.subjects.diagnose import diagnose_anything
 
 
@@ -81,6 +82,16 @@ def test_values_that_are_no_numbers_are_recorded_as_a_fault(tmp_path):
     assert (row["contrascope/sound"], row["contrascope/reason"]) == ("unsound", "numerical fault")
     assert monitor.should_stop
     assert records.read_json(tmp_path / "nan" / records.DIAGNOSIS)["verdict"]["sound"]["word"] == "unsound"
+
+
+def test_rows_of_before_are_not_taken_for_those_that_are_no_numbers(folder):
+    assert (folder / MONITORED).exists()
+    monitor = Monitor(monitor_cases.views(), encoder="backbone", on_error="raise", out=folder)
+    model = Model()
+    with torch.no_grad():
+        model.backbone[1].bias.fill_(torch.inf)
+    monitor(model, step=40)
+    assert not (folder / MONITORED).exists()
 
 
 def test_a_folder_that_cannot_be_written_costs_the_folder_alone(tmp_path, capsys):

@@ -19,6 +19,7 @@ import contrascope
 from contrascope import Monitor
 from contrascope.diagnosis.monitor.rows import UNCHOSEN, numbers_of
 from contrascope.diagnosis.monitor.undisturbed import undisturbed
+from contrascope.diagnosis.monitor.window import Window
 from contrascope.errors import InputError
 from contrascope.records.row_words import row_word
 
@@ -73,6 +74,15 @@ def test_observing_gives_the_row_of_its_own_forward_on_the_same_embeddings(views
     assert found[:2] == [None, None]
     assert plain(found[2]) == plain(own)
     assert h.requires_grad
+
+
+def test_fewer_images_than_the_reference_has_are_compared_too(views):
+    model = Model(skill=0.9)
+    monitor = make(views, images=monitor_cases.IMAGES, rest=0)
+    monitor.begin(model)
+    monitor._window = Window(images=40)
+    row = monitor.observe(model.backbone[1](monitor_cases.views(images=40, seed=5)), ids=range(40))
+    assert row["contrascope/learning"] == "learning"
 
 
 def test_images_that_come_again_and_odd_ones_out_are_counted_once(views):
@@ -167,7 +177,8 @@ def test_an_interrupt_is_no_fault(views):
 
 def test_an_alarm_is_said_once_and_stops_where_that_was_asked_for(views, capsys):
     logged, heard = [], []
-    warned, stopped = make(views, log=logged.append), make(views, on_alarm="stop")
+    warned, stopped = make(views, log=logged.append), make(views, on_alarm="stop", patience=1)
+    patient = make(views, on_alarm="stop")
     called = make(views, on_alarm=lambda said, row: heard.append((said, row)) or len(heard) == 2)
     model = Model(skill=0.9)
     for step in (1, 2):
@@ -185,8 +196,15 @@ def test_an_alarm_is_said_once_and_stops_where_that_was_asked_for(views, capsys)
     assert heard[0][1]["contrascope/sound"] == "unsound"
     warned(model, step=4)
     called(model, step=4)
+    assert capsys.readouterr().err == ""  # not again
+    patient(model, step=3)
+    patient(Model(skill=0.9), step=4)  # it recovered
+    patient(model, step=5)
+    assert not patient.should_stop
+    patient(model, step=6)
+    assert patient.should_stop
+    capsys.readouterr()
     assert called.should_stop
-    assert capsys.readouterr().err == ""
     assert [row["contrascope/sound"] for row in logged] == ["sound", "sound", "unsound", "unsound"]
 
 
@@ -231,6 +249,7 @@ def test_wrong_arguments_are_refused_before_the_loop(views):
         ({"images": 4}, "images is 4"),
         ({"every": 0}, "every is 0"),
         ({"rest": -1}, "rest is -1"),
+        ({"patience": 0}, "patience is 0"),
     ):
         with pytest.raises(InputError, match=said):
             Monitor(views, **wrong)

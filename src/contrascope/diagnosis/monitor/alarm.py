@@ -15,17 +15,27 @@ OnError = Literal["say", "raise"]
 
 
 class Alarm:
-    """Says once that a representation has become unsound, and decides whether to stop."""
+    """Says once that a representation has become unsound, and decides whether to stop.
 
-    def __init__(self, on_alarm: OnAlarm, say: Say) -> None:
+    `patience`: unsound measurements in a row after which "stop" stops; values that are not finite stop at once.
+    """
+
+    def __init__(self, on_alarm: OnAlarm, say: Say, *, patience: int = 2) -> None:
         if not (callable(on_alarm) or on_alarm in ("warn", "stop")):
             raise InputError(f"on_alarm is {on_alarm!r}; expected 'warn', 'stop' or a function.")
-        self._on_alarm, self._say, self._last = on_alarm, say, ""
+        if patience < 1:
+            raise InputError(f"patience is {patience}; expected at least 1.")
+        self._on_alarm, self._say, self._patience = on_alarm, say, patience
+        self._last, self._bad = "", 0
 
-    def hear(self, verdict: Verdict, row: Row, *, step: int) -> bool:
-        """Whether the loop should stop; the same answer as the time before is not said again."""
+    def hear(self, verdict: Verdict, row: Row, *, step: int, broken: bool) -> bool:
+        """Whether the loop should stop; the same answer as the time before is not said again.
+
+        `broken`: values are not finite.
+        """
         said = "" if verdict.ok else str(verdict.sound)
         fresh, self._last = bool(said) and said != self._last, said
+        self._bad = self._bad + 1 if said else 0
         if not said:
             return False
         sentence = alarm_sentence(verdict, step=step)
@@ -33,7 +43,7 @@ class Alarm:
             return bool(self._on_alarm(sentence, row))
         if fresh:
             self._say(sentence)
-        return self._on_alarm == "stop"
+        return self._on_alarm == "stop" and (broken or self._bad >= self._patience)
 
 
 def alarm_sentence(verdict: Verdict, *, step: int) -> str:

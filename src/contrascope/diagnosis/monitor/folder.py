@@ -9,7 +9,7 @@ from torch import Tensor
 
 from contrascope import records
 from contrascope.diagnosis.diagnosis import Diagnosis
-from contrascope.diagnosis.monitor.history import Measured
+from contrascope.diagnosis.monitor.history import MeasuredStep
 from contrascope.diagnosis.monitor.rows import DRAWS, Judged, Row
 from contrascope.errors import InputError
 from contrascope.features.features import Features
@@ -74,7 +74,7 @@ class MonitorFolder:
         """What the rows are compared with."""
         self._save(h, z, REFERENCE)
 
-    def write_best(self, best: Measured | None) -> None:
+    def write_best(self, best: MeasuredStep | None) -> None:
         """The step with the best label-free score."""
         step, score = (None, None) if best is None else (best.step, best.score)
         records.write_record(records.inside(self.path, records.BEST), BestRecord(step=step, score=score))
@@ -86,12 +86,15 @@ class MonitorFolder:
         self._log = None
 
     def _save(self, h: Tensor, z: Tensor | None, name: str) -> None:
-        self.path.mkdir(parents=True, exist_ok=True)
+        file = records.inside(self.path, name)
         try:
             kept = Features(h=h, z=z, ids=torch.arange(h.shape[1]))
-        except InputError:  # values that are not finite: the record says so
+        except (
+            InputError
+        ):  # values that are not finite: the record says so, and older rows are not taken for these
+            file.unlink(missing_ok=True)
             return
-        save_features(kept, records.inside(self.path, name))
+        save_features(kept, file)
 
 
 def _plain(value: Any) -> Any:

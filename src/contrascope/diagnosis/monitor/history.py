@@ -9,7 +9,7 @@ from contrascope.records.metrics import MetricsRow
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class MeasuredStep:
     """One measurement."""
 
     step: int
@@ -36,23 +36,23 @@ class History:
 
     >>> history = History()
     >>> for step, score in ((1, 0.5), (2, 2.0), (3, 1.0)):
-    ...     history.add(Measured(step=step, row={"score": score}))
+    ...     history.add(MeasuredStep(step=step, row={"score": score}))
     >>> history.best.step
     2
-    >>> history.add(Measured(step=2, row={}))
+    >>> history.add(MeasuredStep(step=2, row={}))
     >>> [one.step for one in history.rows], history.best.step
     ([1, 2], 1)
     """
 
-    def __init__(self, rows: Sequence[Measured] = ()) -> None:
-        self.rows: list[Measured] = list(rows)
+    def __init__(self, rows: Sequence[MeasuredStep] = ()) -> None:
+        self.rows: list[MeasuredStep] = list(rows)
 
-    def add(self, found: Measured) -> None:
+    def add(self, found: MeasuredStep) -> None:
         """Take a measurement in."""
         self.rows = [*(one for one in self.rows if one.step < found.step), found]
 
     @property
-    def best(self) -> Measured | None:
+    def best(self) -> MeasuredStep | None:
         """That with the largest score, of equal ones the earliest; None where none has one."""
         scored = [one for one in self.rows if one.score is not None]
         return max(scored, key=lambda one: one.score or 0.0, default=None)
@@ -64,7 +64,7 @@ class History:
 
 def history_of(state: Sequence[Mapping[str, Any]]) -> History:
     """What `History.state` gave."""
-    return History([Measured(**one) for one in state])
+    return History([MeasuredStep(**one) for one in state])
 
 
 def history_of_flat(rows: Sequence[Mapping[str, Any]]) -> History:
@@ -72,12 +72,12 @@ def history_of_flat(rows: Sequence[Mapping[str, Any]]) -> History:
 
     >>> kept = [{"loss": 1.0}, {"contrascope/step": 4, "contrascope/score": 2.0, "epoch": 1}]
     >>> history_of_flat(kept).best
-    Measured(step=4, epoch=1, row={'score': 2.0})
+    MeasuredStep(step=4, epoch=1, row={'score': 2.0})
     """
     history, key = History(), f"{PREFIX}/step"
     for one in rows:
         if key in one:
-            history.add(Measured(step=int(one[key]), epoch=one.get("epoch"), row=unflat_row(one)))
+            history.add(MeasuredStep(step=int(one[key]), epoch=one.get("epoch"), row=unflat_row(one)))
     return history
 
 
@@ -86,5 +86,5 @@ def history_in(rows: Sequence[MetricsRow]) -> History:
     history = History()
     for one in rows:
         kept = {key: value for key, value in one.values.items() if isinstance(value, str | int | float)}
-        history.add(Measured(step=one.step, epoch=one.epoch, row=kept))
+        history.add(MeasuredStep(step=one.step, epoch=one.epoch, row=kept))
     return history

@@ -12,7 +12,13 @@ from torch import Tensor
 
 from contrascope.diagnosis.monitor.alarm import Alarm, Misses, OnAlarm, OnError
 from contrascope.diagnosis.monitor.folder import MonitorFolder
-from contrascope.diagnosis.monitor.history import History, Measured, history_in, history_of, history_of_flat
+from contrascope.diagnosis.monitor.history import (
+    History,
+    MeasuredStep,
+    history_in,
+    history_of,
+    history_of_flat,
+)
 from contrascope.diagnosis.monitor.model import Part, device_in
 from contrascope.diagnosis.monitor.outputs import Output
 from contrascope.diagnosis.monitor.probe import LEAST_IMAGES, Probe, Reference
@@ -33,7 +39,7 @@ Found = TypeVar("Found")
 class _Outcome:
     """What one measurement leaves behind, in every process."""
 
-    measured: Measured
+    measured: MeasuredStep
     stop: bool
     rest: int
 
@@ -46,7 +52,8 @@ class Monitor:
     out of the model: a path or a function; `output` the representation out of what the encoder returns. `reference`:
     "random", the encoder with weights drawn anew on the same views; "first", what is measured first, for a training
     from scratch; the rows themselves (h, or h and z); or None, and nobody can tell whether it is learning.
-    `log` is called with every row. `on_alarm`: "warn", "stop" (see `should_stop`), or a function of sentence and row.
+    `log` is called with every row. `on_alarm`, where it is unsound: "warn", "stop" (see `should_stop`) at values that
+    are not finite and after `patience` such measurements in a row, or a function of sentence and row, true to stop.
     `out`: a folder for `contrascope report` and `diagnose`; a monitor that is made anew on it goes on from there.
     `rest`: batches between two measurements of `observe`; unset: so many that it takes 1 % of the time.
     `together`: whether all processes of a distributed training call it (rank 0 measures, all are told); else one.
@@ -73,6 +80,7 @@ class Monitor:
         every: int = 1,
         log: Callable[[Row], object] | None = None,
         on_alarm: OnAlarm = "warn",
+        patience: int = 2,
         on_error: OnError = "say",
         out: Path | str | None = None,
         rest: int | None = None,
@@ -91,7 +99,7 @@ class Monitor:
         )
         self._images, self._every = images, every
         self._log, self._rest, self._together = log, rest, together
-        self._alarm, self._misses = Alarm(on_alarm, to_stderr), Misses(on_error, to_stderr)
+        self._alarm, self._misses = Alarm(on_alarm, to_stderr, patience=patience), Misses(on_error, to_stderr)
         self._folder = None if out is None else MonitorFolder(Path(out).expanduser())
         self._history = History() if self._folder is None else history_in(self._folder.measured())
         self._window = Window(images=images, together=together)
@@ -234,10 +242,8 @@ class Monitor:
             found = self._tried(lambda: self._probe.judged(*rows), rows[0].device)
             if found is not None:
                 seconds = round(time.perf_counter() - began, 3)
-                measured = Measured(step=int(step), epoch=epoch, row={**found.row, "seconds": seconds})
-                stop = bool(
-                    self._tried(lambda: self._alarm.hear(found.verdict, measured.flat, step=int(step)))
-                )
+                measured = MeasuredStep(step=int(step), epoch=epoch, row={**found.row, "seconds": seconds})
+                stop = bool(self._tried(lambda: self._alarmed(found, measured)))
                 outcome = _Outcome(measured=measured, stop=stop, rest=self._resting(began))
                 self._tried(lambda: self._written(found, rows, measured, metrics))
         outcome = broadcast_value(outcome) if self._together else outcome
@@ -249,11 +255,15 @@ class Monitor:
                 self._tried(lambda: log(row))
         return outcome
 
+    def _alarmed(self, found: Judged, measured: MeasuredStep) -> bool:
+        broken = found.signals.faults.non_finite > 0
+        return self._alarm.hear(found.verdict, measured.flat, step=measured.step, broken=broken)
+
     def _written(
         self,
         found: Judged,
         rows: tuple[Tensor, Tensor | None],
-        measured: Measured,
+        measured: MeasuredStep,
         metrics: Mapping[str, Any] | None,
     ) -> None:
         if self._folder is None:

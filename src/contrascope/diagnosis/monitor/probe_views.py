@@ -82,10 +82,9 @@ def _views_in(given: Any) -> list[Inputs]:
         return _views_in(first)
     if isinstance(first, Mapping) and all(isinstance(one, Mapping) for one in given):
         return [{str(key): torch.as_tensor(value) for key, value in one.items()} for one in given]
-    alike = all(
-        isinstance(one, Tensor) and isinstance(first, Tensor) and one.shape == first.shape for one in given
-    )
-    if alike and first.ndim >= 2:
+    tensors = [one for one in given if isinstance(one, Tensor)]
+    alike = len(tensors) == len(given) and len({one.shape for one in tensors}) == 1
+    if alike and tensors[0].ndim >= 2:
         return list(given)
     if isinstance(first, Tensor) and first.ndim >= 3 and isinstance(given, tuple | list) and _labelled(given):
         return list(first)
