@@ -36,7 +36,7 @@ class LearningSignals:
 
 
 def array_gain(
-    rows: Float[Tensor, "views n dim"], reference: Float[Tensor, "known n other"], *, draws: int = 200
+    rows: Float[Tensor, "views n dim"], reference: Float[Tensor, "known m other"], *, draws: int = 200
 ) -> LearningSignals | None:
     """The gain of arrays over those of the same model with random weights; None with one view or values not finite.
 

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,13 +22,12 @@ from contrascope.diagnosis.monitor.history import (
 )
 from contrascope.diagnosis.monitor.model import Part, device_in
 from contrascope.diagnosis.monitor.outputs import Output
-from contrascope.diagnosis.monitor.probe import LEAST_IMAGES, Probe, Reference
+from contrascope.diagnosis.monitor.probe import Probe, Reference, check_counts
 from contrascope.diagnosis.monitor.probe_views import ViewSource
 from contrascope.diagnosis.monitor.rows import Judged, Row
 from contrascope.diagnosis.monitor.undisturbed import undisturbed
 from contrascope.diagnosis.monitor.window import Ids, Window
 from contrascope.distributed import broadcast_value, is_main
-from contrascope.errors import InputError
 from contrascope.progress import to_stderr
 
 SHARE = 0.01
@@ -87,7 +87,7 @@ class Monitor:
         together: bool = True,
         seed: int = 0,
     ) -> None:
-        _check(images=images, every=every, rest=rest)
+        check_counts(images=images, every=every, rest=rest)
         self._probe = Probe(
             views,
             encoder=encoder,
@@ -118,7 +118,7 @@ class Monitor:
     def begin(self, model: Any) -> None:
         """Read the views and draw the random reference now, so that `observe` alone can tell whether it is learning."""
         if self._measures:
-            self._tried(lambda: self._probe.begin(model), device_in(model))
+            self._tried(partial(self._probe.begin, model), partial(device_in, model))
 
     def __call__(
         self,
@@ -133,7 +133,11 @@ class Monitor:
         `step`: finished steps, `epoch`: finished epochs; `metrics`: numbers of the caller's own for the folder.
         """
         began = time.perf_counter()
-        rows = self._tried(lambda: self._probe.rows(model), device_in(model)) if self._measures else None
+        rows = (
+            self._tried(partial(self._probe.rows, model), partial(device_in, model))
+            if self._measures
+            else None
+        )
         outcome = self._finished(rows, step, epoch, metrics, began)
         return {} if outcome is None else outcome.measured.flat
 
@@ -156,12 +160,11 @@ class Monitor:
         if self._calls < self._opens:
             return None
         began = time.perf_counter()
-        where = h.device
-        self._tried(lambda: self._window.add(h, z, ids=ids), where)
-        if not self._tried(self._window.full, where):
+        self._tried(lambda: self._window.add(h, z, ids=ids))
+        if not self._tried(self._window.full):
             self._spent += time.perf_counter() - began
             return None
-        rows = self._tried(self._window.rows, where)
+        rows = self._tried(self._window.rows)
         self._window = Window(images=self._images, together=self._together)
         outcome = self._finished(
             rows if self._measures else None, self._calls if step is None else step, epoch, metrics, began
@@ -217,12 +220,14 @@ class Monitor:
     def _measures(self) -> bool:
         return not self._together or is_main()
 
-    def _tried(self, work: Callable[[], Found], device: torch.device | None = None) -> Found | None:
-        """What the work gives, or None where it fails, which is said; undisturbed where it has a device."""
+    def _tried(
+        self, work: Callable[[], Found], where: Callable[[], torch.device] | None = None
+    ) -> Found | None:
+        """What the work gives, or None where it fails, which is said; undisturbed where it says on which device."""
         try:
-            if device is None:
+            if where is None:
                 return work()
-            with undisturbed(device):
+            with undisturbed(where()):
                 return work()
         except Exception as error:
             self._misses.miss(error)
@@ -239,25 +244,32 @@ class Monitor:
         """Judge, record and tell, in the process that measures; then all processes know."""
         outcome = None
         if rows is not None:
-            found = self._tried(lambda: self._probe.judged(*rows), rows[0].device)
-            if found is not None:
-                seconds = round(time.perf_counter() - began, 3)
-                measured = MeasuredStep(step=int(step), epoch=epoch, row={**found.row, "seconds": seconds})
-                stop = bool(self._tried(lambda: self._alarmed(found, measured)))
-                outcome = _Outcome(measured=measured, stop=stop, rest=self._resting(began))
-                self._tried(lambda: self._written(found, rows, measured, metrics))
+            outcome = self._tried(lambda: self._outcome(rows, step, epoch, metrics, began))
         outcome = broadcast_value(outcome) if self._together else outcome
         if outcome is not None:
             self._history.add(outcome.measured)
             self._stop = self._stop or outcome.stop
             if self._measures and self._log is not None:
-                log, row = self._log, outcome.measured.flat
-                self._tried(lambda: log(row))
+                self._tried(partial(self._log, outcome.measured.flat))
         return outcome
 
-    def _alarmed(self, found: Judged, measured: MeasuredStep) -> bool:
-        broken = found.signals.faults.non_finite > 0
-        return self._alarm.hear(found.verdict, measured.flat, step=measured.step, broken=broken)
+    def _outcome(
+        self,
+        rows: tuple[Tensor, Tensor | None],
+        step: int,
+        epoch: int | float | None,
+        metrics: Mapping[str, Any] | None,
+        began: float,
+    ) -> _Outcome:
+        """The answers, with the alarm and the folder, either of which may fail alone."""
+        with undisturbed(rows[0].device):
+            found = self._probe.judged(*rows)
+        seconds = round(time.perf_counter() - began, 3)
+        measured = MeasuredStep(step=int(step), epoch=epoch, row={**found.row, "seconds": seconds})
+        hear, broken = self._alarm.hear, found.signals.faults.non_finite > 0
+        stop = self._tried(partial(hear, found.verdict, measured.flat, step=measured.step, broken=broken))
+        self._tried(partial(self._written, found, rows, measured, metrics))
+        return _Outcome(measured=measured, stop=bool(stop), rest=self._resting(began))
 
     def _written(
         self,
@@ -285,9 +297,3 @@ class Monitor:
         spent = self._spent + now - began
         between = (now - self._clock - spent) / max(1, self._calls - self._counted)
         return math.ceil(spent / (SHARE * max(between, 1e-4)))
-
-
-def _check(*, images: int, every: int, rest: int | None) -> None:
-    for name, value, least in (("images", images, LEAST_IMAGES), ("every", every, 1), ("rest", rest, 0)):
-        if value is not None and value < least:
-            raise InputError(f"{name} is {value}; expected at least {least}.")

@@ -98,3 +98,10 @@ def _given(reference: Any) -> tuple[Tensor, Tensor | None]:
     pair = isinstance(reference, tuple) and len(reference) == 2
     h, z = reference if pair else (reference, None)
     return views_of("reference", h), None if z is None else views_of("reference of z", z)
+
+
+def check_counts(*, images: int, every: int, rest: int | None) -> None:
+    """`InputError` for counts that are too small."""
+    for name, value, least in (("images", images, LEAST_IMAGES), ("every", every, 1), ("rest", rest, 0)):
+        if value is not None and value < least:
+            raise InputError(f"{name} is {value}; expected at least {least}.")
