@@ -27,6 +27,8 @@ from contrascope.runs.load import Run, load_run, random_twin_of
 from contrascope.subjects.subject import Kind, Origin, Subject
 from contrascope.types import HeldElsewhere
 
+HOLDS = {"file": "file", "arrays": "set", "monitor": "folder"}
+"""What holds embeddings, in words."""
 SIDE, CHANNELS = 224, 3
 """Of the images for an encoder that is opened without any."""
 
@@ -68,7 +70,7 @@ def open_subject(
     if kind in ("file", "arrays", "monitor"):
         if data is not None or policy is not None:
             raise InputError(
-                f"{_called(thing)} is a {'set' if kind == 'arrays' else kind} of embeddings: it takes neither images "
+                f"{_called(thing)} is a {HOLDS[kind]} of embeddings: it takes neither images "
                 "nor a policy. Leave them out."
             )
         if kind == "monitor":

@@ -11,6 +11,7 @@ import contrascope
 from contrascope import Monitor, records
 from contrascope.cli import main
 from contrascope.diagnosis.settings import DiagnosisSettings
+from contrascope.errors import InputError
 from contrascope.records.monitored import MONITORED
 from contrascope.subjects.diagnose import diagnose_anything
 
@@ -100,3 +101,15 @@ def test_a_folder_that_cannot_be_written_costs_the_folder_alone(tmp_path, capsys
     assert monitor(Model(skill=0.9), step=1)["contrascope/sound"] == "sound"
     assert monitor.best == 1
     assert "this measurement failed" in capsys.readouterr().err
+
+
+def test_rows_of_a_strangers_folder_are_not_read_through_a_link(folder, tmp_path):
+    moved = (folder / MONITORED).rename(tmp_path / "elsewhere.safetensors")
+    (folder / MONITORED).symlink_to(moved)
+    with pytest.raises(InputError, match="link"):
+        contrascope.diagnose(folder)
+
+
+def test_a_monitors_folder_takes_no_images(folder):
+    with pytest.raises(InputError, match="is a folder of embeddings"):
+        contrascope.diagnose(folder, torch.rand(20, 1, 8, 8))
