@@ -9,6 +9,7 @@ from contrascope.moved import install
 
 if TYPE_CHECKING:
     from contrascope.diagnosis.diagnosis import Diagnosis as Diagnosis
+    from contrascope.diagnosis.monitor.monitor import Monitor as Monitor
     from contrascope.runs.load import open_run as open_run
     from contrascope.verbs import advise as advise
     from contrascope.verbs import diagnose as diagnose
@@ -26,6 +27,7 @@ __getattr__ = attach(
     __name__,
     {
         "Diagnosis": "diagnosis.diagnosis",
+        "Monitor": "diagnosis.monitor.monitor",
         "open_run": "runs.load",
         **dict.fromkeys(("train", "embed", "evaluate", "diagnose", "advise", "report", "export"), "verbs"),
     },

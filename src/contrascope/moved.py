@@ -64,7 +64,7 @@ EXPERIMENTS = {
     "geometry": "subjects.geometry",
     "geometry_probe": "jobs.geometry_probe",
     "lightning_run": "integrations.lightning_run",
-    "monitor": "jobs.monitor_probe",
+    "monitor": "jobs.monitor_probe diagnosis.monitor.rows",
     "recipes": "runs.recipes",
     "report": "gallery.complete",
     "robustness": "suites.copies",

@@ -1,5 +1,8 @@
 """Names of the tensors that travel between rooms."""
 
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
@@ -22,3 +25,10 @@ Labels = Int[Tensor, " batch"]
 """Class indices from 0."""
 
 Mask = Bool[Tensor, " batch"]
+
+
+@runtime_checkable
+class HeldElsewhere(Protocol):
+    """An array of another library, as JAX's or a table of pandas: numpy can read it."""
+
+    def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray: ...

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -117,6 +118,62 @@ def test_fewer_images_than_dimensions_and_duplicates_give_finite_numbers():
     assert found is not None
     assert found.views is not None
     assert found.views.retrieval.value <= 0.5
+
+
+class OfAnotherLibrary:
+    """An array as JAX's: no sequence, no subclass, numpy reads it; it takes no dtype."""
+
+    def __init__(self, values):
+        self.values = np.asarray(values)
+
+    def __array__(self, dtype=None, copy=None):
+        return self.values if dtype is None else self.values.astype(dtype)
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        lambda rows: rows.double(),
+        lambda rows: rows.half().float(),
+        lambda rows: rows.double().numpy(),
+        lambda rows: rows.numpy().astype(">f8"),
+        lambda rows: rows.numpy().astype(np.longdouble),
+        lambda rows: np.asfortranarray(rows.numpy()),
+        lambda rows: rows.tolist(),
+        lambda rows: tuple(rows.numpy()),
+        lambda rows: list(rows),
+        lambda rows: OfAnotherLibrary(rows.double()),
+        lambda rows: rows.clone().requires_grad_(),
+    ],
+)
+def test_arrays_of_any_library_give_one_answer(held):
+    h, _ = clusters(n=48, dim=8)
+    rows = h.half().float()  # as fine as every one of them can hold
+    other = rows.flip(-1)
+    plain = contrascope.diagnose(rows, rows, reference=other, reference_z=rows, draws=0)
+    mine, beside = held(rows), held(other)
+    found = contrascope.diagnose(mine, mine, reference=beside, reference_z=mine, draws=0)
+    assert found.signals == plain.signals
+    assert found.verdict == plain.verdict
+
+
+@pytest.mark.parametrize(
+    "held", [np.asarray, OfAnotherLibrary, list, lambda rows: np.asarray(rows).astype(">i8")]
+)
+def test_labels_come_from_any_library_too(held):
+    h, y = clusters(n=48, dim=8)
+    found = contrascope.diagnose(h, labels=held(y.numpy()), draws=0).factors["h label"]
+    assert found.classes == len(y.unique())
+
+
+def test_half_precision_of_numpy_is_measured_as_it_is():
+    h, _ = clusters(n=48, dim=8)
+    half = contrascope.diagnose(h.numpy().astype(np.float16), draws=0)
+    assert half.signals == contrascope.diagnose(h.half().float(), draws=0).signals
+    with pytest.raises(InputError, match=r"h has dtype complex64"):
+        contrascope.diagnose(h.numpy().astype(np.complex64))
+    with pytest.raises(InputError, match="labels 'label' have dtype <U1"):
+        contrascope.diagnose(h, labels=["a"] * h.shape[1])
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,14 @@ from contrascope.diagnosis.answers import judge
 from contrascope.diagnosis.causes import Known
 from contrascope.diagnosis.exhibits import ShownRows
 from contrascope.diagnosis.learning_signals import LearningSignals
+from contrascope.diagnosis.monitor.rows import monitor_row
 from contrascope.diagnosis.score import NOT_CHOSEN
 from contrascope.diagnosis.settings import MonitorSettings
 from contrascope.diagnosis.signals import Signals, layer_signals, value_faults
 from contrascope.encoders.settings import EncoderSettings, ProjectorSettings
 from contrascope.errors import InputError
 from contrascope.intervals import Estimate
-from contrascope.jobs.monitor_probe import Monitor, class_row, monitor_row
+from contrascope.jobs.monitor_probe import MonitorProbe, class_row
 from contrascope.jobs.train import train
 from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.records.vocabulary import LearningWord
@@ -118,7 +119,7 @@ def test_the_monitor_changes_no_weight_of_the_run(tmp_path):
 def monitor():
     settings = tiny(epochs=10, times=10, stop=True)
     images = open_images(settings.data)
-    return settings, lambda times=10: Monitor(
+    return settings, lambda times=10: MonitorProbe(
         images,
         build_policy(PolicySettings(name="digits"), channels=1, size=8),
         build(settings, images.shape, seed=1),

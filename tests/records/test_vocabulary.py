@@ -11,10 +11,10 @@ from contrascope.advice import advisor
 from contrascope.diagnosis.factors import factors
 from contrascope.diagnosis.layers import layer_details
 from contrascope.diagnosis.learning_signals import BOTH, LearningSignals
+from contrascope.diagnosis.monitor.rows import monitor_row
 from contrascope.diagnosis.signals import layer_signals
 from contrascope.diagnosis.standard_views import standard_policies
 from contrascope.intervals import Estimate
-from contrascope.jobs.monitor_probe import monitor_row
 from contrascope.records import row_words
 from contrascope.records.lookup import numbers, shown_measures, value_at, verdict_word
 from contrascope.records.vocabulary import (

@@ -18,8 +18,9 @@ from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
 from contrascope.data.sources.memory import NAME
 from contrascope.errors import InputError
+from contrascope.types import HeldElsewhere
 
-Labels = str | Tensor | np.ndarray | Sequence[Any] | Mapping[str, Any] | None
+Labels = str | Tensor | np.ndarray | HeldElsewhere | Sequence[Any] | Mapping[str, Any] | None
 """A column by its name (several with commas, or `none`), or the labels themselves, one column or several by name."""
 
 

@@ -1,10 +1,8 @@
 """A diagnosis: the verdict, the signals it rests on, and the factors beside it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -26,7 +24,7 @@ from contrascope.diagnosis.signals import (
 from contrascope.diagnosis.summary import diagnosis_summary
 from contrascope.diagnosis.verdict import Answer, Verdict
 from contrascope.errors import InputError
-from contrascope.features.rows import views_of
+from contrascope.features.rows import Rows, labels_of, views_of
 from contrascope.intervals import generator
 from contrascope.linalg import non_finite
 from contrascope.methods.settings import MethodSettings
@@ -83,10 +81,6 @@ NEEDS_VIEWS = (
 """What is reported as "needs views" for an array [n, dim]."""
 
 
-Rows = Tensor | np.ndarray | Sequence[Any]
-"""Embeddings from anywhere: a tensor, an array, or lists."""
-
-
 @single_precision()
 def diagnose(
     h: Rows,
@@ -126,7 +120,7 @@ def diagnose(
                 "both come from the same images and views."
             )
     given = dict(labels) if isinstance(labels, Mapping) else {} if labels is None else {"label": labels}
-    columns = {name: torch.as_tensor(column) for name, column in given.items()}
+    columns = {name: labels_of(name, column) for name, column in given.items()}
     for name, column in columns.items():
         if column.shape != (h.shape[1],):
             raise InputError(
@@ -190,34 +184,61 @@ def _factors(
     return found
 
 
+@dataclass(frozen=True, kw_only=True)
+class ArrayReference:
+    """What stands beside arrays, measured once for all arrays that are compared with it."""
+
+    rows: Tensor | None
+    """h at random weights [views n dim]; None where nobody gave it."""
+    rows_z: Tensor | None = None
+    """z at random weights [views n out]."""
+    h: LayerSignals | None
+    """Its signals, or those of Gaussian rows."""
+    z: LayerSignals | None
+    """The same of z."""
+
+
+def array_reference(
+    h: Float[Tensor, "views n dim"],
+    z: Float[Tensor, "views n out"] | None,
+    *,
+    given: tuple[Tensor | None, Tensor | None] = (None, None),
+    draws: int = 200,
+    seed: int = 0,
+) -> ArrayReference:
+    """The reference of arrays of this shape: `given`, of h and z, or Gaussian rows of the same shape, one view."""
+    if given[0] is not None:
+        of_h, of_z = (finite_signals(rows, draws=draws, seed=seed) for rows in given)
+        return ArrayReference(rows=given[0], rows_z=given[1], h=of_h, z=of_z)
+    plain = (None if rows is None else _gaussian(rows, seed) for rows in (h, z))
+    of_h, of_z = (None if rows is None else layer_signals(rows, draws=draws, seed=seed) for rows in plain)
+    return ArrayReference(rows=None, h=of_h, z=of_z)
+
+
 def array_signals(
     h: Float[Tensor, "views n dim"],
     z: Float[Tensor, "views n out"] | None,
     *,
-    reference: tuple[Tensor | None, Tensor | None] = (None, None),
+    reference: ArrayReference | tuple[Tensor | None, Tensor | None] = (None, None),
     draws: int = 200,
     seed: int = 0,
 ) -> Signals:
-    """Signals of plain arrays beside `reference`, of h and z with random weights.
+    """Signals of plain arrays beside `reference`: measured already, or h and z with random weights.
 
     Without one of h: Gaussian rows of the same shape, one view.
     """
-    if reference[0] is None:
-        learnt = None
-        known_h: LayerSignals | None = layer_signals(_gaussian(h, seed), draws=draws, seed=seed)
-        known_z = None if z is None else layer_signals(_gaussian(z, seed), draws=draws, seed=seed)
-    else:
-        known_h, known_z = (finite_signals(rows, draws=draws, seed=seed) for rows in reference)
-        learnt = array_gain(h, reference[0], draws=draws)
+    if not isinstance(reference, ArrayReference):
+        reference = array_reference(h, z, given=reference, draws=draws, seed=seed)
+    known = reference.rows
     return Signals(
         h=finite_signals(h, draws=draws, seed=seed),
         z=finite_signals(z, draws=draws, seed=seed),
-        reference_h=known_h,
-        reference_z=known_z,
-        reference=ANALYTIC if reference[0] is None else GIVEN,
+        reference_h=reference.h,
+        reference_z=reference.z,
+        reference=ANALYTIC if known is None else GIVEN,
         equal_views=0.0,
         faults=value_faults(h, z),
-        learning=learnt,
+        learning=None if known is None else array_gain(h, known, draws=draws),
     )
 
 

@@ -36,14 +36,17 @@ class LearningSignals:
 
 
 def array_gain(
-    rows: Float[Tensor, "views n dim"], reference: Float[Tensor, "known n other"], *, draws: int = 200
+    rows: Float[Tensor, "views n dim"], reference: Float[Tensor, "known m other"], *, draws: int = 200
 ) -> LearningSignals | None:
-    """The gain of arrays over those of the same model with random weights; None with one view or values not finite."""
+    """The gain of arrays over those of the same model with random weights; None with one view or values not finite.
+
+    Of as many views and images as both have.
+    """
     if min(len(rows), len(reference)) < 2 or any(non_finite(one.flatten(0, 1)) for one in (rows, reference)):
         return None
     groups = GROUPS if draws else 0
-    views = min(len(rows), len(reference))
-    both = (gallery_recall(one[:views], groups=groups)[None] for one in (rows, reference))
+    views, count = (min(rows.shape[axis], reference.shape[axis]) for axis in (0, 1))
+    both = (gallery_recall(one[:views, :count], groups=groups)[None] for one in (rows, reference))
     return LearningSignals(own=mean_gain(*both), standard={}, residual={})
 
 

@@ -16,6 +16,7 @@ from contrascope.diagnosis.checks.weights import initial_weights
 from contrascope.diagnosis.exhibits import Exhibits, FixedViews, Networks, ShownRows, exhibits, show
 from contrascope.diagnosis.learning_signals import learning_signals
 from contrascope.diagnosis.signals import Faults, LayerSignals, Signals, finite_signals, value_faults
+from contrascope.encoders.twin import TWIN_SEED, random_twin
 from contrascope.features.embed import ImageSource, evaluating
 from contrascope.linalg import unit_rows
 from contrascope.progress import Passes, Progress, silent
@@ -148,6 +149,18 @@ def measure_networks(
         device=device,
     )
     return found, exhibited, shown
+
+
+def twin_of(networks: Networks) -> Networks | None:
+    """The networks with weights drawn anew, on the CPU; None where the encoder has none that could be.
+
+    A projector without weights stands behind the twin's encoder as it is.
+    """
+    encoder, projector = random_twin(networks.encoder), networks.projector
+    if encoder is None:
+        return None
+    drawn = None if projector is None else random_twin(projector, seed=TWIN_SEED + 1)
+    return Networks(encoder=encoder, projector=projector if drawn is None else drawn)
 
 
 def copies_in(images: ImageSource) -> float:

@@ -2,7 +2,6 @@
 
 import time
 from functools import cached_property
-from typing import Any
 
 import torch
 from jaxtyping import Int
@@ -11,29 +10,22 @@ from torch import Tensor
 from contrascope.augment.policy import Policy
 from contrascope.data.imageset import ImageSet
 from contrascope.data.sampling import some_images
-from contrascope.diagnosis.answers import judge
 from contrascope.diagnosis.causes import Known
 from contrascope.diagnosis.exhibits import Exhibits, Networks, ShownRows, exhibits, show
-from contrascope.diagnosis.learning import hardest
+from contrascope.diagnosis.monitor.rows import DRAWS, judged
 from contrascope.diagnosis.networks import Reference, copies_in, reference_on, signals_on
-from contrascope.diagnosis.score import label_free_score
 from contrascope.diagnosis.settings import MonitorSettings
-from contrascope.diagnosis.signals import LayerSignals, Signals
+from contrascope.diagnosis.signals import Signals
 from contrascope.diagnosis.verdict import Verdict
-from contrascope.intervals import Estimate
 from contrascope.methods.base import Method
 from contrascope.records.lookup import verdict_word
-from contrascope.records.vocabulary import SIGNALS
 from contrascope.theory.factors.alignment import unit_views
 from contrascope.theory.factors.centre_error import nearest_centre_error
 from contrascope.theory.factors.divergence import divergence
 from contrascope.training.probe import Finding
 
-DRAWS = 100
-"""Bootstrap draws: without intervals, noise would pass for learning."""
 
-
-class Monitor:
+class MonitorProbe:
     """Diagnoses the networks on the same views again and again; the reference is measured once."""
 
     def __init__(
@@ -70,13 +62,13 @@ class Monitor:
             copies=self._copies,
             device=self._device,
         )
-        verdict = judge(signals, known=self._known)
-        row = {**monitor_row(signals, verdict), **class_row(shown, self._some.y, signals)}
+        found = judged(signals, known=self._known)
+        row = {**found.row, **class_row(shown, self._some.y, signals)}
         return Finding(
             row={**row, "seconds": round(time.perf_counter() - start, 3)},
-            alarm=self._alarm(verdict, finished),
-            score=label_free_score(signals, verdict),
-            stop=self._settings.stop and not verdict.ok,
+            alarm=self._alarm(found.verdict, finished),
+            score=found.score,
+            stop=self._settings.stop and not found.verdict.ok,
         )
 
     def _alarm(self, verdict: Verdict, finished: int) -> str:
@@ -105,25 +97,6 @@ class Monitor:
         return reference_on(twin, self._exhibits, draws=DRAWS, seed=self._seed, device=self._device)
 
 
-def monitor_row(signals: Signals, verdict: Verdict) -> dict[str, str | float]:
-    """Both answers that need no labels, what decided, and the main signals of both layers, for metrics.jsonl."""
-    decides = verdict.learning if verdict.ok else verdict.sound
-    row: dict[str, str | float] = {"sound": verdict.sound.word, "learning": verdict.learning.word}
-    if decides.reason:
-        row["reason"] = decides.reason
-    if decides.evidence:
-        row["evidence"] = decides.evidence[0]
-    if signals.learning is not None:
-        hard = hardest(signals.learning)
-        row["h_gain_own"] = signals.learning.own.odds.value
-        if hard is not None:
-            row["h_gain_standard"] = signals.learning.standard[hard].odds.value
-    for name, layer in (("h", signals.h), ("z", signals.z)):
-        if layer is not None:
-            row |= {f"{name}_{key}": value for key, value in _numbers(layer).items()}
-    return row
-
-
 def class_row(shown: ShownRows, y: Int[Tensor, " n"] | None, signals: Signals) -> dict[str, float]:
     """Divergence of the class centres and nearest-centre error of both layers, where there are labels.
 
@@ -145,16 +118,3 @@ def class_row(shown: ShownRows, y: Int[Tensor, " n"] | None, signals: Signals) -
             f"{name}_centre_error": nearest_centre_error(unit, y.cpu()).error.value,
         }
     return row
-
-
-def _numbers(layer: LayerSignals) -> dict[str, float]:
-    """The signals that are followed, under their keys; those that need views only where there are some."""
-    found: dict[str, float] = {}
-    for one in SIGNALS:
-        if one.row:
-            value: Any = layer
-            for part in one.path.split("."):
-                value = None if value is None else getattr(value, part)
-            if value is not None:
-                found[one.row] = value.value if isinstance(value, Estimate) else value
-    return found

@@ -15,7 +15,7 @@ from contrascope.diagnosis.causes import Known
 from contrascope.distributed import broadcast_value
 from contrascope.jobs.assess import Rows, assess_run, foreseen, knn_probe
 from contrascope.jobs.geometry_probe import GeometryProbe
-from contrascope.jobs.monitor_probe import Monitor
+from contrascope.jobs.monitor_probe import MonitorProbe
 from contrascope.methods.base import Method
 from contrascope.precision import single_precision
 from contrascope.progress import Progress, silent, to_stderr
@@ -197,7 +197,7 @@ def _probes(
     found: list[Probe] = [] if knn is None else [knn]
     if settings.monitor.times:
         found.append(
-            Monitor(
+            MonitorProbe(
                 images,
                 policies,
                 build(settings, images.shape, seed=seed + RANDOM_SEED_OFFSET),

@@ -39,6 +39,7 @@ ROWS: tuple[RowWord, ...] = (
         unit="log odds",
         figure="learning",
     ),
+    RowWord(key="score", title="label-free score", unit="log odds"),
     RowWord(
         key="max_cosine", title="largest cosine of centres", unit="-1 to 1", figure="divergence", layered=True
     ),

@@ -145,7 +145,14 @@ SIGNALS: tuple[Measure, ...] = (
         row="participation_ratio",
         figure="ranks",
     ),
-    Measure(path="effective_rank", title="effective rank", unit="directions", table="ranks"),
+    Measure(
+        path="effective_rank",
+        title="effective rank",
+        unit="directions",
+        table="ranks",
+        row="rank",
+        figure="ranks",
+    ),
     Measure(
         path="stable_rank",
         title="stable rank: variance over that of the widest",

@@ -111,7 +111,8 @@ def diagnose_subject(
     """
     draws, seed = settings.draws, settings.seed
     if subject.h is not None:
-        signals = array_signals(subject.h, subject.z, draws=draws, seed=seed)
+        beside = subject.reference
+        signals = array_signals(subject.h, subject.z, reference=beside, draws=draws, seed=seed)
         found = diagnosis(signals, subject.h, subject.z, subject.labels, draws=draws, seed=seed)
         return Diagnosed(thing=subject.name, data=subject.what, diagnosis=found)
     networks, where = subject.trained, subject.device(device)

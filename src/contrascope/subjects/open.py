@@ -1,11 +1,10 @@
 """One way in: a run, an encoder by name, a file, arrays or a model in memory become a `Subject`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import Tensor, nn
 
 from contrascope.augment.settings import PolicySettings
@@ -13,18 +12,23 @@ from contrascope.data.imageset import ImageSet
 from contrascope.data.memory import Labels, columns_from, images_from
 from contrascope.data.settings import DataSettings
 from contrascope.diagnosis.exhibits import Networks
+from contrascope.diagnosis.networks import twin_of
 from contrascope.encoders.foreign import FunctionEncoder
 from contrascope.encoders.named import named_encoder, named_twin
-from contrascope.encoders.twin import TWIN_SEED, random_twin
 from contrascope.errors import InputError, did_you_mean
 from contrascope.features.features import Features
 from contrascope.features.files import READABLE, load_arrays
 from contrascope.features.rows import views_of
 from contrascope.methods.base import Method
 from contrascope.precision import single_precision
+from contrascope.records.inside import inside
+from contrascope.records.monitored import MONITORED, REFERENCE, is_monitored
 from contrascope.runs.load import Run, load_run, random_twin_of
 from contrascope.subjects.subject import Kind, Origin, Subject
+from contrascope.types import HeldElsewhere
 
+HOLDS = {"file": "file", "arrays": "set", "monitor": "folder"}
+"""What holds embeddings, in words."""
 SIDE, CHANNELS = 224, 3
 """Of the images for an encoder that is opened without any."""
 
@@ -43,14 +47,16 @@ def open_subject(
 ) -> Subject:
     """Anything that can be measured, opened by what it is.
 
-    `thing`: a run's folder; an encoder's name (resnet18, timm:NAME, hf:NAME, torchvision:NAME, package.module:Object);
-    a file of features (.npy, .npz, .safetensors, .parquet); arrays or tensors [n dim] or [views n dim], with `z`
-    beside them; or a model in memory, alone or as (encoder, projector). A model and its modes stay as they are.
+    `thing`: a run's folder, or a monitor's; an encoder's name (resnet18, timm:NAME, hf:NAME, torchvision:NAME,
+    package.module:Object); a file of features (.npy, .npz, .safetensors, .parquet); arrays or tensors [n dim] or
+    [views n dim], with `z` beside them; or a model in memory, alone or as (encoder, projector). A model and its modes
+    stay as they are.
     `data`: images, for networks alone: settings, a folder or name, an array, a `datasets.Dataset`; unset: a run's own.
     `labels`: a column by name, or the labels themselves. `step`: checkpoint of a run. `size`: side of the images.
     `channels`: those that an encoder by name is built for, in place of the images'.
 
-    >>> subject = open_subject(np.eye(4), labels=[0, 0, 1, 1])
+    >>> import torch
+    >>> subject = open_subject(torch.eye(4), labels=[0, 0, 1, 1])
     >>> subject.origin.kind, subject.h.shape, list(subject.labels), subject.twin
     ('arrays', torch.Size([1, 4, 4]), ['label'], None)
     """
@@ -61,12 +67,14 @@ def open_subject(
         )
     if z is not None and kind != "arrays":
         raise InputError(f"z stands beside arrays of h; {_called(thing)} is none. Leave it out.")
-    if kind in ("file", "arrays"):
+    if kind in ("file", "arrays", "monitor"):
         if data is not None or policy is not None:
             raise InputError(
-                f"{_called(thing)} is a {'file' if kind == 'file' else 'set'} of embeddings: it takes neither images "
+                f"{_called(thing)} is a {HOLDS[kind]} of embeddings: it takes neither images "
                 "nor a policy. Leave them out."
             )
+        if kind == "monitor":
+            return _monitored(thing, labels)
         return _file(Path(thing).expanduser(), labels) if kind == "file" else _arrays(thing, z, labels)
     if kind == "run":
         return _run(thing, data, policy=policy, labels=labels, step=step, size=size)
@@ -89,17 +97,18 @@ def is_file(thing: Any) -> bool:
 
 
 def kind_of(thing: Any) -> Kind:
-    """What this is: a run, an encoder, a file, arrays or a model."""
+    """What this is: a run, a monitor's folder, an encoder, a file, arrays or a model."""
     if is_file(thing):
         return "file"
     if isinstance(thing, str | Path):
-        return "run" if Path(thing).expanduser().is_dir() else "encoder"
+        folder = Path(thing).expanduser()
+        return "monitor" if is_monitored(folder) else "run" if folder.is_dir() else "encoder"
     if isinstance(thing, Run):
         return "run"
     pair = isinstance(thing, tuple) and len(thing) == 2 and all(isinstance(one, nn.Module) for one in thing)
     if isinstance(thing, nn.Module | Networks) or pair or (callable(thing) and not isinstance(thing, type)):
         return "model"
-    if isinstance(thing, Features | Tensor | np.ndarray | Sequence):
+    if isinstance(thing, Features | Tensor | HeldElsewhere | Sequence):
         return "arrays"
     raise InputError(
         f"a {type(thing).__name__} cannot be measured; expected a run's folder, an encoder's name, a file of features, "
@@ -181,7 +190,7 @@ def _model(thing: Any, shape: tuple[int, int, int] | None) -> Subject:
         name=type(networks.encoder).__name__,
         origin=Origin(kind="model", shape=shape),
         networks=networks,
-        draw_twin=_twin_of(networks),
+        draw_twin=lambda: twin_of(networks),
     )
 
 
@@ -195,25 +204,26 @@ def _networks_in(thing: Any) -> Networks:
     return Networks(encoder=thing if isinstance(thing, nn.Module) else FunctionEncoder(thing))
 
 
-def _twin_of(networks: Networks) -> Callable[[], Networks | None]:
-    """A projector without weights stands behind the twin's encoder as it is."""
-
-    def twin() -> Networks | None:
-        encoder, projector = random_twin(networks.encoder), networks.projector
-        if encoder is None:
-            return None
-        drawn = None if projector is None else random_twin(projector, seed=TWIN_SEED + 1)
-        return Networks(encoder=encoder, projector=projector if drawn is None else drawn)
-
-    return twin
-
-
 def _file(path: Path, labels: Labels) -> Subject:
     held = load_arrays(path)
     columns = _columns(held.y, labels, count=held.h.shape[1], name=str(path))
     z = None if held.z is None else held.z.float()
     return Subject(
         name=str(path), origin=Origin(kind="file"), h=held.h.float(), z=z, columns=columns, rows=held.names
+    )
+
+
+def _monitored(thing: Any, labels: Labels) -> Subject:
+    """The rows that a monitor measured last, beside those of its reference."""
+    folder = Path(thing).expanduser()
+    subject = _file(inside(folder, MONITORED), labels)
+    known = inside(folder, REFERENCE)
+    beside = load_arrays(known) if known.exists() else None
+    return replace(
+        subject,
+        name=str(thing),
+        origin=Origin(kind="monitor"),
+        reference=(None, None) if beside is None else (beside.h, beside.z),
     )
 
 

@@ -22,7 +22,7 @@ from contrascope.features.features import Features
 from contrascope.methods.settings import MethodSettings
 from contrascope.runs.load import Run, default_device, policies_for
 
-Kind = Literal["run", "encoder", "file", "arrays", "model"]
+Kind = Literal["run", "monitor", "encoder", "file", "arrays", "model"]
 """What a subject came from."""
 
 
@@ -31,7 +31,8 @@ class Origin:
     """Where a subject came from."""
 
     kind: Kind
-    """A run's folder, an encoder by name, a file of features, arrays in memory, or a model in memory."""
+    """A run's folder, that of a monitor in somebody's training, an encoder by name, a file of features, arrays in
+    memory, or a model in memory."""
     step: int | None = None
     """Checkpoint of a run."""
     shape: tuple[int, int, int] | None = None
@@ -60,6 +61,8 @@ class Subject:
     """Encoder outputs [views n dim], where they are arrays already."""
     z: Tensor | None = None
     """Projector outputs [views n out], where they are arrays already."""
+    reference: tuple[Tensor | None, Tensor | None] = (None, None)
+    """What the same model gives at random weights for the same views, h and z, where arrays came with it."""
     columns: dict[str, Tensor] = field(default_factory=dict)
     """Label columns of arrays, by name."""
     rows: tuple[str, ...] = ()
