@@ -145,8 +145,8 @@ def _as_it_is(parsed: SweepArguments, grid: "Grid") -> "Grid":
     """The grid of a sweep that goes on by its folder, whose settings no flag changes."""
     if parsed.grid or parsed.halving or resolved(parsed) != RunSettings() or parsed.out is None:
         raise InputError(
-            f"the sweep in {parsed.words[0]} has its settings and its grid. Leave the flags for them out, or add values "
-            f"with the command that began it and --out {parsed.words[0]}."
+            f"the sweep in {parsed.words[0]} has its settings and its grid. Leave the flags for them out, or add "
+            f"values with the command that began it and --out {parsed.words[0]}."
         )
     return grid
 
@@ -169,7 +169,8 @@ class _Parser:
                 default = self._fitted[fits]
                 parsed = tyro.cli(SweepArguments, args=words, default=default, prog="x", config=CONFIG)
             except SystemExit:
-                raise InputError(f"--grid {' '.join(more)}: {_sentence(said.getvalue())}") from None
+                values = " ".join(more).replace("--", "")
+                raise InputError(f"--grid {values}: {_sentence(said.getvalue())}") from None
         return resolved(parsed)
 
 

@@ -191,8 +191,8 @@ def _chosen_by(record: SweepRecord, marks: dict[str, list[MarkEntry]]) -> tuple[
         return None, []
     if unlike(record):
         said = (
-            "Without labels nothing here compares methods, encoders, policies or images with each other, so no setting is "
-            "called the best."
+            "Without labels nothing here compares methods, encoders, policies or images with each other, so no "
+            "setting is called the best."
         )
         return None, [said]
     hint = (

@@ -1,6 +1,7 @@
 """The table of a sweep in a terminal."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -28,14 +29,26 @@ def show_sweep(record: SweepRecord, out: Path, *, page: Path | None, as_json: bo
 
 
 def _table(result: SweepResult) -> str:
-    seeds = f"seeds {', '.join(result.seeds)}" if result.seeds else "no seed is finished by all settings"
-    table = Table(title=f"mean over {seeds}, with 95 % interval over them (Student's t)")
+    table = Table(title=_title(result.seeds))
     titles = ("kNN %,\nheld-out training", "kNN %,\ntest", "label-free\nscore", "sound", "learning", "")
     for place, title in enumerate(("setting", *titles)):
         table.add_column(Text(title), justify="right" if place in (1, 2, 3) else "left")
     for row in result.rows:
         table.add_row(*map(Text, _cells(row, first=row.name == result.best)))
     return table_text(table, width=110).rstrip("\n")
+
+
+def _title(seeds: Sequence[str]) -> str:
+    """What the means are over.
+
+    >>> _title(["0"]), _title([])
+    ('seed 0 alone, so without intervals', 'no seed is finished by all settings')
+    """
+    if len(seeds) < 2:
+        return (
+            f"seed {seeds[0]} alone, so without intervals" if seeds else "no seed is finished by all settings"
+        )
+    return f"mean over seeds {', '.join(seeds)}, with 95 % interval over them (Student's t)"
 
 
 def _cells(row: SettingRow, *, first: bool) -> tuple[str, ...]:
