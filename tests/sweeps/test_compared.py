@@ -1,5 +1,6 @@
 import random
 from dataclasses import replace
+from pathlib import Path
 from statistics import mean
 
 import pytest
@@ -28,7 +29,7 @@ def test_means_intervals_and_the_best_by_hand():
     assert (result.best, result.by) == ("temperature=0.1", "knn_held_out")  # test images choose nothing
     assert row(result, "temperature=0.2").apart is True
     assert "better than every other setting" in result.notes[-1]
-    assert "WARNING" not in show_sweep(record(CLEAR), "x", page=None)
+    assert "WARNING" not in show_sweep(record(CLEAR), Path("x"), page=None)
 
 
 def test_differences_within_the_spread_of_the_seeds_are_warned_of():
@@ -36,7 +37,7 @@ def test_differences_within_the_spread_of_the_seeds_are_warned_of():
     assert result.best == "temperature=0.1"
     assert row(result, "temperature=0.2").apart is False
     assert result.notes[-1].startswith("WARNING: the differences to temperature=0.2 lie within the spread")
-    text = show_sweep(record(CLOSE), "x", page=None)
+    text = show_sweep(record(CLOSE), Path("x"), page=None)
     assert "not shown to be better" in text
     assert "First by kNN on held-out training images: temperature=0.1, 85.0 (95 %: 72.6 to 97.4)" in text
 
@@ -98,7 +99,7 @@ def test_nothing_finished_is_a_table_without_a_best():
     found = record(CLEAR, states={(name, seed): WAITING for name in CLEAR for seed in range(3)})
     result = compare_settings(found)
     assert (result.seeds, result.best) == ((), "")
-    assert "none so far" in show_sweep(found, "x", page=None)
+    assert "none so far" in show_sweep(found, Path("x"), page=None)
     empty = replace(found, grid=(AxisEntry(path="a", values=()),), trials=())
     assert compare_settings(empty).rows == ()
 

@@ -54,7 +54,7 @@ def test_a_value_with_a_comma_stands_between_quotes():
             "method.projector",
             "that is a group of settings; name one of them, such as method.projector.hidden",
         ),
-        ("optim.xyz", "Known: optim."),
+        ("optim.qqqqqqqq", "Known: optim."),
     ],
 )
 def test_an_unknown_path_is_refused_with_the_nearest(path, said):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from contrascope.machine.openmp import THREADS
 from contrascope.records.inside import inside, opened
@@ -45,6 +45,7 @@ class TrialTask:
         return [str(self.sweep), self.name, "--threads", str(self.threads), *more]
 
 
+@runtime_checkable
 class TrialJob(Protocol):
     """A worker that was started."""
 
@@ -61,6 +62,7 @@ class TrialJob(Protocol):
         ...
 
 
+@runtime_checkable
 class SweepEngine(Protocol):
     """Starts workers; another engine needs no more than these three."""
 

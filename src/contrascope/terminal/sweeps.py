@@ -64,7 +64,7 @@ def _cells(row: SettingRow, *, first: bool) -> tuple[str, ...]:
     )
 
 
-def _mean(found: SeedsMean | None, times: float, digits: int) -> str:
+def _mean(found: SeedsMean | None, times: int, digits: int) -> str:
     r"""A mean with its interval below it.
 
     >>> _mean(SeedsMean(value=0.5, low=0.25, high=0.75, seeds=3), 100, 1)
