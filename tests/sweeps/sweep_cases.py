@@ -80,7 +80,9 @@ def record(knn, *, path="method.temperature", free=None, test=None, states=None)
             score = None if free is None else free[name][seed]
             marks = (mark(knn=knn[name][seed], free=score),) if state == FINISHED else ()
             final = (
-                None if test is None else FinalScoreEntry(value=test[name][seed], low=0, high=1, split="test")
+                None
+                if test is None
+                else FinalScoreEntry(value=test[name][seed], low=0.0, high=1.0, split="test")
             )
             trials.append(
                 TrialEntry(

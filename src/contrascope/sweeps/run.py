@@ -25,6 +25,7 @@ from contrascope.sweeps.grid import Grid, label
 from contrascope.sweeps.halving import SAID, choose, common_epochs, mark_at, rungs
 from contrascope.sweeps.kept import SweepBook, begun
 from contrascope.sweeps.pool import TaskEnd, run_tasks
+from contrascope.training.track import check_trackers
 
 RESTARTS = 3
 """How often a worker that was killed is started again."""
@@ -49,6 +50,9 @@ def sweep(
     if jobs < 1 or restarts < 0:
         raise InputError(f"{jobs} jobs and {restarts} restarts; expected 1 or more, and 0 or more.")
     epochs = common_epochs([one.settings.training.epochs for one in grid.trials]) if halving else 0
+    for one in grid.trials:
+        check_trackers(one.settings.training.trackers)
+        one.settings.method.check()
     count = len({label(one.values) for one in grid.trials})
     with begun(out, grid, halving=halving) as book:
         work = _Work(book, engine, jobs=jobs, restarts=restarts, device=device, say=say)
