@@ -80,6 +80,8 @@ class SweepResult:
     """What chose the best."""
     best: str
     """Its name; empty where none may be called so."""
+    split: str
+    """Images of `knn_test`; a set without a test split has a fifth of its training images there, `held-out`."""
     notes: tuple[str, ...]
     """What has to be known."""
 
@@ -141,7 +143,10 @@ def compare_settings(record: SweepRecord) -> SweepResult:
     }
     rows = tuple(_row(name, found, seeds, apart.get(name)) for name, found in groups.items())
     notes = (*why, *_unfinished(record, seeds), *_told(best, apart, by, seeds))
-    return SweepResult(rows=rows, seeds=seeds, by=by if best else None, best=best, notes=notes)
+    splits = dict.fromkeys(one.test.split for one in record.trials if one.test is not None)
+    return SweepResult(
+        rows=rows, seeds=seeds, by=by if best else None, best=best, split=", ".join(splits), notes=notes
+    )
 
 
 def unlike(record: SweepRecord) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from contrascope.jobs.assess import HELD_OUT
 from contrascope.records.entry import as_tree
 from contrascope.records.sweeps import SweepRecord
 from contrascope.sweeps.compared import SeedsMean, SettingRow, SweepResult, compare_settings
@@ -30,7 +31,14 @@ def show_sweep(record: SweepRecord, out: Path, *, page: Path | None, as_json: bo
 
 def _table(result: SweepResult) -> str:
     table = Table(title=_title(result.seeds))
-    titles = ("kNN %,\nheld-out training", "kNN %,\ntest", "label-free\nscore", "sound", "learning", "")
+    titles = (
+        "kNN %,\nheld-out training",
+        f"kNN %,\n{result.split or 'test'}",
+        "label-free\nscore",
+        "sound",
+        "learning",
+        "",
+    )
     for place, title in enumerate(("setting", *titles)):
         table.add_column(Text(title), justify="right" if place in (1, 2, 3) else "left")
     for row in result.rows:
@@ -86,6 +94,6 @@ def _best(result: SweepResult) -> list[str]:
     percent = result.by == "knn_held_out"
     found = row.knn_held_out if percent else row.label_free
     said = _mean(found, 100 if percent else 1, 1 if percent else 2).replace("\n", " (95 %: ")
-    return [
-        f"First by {SAID[result.by]}: {row.name}, {said}{')' if '(' in said else ''}. Test images chose nothing."
-    ]
+    said += ")" if "(" in said else ""
+    last = "The data has no test images." if result.split == HELD_OUT else "Test images chose nothing."
+    return [f"First by {SAID[result.by]}: {row.name}, {said}. {last}"]
