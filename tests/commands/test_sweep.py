@@ -2,8 +2,10 @@ import json
 import sys
 
 import pytest
+import torch
 
 from contrascope.cli import main
+from contrascope.commands import sweep as command
 from contrascope.commands.sweep import COMMAND, asked
 from contrascope.commands.train import COMMAND as TRAIN
 from contrascope.imports import allowed
@@ -112,6 +114,16 @@ def test_folders_that_are_no_sweep_are_told_apart(tmp_path, capsys):
     said = refused(capsys, tmp_path, *GRID)
     assert "is the folder of a run, and no sweep" in said
     assert f"such as {tmp_path / 'settings.json'}" in said
+
+
+@pytest.mark.parametrize(("jobs", "threads"), [(1, 6), (2, 3), (4, 1), (9, 1)])
+def test_the_cores_are_divided_among_the_jobs(jobs, threads, tmp_path, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(command, "usable_cores", lambda: 6.0)
+    parsed = COMMAND.parse(["digits-simclr", *GRID, "--jobs", str(jobs)])
+    assert command.engine_for(parsed, tmp_path).threads == threads
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # what torch was told is a trial's
+    assert command.engine_for(parsed, tmp_path).threads == torch.get_num_threads() == 1
 
 
 def test_without_the_extra_the_engine_slurm_says_what_to_install(tmp_path, monkeypatch, capsys):

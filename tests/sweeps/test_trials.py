@@ -44,9 +44,10 @@ def assert_same_run(one, other, *, steps):
     assert threads[0] == threads[1]
 
 
-def alone(trial, out, monkeypatch):
+def alone(trial, out, monkeypatch, *, threads=1):
     """The run of these settings by `contrascope train`, in this process."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
+    torch.set_num_threads(threads)
     path = out.with_name("alone.json")
     path.write_text(json.dumps(to_json(trial.settings)))
     assert main(["train", str(path), "--out", str(out)]) == 0
@@ -55,11 +56,12 @@ def alone(trial, out, monkeypatch):
 
 def test_a_trial_has_the_bits_of_train_alone_and_its_marks(tmp_path, monkeypatch):
     made = grid(("0.2",), (), base=settings(epochs=2, probe_every=1))
-    sweep(made, tmp_path / "s", engine=LocalEngine(threads=1))
+    sweep(made, tmp_path / "s", engine=LocalEngine(threads=2))
     (trial,) = recorded(tmp_path / "s").trials
     assert trial.state == FINISHED
-    run = alone(made.trials[0], tmp_path / "alone", monkeypatch)
+    run = alone(made.trials[0], tmp_path / "alone", monkeypatch, threads=2)
     assert_same_run(tmp_path / "s" / trial.name, run, steps=40)
+    assert json.loads((run / records.ENVIRONMENT).read_text())["threads"] == 2
     probed = [row for row in rows_of(run) if "knn_held_out" in row]
     assert trial.marks[-1].knn_held_out == probed[-1]["knn_held_out"]
     scores = json.loads((run / records.EVALUATION).read_text())["rows"]

@@ -124,7 +124,7 @@ def asked(parsed: SweepArguments) -> "tuple[Grid, bool]":
 
     name, *rest = parsed.words
     there = None if parsed.out is None else parsed.out.expanduser()
-    if parsed.out is not None and Path(name).expanduser() == there:
+    if there is not None and Path(name).expanduser() == there:
         return _as_it_is(parsed, grid_of(record := recorded(there))), _halves(record)
     axes = read_axes(parsed.grid)
     _check_flags(axes, rest)
