@@ -125,7 +125,8 @@ class PlayedEngine:
         self.running -= 1
         if isinstance(part, int):
             return part
-        (task.sweep / task.name).mkdir(exist_ok=True)
+        if part is None:
+            (task.sweep / task.name).mkdir(exist_ok=True)
         task.place.mkdir(parents=True, exist_ok=True)
         knn = next((score for name, score in self.scores.items() if name in task.name), 0.5)
         plain = OutcomeRecord(state=PAUSED if task.until else FINISHED, mark=mark(task.until or 8, knn=knn))

@@ -107,6 +107,13 @@ def test_a_refusal_of_the_first_trial_ends_the_sweep_and_a_later_one_does_not(tm
     with pytest.raises(InputError, match="there is no folder x"):
         sweep(grid(), tmp_path / "s", engine=engine)
     assert len(engine.started) == 1
+    assert list(tmp_path.iterdir()) == []  # what was refused leaves nothing behind
+    mine = tmp_path / "mine" / "work" / "notes.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("kept")
+    with pytest.raises(InputError, match="there is no folder x"):
+        sweep(grid(), tmp_path / "mine", engine=PlayedEngine(scripts={FIRST: [refused]}))
+    assert [path.name for path in mine.parents[1].rglob("*")] == ["work", "notes.txt"]
     engine = PlayedEngine(scripts={SECOND: [refused]})
     record = sweep(grid(), tmp_path / "t", engine=engine)
     assert [one.name for one in failed(record)] == [SECOND]

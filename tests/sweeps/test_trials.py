@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,7 +13,9 @@ from safetensors.torch import load_file
 from sweep_cases import TINY, command, grid, settings
 
 from contrascope import records
+from contrascope.augment.settings import PolicySettings
 from contrascope.cli import main
+from contrascope.diagnosis.settings import MonitorSettings
 from contrascope.jobs.train import train
 from contrascope.records.sweeps import DROPPED, FINISHED
 from contrascope.settings import to_json
@@ -20,6 +23,7 @@ from contrascope.sweeps.engine import LocalEngine
 from contrascope.sweeps.kept import recorded
 from contrascope.sweeps.run import sweep
 from contrascope.sweeps.slurm import SlurmEngine
+from contrascope.training.settings import OptimSettings
 
 CLOCKS = ("images_per_second", "seconds")
 
@@ -92,6 +96,26 @@ def test_what_the_loop_did_not_measure_is_measured_on_the_checkpoint_and_is_the_
     assert one.knn_held_out is not None
     assert one.sound
     assert sorted(path.name for path in (tmp_path / "plain").rglob("*")) == before
+
+
+def test_without_labels_a_paused_run_is_asked_what_the_monitor_would_have_said(tmp_path):
+    from contrascope.sweeps.measure import mark_of
+
+    own = settings(epochs=10, threads=1)
+    plain = replace(own, data=replace(own.data, labels="none"), policy=PolicySettings(name="digits"))
+    plain = replace(
+        plain, encoder=replace(plain.encoder, width=8), optim=OptimSettings(name="adamw", lr=2e-3)
+    )
+    plain = replace(plain, monitor=MonitorSettings(times=1, images=256))
+    followed = replace(plain, monitor=MonitorSettings(times=5, images=256))
+    marks = []
+    for name, chosen in (("plain", plain), ("followed", followed)):
+        train(chosen, tmp_path / name, until=8)
+        marks.append(mark_of(tmp_path / name, chosen, epoch=8, device=torch.device("cpu")))
+    assert [row["epoch"] for row in rows_of(tmp_path / "plain") if row["kind"] == "probe"] == []
+    assert marks[0] == marks[1]
+    assert (marks[0].knn_held_out, marks[0].sound) == (None, "sound")
+    assert marks[0].label_free > 0
 
 
 def wait_for(found, process, *, seconds=120):

@@ -17,6 +17,10 @@ from contrascope.settings import differences, from_json, to_json
 from contrascope.sweeps.grid import Axis, Grid, Trial
 
 
+LOCK = f"{Path(SweepRecord.FILE).stem}.lock"
+"""What holds a sweep's record."""
+
+
 def recorded(folder: Path) -> SweepRecord:
     """The record of a sweep's folder; raises `InputError` where anything in it is missing or of another form."""
     path = folder / SweepRecord.FILE

@@ -1,11 +1,12 @@
 """A sweep from its first trial to its table: rung by rung, in order, on an engine."""
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from contrascope.errors import InputError
 from contrascope.progress import Say, unheard
-from contrascope.records.inside import inside
+from contrascope.records.inside import inside, removed
 from contrascope.records.sweeps import (
     DROPPED,
     ENDED,
@@ -20,10 +21,10 @@ from contrascope.records.sweeps import (
     TrialEntry,
 )
 from contrascope.sweeps.compared import unlike
-from contrascope.sweeps.engine import SweepEngine, TrialTask
+from contrascope.sweeps.engine import WORK, SweepEngine, TrialTask
 from contrascope.sweeps.grid import Grid, label
 from contrascope.sweeps.halving import SAID, choose, common_epochs, mark_at, rungs
-from contrascope.sweeps.kept import SweepBook, begun
+from contrascope.sweeps.kept import LOCK, SweepBook, begun, is_sweep
 from contrascope.sweeps.pool import TaskEnd, run_tasks
 from contrascope.training.track import check_trackers
 
@@ -54,14 +55,31 @@ def sweep(
         check_trackers(one.settings.training.trackers)
         one.settings.method.check()
     count = len({label(one.values) for one in grid.trials})
-    with begun(out, grid, halving=halving) as book:
-        work = _Work(book, engine, jobs=jobs, restarts=restarts, device=device, say=say)
-        for epoch in rungs(epochs, count) if halving else ():
-            if epoch not in [one.epoch for one in book.record.rungs]:
-                work.run_to(epoch)
-                work.leave_half(epoch)
-        work.run_to(None)
-        return book.record
+    fresh = not is_sweep(out)
+    try:
+        with begun(out, grid, halving=halving) as book:
+            work = _Work(book, engine, jobs=jobs, restarts=restarts, device=device, say=say)
+            for epoch in rungs(epochs, count) if halving else ():
+                if epoch not in [one.epoch for one in book.record.rungs]:
+                    work.run_to(epoch)
+                    work.leave_half(epoch)
+            work.run_to(None)
+            return book.record
+    except InputError:
+        if fresh:
+            _take_back(out, [one.name for one in grid.trials])
+        raise
+
+
+def _take_back(out: Path, names: Sequence[str]) -> None:
+    """Removes what a new sweep wrote that has no run."""
+    if any((out / name).exists() for name in names):
+        return
+    for path in (*(out / WORK / name for name in names), out / SweepRecord.FILE, out / LOCK):
+        removed(path)
+    for folder in (out / WORK, out):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 class _Work:
