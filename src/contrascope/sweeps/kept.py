@@ -16,7 +16,6 @@ from contrascope.runs.store import OpenRecord, Request, begin_record, refuse
 from contrascope.settings import differences, from_json, to_json
 from contrascope.sweeps.grid import Axis, Grid, Trial
 
-
 LOCK = f"{Path(SweepRecord.FILE).stem}.lock"
 """What holds a sweep's record."""
 
