@@ -98,6 +98,7 @@ def test_what_the_loop_did_not_measure_is_measured_on_the_checkpoint_and_is_the_
     assert sorted(path.name for path in (tmp_path / "plain").rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_without_labels_a_paused_run_is_asked_what_the_monitor_would_have_said(tmp_path):
     from contrascope.sweeps.measure import mark_of
 
