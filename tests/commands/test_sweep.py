@@ -157,6 +157,9 @@ def test_a_sweep_that_goes_on_takes_no_other_settings(tmp_path, capsys):
     folder = kept(tmp_path / "s")
     assert "has its settings and its grid" in refused(capsys, folder, *GRID)
     assert "has its settings and its grid" in refused(capsys, folder, "--optim.lr", "1")
+    assert "has its settings and its grid" in refused(capsys, folder, "--out", tmp_path / "other")
+    (trial,) = trials(folder)
+    assert trial.values == {"method.temperature": "0.1"}
 
 
 def test_a_strangers_sweep_imports_nothing_that_nobody_allowed(tmp_path, monkeypatch, capsys):

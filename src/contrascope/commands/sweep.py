@@ -86,7 +86,6 @@ def start(words: list[str], *, helping: bool) -> Start:
 
 def run(parsed: SweepArguments, progress: CommandProgress) -> int:
     """Run all trials, print the table, and write the comparison page."""
-    from contrascope.sweeps.kept import recorded
     from contrascope.sweeps.run import failed, finished, sweep
     from contrascope.terminal.sweeps import show_sweep
     from contrascope.training.device import find_device
@@ -110,7 +109,7 @@ def run(parsed: SweepArguments, progress: CommandProgress) -> int:
                 out.rmdir()  # what ended before it began leaves no empty folder
     done = finished(record, out)
     page = report(done, out / PAGE) if len(done) > 1 else None
-    sys.stdout.write(show_sweep(recorded(out), out, page=page, as_json=parsed.json))
+    sys.stdout.write(show_sweep(record, out, page=page, as_json=parsed.json))
     lost = failed(record)
     for one in lost:
         sys.stderr.write(f"contrascope: {one.name}: {one.state}: {one.why}\n")
@@ -124,8 +123,11 @@ def asked(parsed: SweepArguments) -> "tuple[Grid, bool]":
 
     name, *rest = parsed.words
     there = None if parsed.out is None else parsed.out.expanduser()
-    if there is not None and Path(name).expanduser() == there:
-        return _as_it_is(parsed, grid_of(record := recorded(there))), _halves(record)
+    folder = Path(name).expanduser()
+    if name not in RECIPES and is_sweep(folder):
+        record = recorded(folder)
+        _check_as_it_is(parsed, folder)
+        return grid_of(record), _halves(record)
     axes = read_axes(parsed.grid)
     _check_flags(axes, rest)
     base = resolved(parsed)
@@ -141,14 +143,13 @@ def _halves(record: SweepRecord) -> bool:
     return record.request is not None and record.request.settings.get("halving") is True
 
 
-def _as_it_is(parsed: SweepArguments, grid: "Grid") -> "Grid":
-    """The grid of a sweep that goes on by its folder, whose settings no flag changes."""
-    if parsed.grid or parsed.halving or resolved(parsed) != RunSettings() or parsed.out is None:
+def _check_as_it_is(parsed: SweepArguments, folder: Path) -> None:
+    """Refuses flags that would change a sweep that goes on by its folder."""
+    if parsed.grid or parsed.halving or resolved(parsed) != RunSettings() or parsed.out != folder:
         raise InputError(
             f"the sweep in {parsed.words[0]} has its settings and its grid. Leave the flags for them out, or add "
             f"values with the command that began it and --out {parsed.words[0]}."
         )
-    return grid
 
 
 class _Parser:
