@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 import torch
 from operator_schemas import declare_torchvision_operators
@@ -137,7 +137,7 @@ class Endless(torch.utils.data.Dataset[Any]):
         return 1000 * len(self.pictures)
 
     def __getitem__(self, index: int) -> list[torch.Tensor]:
-        return self.transform(self.pictures[index % len(self.pictures)])
+        return cast(list[torch.Tensor], self.transform(self.pictures[index % len(self.pictures)]))
 
 
 def lightly_batches(images: torch.Tensor, batch: int, side: int) -> Iterator[list[torch.Tensor]]:

@@ -146,7 +146,7 @@ def test_networks_that_are_code_are_asked_for_by_the_words_to_type(cases, field)
 
 def test_a_loss_that_is_code_stops_training_alone(cases):
     for case in of(cases, "method.loss"):
-        if case["opener"] in ("train", "contrascope.train"):
+        if case["opener"] in ("train", "sweep", "contrascope.train"):
             assert "the loss 'burglar:Thing' is code" in (case["said"] or case["code"]), case
         elif not case["opener"].endswith("advise"):  # the folder stands for its images, and is none of images
             assert case["code"] in (0, 3) or case["code"].isidentifier(), case

@@ -85,6 +85,20 @@ def test_a_fault_of_ours_is_shown_whole(error, monkeypatch):
 
 WRITERS = {
     "train": ("{run}-new", ["train", "digits-simclr", *TINY, "--training.epochs", "1", "--out", "{run}-new"]),
+    "sweep": (
+        "{run}-new",
+        [
+            "sweep",
+            "digits-simclr",
+            *TINY,
+            "--training.epochs",
+            "1",
+            "--grid",
+            "training.seed=0",
+            "--out",
+            "{run}-new",
+        ],
+    ),
     "advise": ("policy", ["advise", "digits", "--budget", "0", "--out", "{run}-policy.json"]),
     "diagnose": ("diagnosis.json", ["diagnose", "{run}", "--diagnosis.images", "32"]),
     "geometry": ("geometry.json", ["geometry", "{run}", "--images", "32", "--draws", "0", "--points", "4"]),

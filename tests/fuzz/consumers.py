@@ -26,6 +26,8 @@ from contrascope.reports.page import render
 from contrascope.reports.static_panels import NAMES, panels
 from contrascope.runs.load import load_run, settings_of
 from contrascope.suites.run import evaluate_suite
+from contrascope.sweeps.kept import grid_of, recorded
+from contrascope.terminal.sweeps import show_sweep
 
 DRAWN = ("loss", "alignment-divergence", "spectrum", "map", "operations")
 """Figures of the run."""
@@ -185,6 +187,14 @@ def policies(folder):
             read_policy(folder / name)
 
 
+def swept(folder):
+    """A sweep's table, and what it would go on with."""
+    record = recorded(folder / "sweep")
+    show_sweep(record, folder / "sweep", page=None)
+    show_sweep(record, folder / "sweep", page=None, as_json=True)
+    grid_of(record)
+
+
 def features(folder):
     for path in folder.glob("features.*"):
         with contextlib.suppress(InputError):
@@ -256,6 +266,7 @@ READ_BY = {
     "features.npz": (features,),
     "features.npy": (features,),
     "features.parquet": (features,),
+    "sweep/sweep.json": (swept,),
 }
 """Who reads each file."""
 

@@ -30,8 +30,17 @@ from contrascope.records.diagnosis import DiagnosisRecord
 from contrascope.records.gallery import GalleryRecord
 from contrascope.records.geometry import GeometryRecord
 from contrascope.records.kinds import BadImageEntry, BadImagesRecord, BestRecord
+from contrascope.records.sweeps import (
+    AxisEntry,
+    FinalScoreEntry,
+    MarkEntry,
+    RungEntry,
+    SweepRecord,
+    TrialEntry,
+)
 from contrascope.records.typed import read_record, write_record
 from contrascope.runs.settings import RunSettings
+from contrascope.settings import to_json
 from contrascope.suites.run import evaluate_suite
 from contrascope.training.settings import ScheduleSettings, TrainingSettings
 
@@ -117,6 +126,30 @@ def other_files(folder, run, data):
     (folder / "rows.json").write_text(json.dumps(rows))
 
 
+def a_sweep(folder, data):
+    """The record of a sweep with two trials that nobody trained."""
+    tree, trials = to_json(settings_for(data)), []
+    for place, value in enumerate(("0.1", "0.5")):
+        mark = MarkEntry(
+            epoch=2, knn_held_out=0.5 + 0.1 * place, label_free=0.1, sound="sound", learning="learning"
+        )
+        trial = TrialEntry(
+            name=f"seed=0-temperature={value}",
+            seed="0",
+            values={"method.temperature": value},
+            settings=tree,
+            state="finished",
+            starts=1,
+            marks=(mark,),
+            test=FinalScoreEntry(value=0.5, low=0.4, high=0.6, split="test"),
+        )
+        trials.append(trial)
+    rung = RungEntry(epoch=1, by="knn_held_out", kept=("temperature=0.1",), dropped=())
+    axis = AxisEntry(path="method.temperature", values=("0.1", "0.5"))
+    folder.mkdir()
+    write_record(folder / SweepRecord.FILE, SweepRecord(grid=(axis,), trials=tuple(trials), rungs=(rung,)))
+
+
 def everything(folder):
     """Makes the folder of specimens; returns it."""
     data = pictures(folder)
@@ -124,6 +157,7 @@ def everything(folder):
     measured(run, data)
     other_files(folder, run, data)
     advise(data, labels="labels", budget=0.0, out=folder / "advised.json", settings=ADVISE)
+    a_sweep(folder / "sweep", data)
     shutil.copytree(run, folder / "other")
     shutil.copytree(OLD / "digits-simclr", folder / "old")
     return folder

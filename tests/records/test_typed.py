@@ -17,6 +17,7 @@ from contrascope.records.kinds import BadImagesRecord, BestRecord, EnvironmentRe
 from contrascope.records.metrics import read_rows
 from contrascope.records.requests import RequestRecord, SegmentsRecord
 from contrascope.records.suites import AugmentedRecord, TransferRecord
+from contrascope.records.sweeps import OutcomeRecord, SweepRecord
 from contrascope.records.typed import as_record, read_record, record_of, write_record
 
 KINDS = (
@@ -33,6 +34,8 @@ KINDS = (
     AdviceRecord,
     RequestRecord,
     SegmentsRecord,
+    SweepRecord,
+    OutcomeRecord,
 )
 SCORE = {"of": "raw pixels", "name": "knn", "value": 0.5, "low": 0.4, "high": 0.6, "n": 9, "protocol": "ab"}
 SCORES = {"format": 1, "kind": "evaluation", "rows": [{**SCORE, "split": "test"}], "protocol": {}}

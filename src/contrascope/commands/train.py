@@ -4,58 +4,34 @@ import contextlib
 import os
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
-from typing import Annotated, Literal
-
-import tyro
 
 from contrascope import records
-from contrascope.commands.command import (
-    BROKEN,
-    CONFIG,
-    DIVERGED,
-    DONE,
-    LOST,
-    Command,
-    Computing,
-    Start,
-    values_of,
-)
+from contrascope.commands.command import BROKEN, DIVERGED, DONE, LOST, Command, Start
 from contrascope.commands.ended import EndedError
-from contrascope.commands.settings_file import is_settings_file, name_of, read_settings
-from contrascope.errors import InputError, did_you_mean
-from contrascope.imports import allow, is_path
-from contrascope.methods.settings import method_settings
-from contrascope.runs.recipes import CPU_METHODS, FAMILIES, RECIPES, Recipe
+from contrascope.commands.recipe import RecipeArguments, allow_methods, named, resolved, with_method
+from contrascope.commands.settings_file import read_settings
+from contrascope.errors import InputError
+from contrascope.runs.recipes import CPU_METHODS, FAMILIES, RECIPES
 from contrascope.runs.settings import RunSettings
 from contrascope.terminal.help import shown
 from contrascope.terminal.progress import CommandProgress
 
 RUNS = Path("runs")
 """Where runs without --out go."""
-METHOD = "--method"
 MORE = "Each recipe has its own defaults; contrascope train RECIPE --help shows them.\n\nrecipes:\n"
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainArguments(Computing):
+class TrainArguments(RecipeArguments):
     """Train a self-supervised encoder; every setting of the recipe can be changed."""
 
-    settings: Annotated[RunSettings, tyro.conf.arg(name="")]
-    name: tyro.conf.Suppress[tyro.conf.Fixed[str]] = ""
-    """What a run without --out is called."""
-    method_name: Annotated[str | None, tyro.conf.arg(name="method")] = None
-    """Another method in place of the recipe's, with its own defaults; `--method.*` changes them."""
     out: Path | None = None
     """Folder of the run; unset: runs/NAME-DATE-TIME."""
     resume: bool = False
     """Go on with the run in --out from its newest checkpoint."""
-    policy: Path | None = None
-    """Policy file (JSON), as `contrascope advise` writes it, in place of the recipe's policy."""
-    probe: Literal["geometry"] | None = None
-    """Measured while training: `geometry` stands for `--geometry.times 10`, unless the times are given."""
     print_settings: bool = False
     """Print every resolved setting as JSON and stop; `contrascope train FILE` runs what was printed."""
 
@@ -70,15 +46,18 @@ def start(words: list[str], *, helping: bool) -> Start:
             "train needs a recipe, a file of settings or a run's folder first; contrascope --help lists the recipes."
         )
     name, rest = words[0], words[1:]
-    for method in filter(is_path, values_of(METHOD, rest)):
-        allow(method)  # typed, so that a file of settings may name it too
-    default = _with_method(_named(name, rest, helping=helping), rest)
+    allow_methods(rest)
+    folder = Path(name).expanduser()
+    if name not in RECIPES and (folder / records.SETTINGS).is_file():
+        settings = read_settings(records.inside(folder, records.SETTINGS))
+        default = with_method(TrainArguments(settings=settings, out=folder), rest)
+    else:
+        default = named(TrainArguments, name, rest, helping=helping)
     return Start(rest=rest, default=default, name=name)
 
 
 def run(parsed: TrainArguments, progress: CommandProgress) -> int:
     """Train, and print the table, what it means, and the monitor's answers."""
-    from contrascope.augment.policy_file import in_place_of
     from contrascope.jobs.train import train
     from contrascope.terminal.closing import closing_lines
     from contrascope.terminal.tables import show_run, show_settings
@@ -87,9 +66,7 @@ def run(parsed: TrainArguments, progress: CommandProgress) -> int:
     from contrascope.training.together import ProcessLostError
     from contrascope.training.watch import NonFiniteLossError
 
-    settings = replace(parsed.settings, policy=in_place_of(parsed.settings.policy, parsed.policy))
-    if parsed.probe == "geometry":
-        settings = replace(settings, geometry=settings.geometry.followed())
+    settings = resolved(parsed)
     if parsed.print_settings:
         sys.stdout.write(show_settings(settings))
         return DONE
@@ -159,53 +136,6 @@ def recipe_lines() -> list[str]:
             methods, width=100, initial_indent=space, subsequent_indent=space, break_on_hyphens=False
         )
     return lines
-
-
-def _named(name: str, rest: list[str], *, helping: bool) -> TrainArguments:
-    """The settings of a recipe, of a run's folder, or of a file, by what the word is."""
-    folder = Path(name).expanduser()
-    if name in RECIPES:
-        return _of_recipe(RECIPES[name], name, rest, helping=helping)
-    if (folder / records.SETTINGS).is_file():
-        return TrainArguments(settings=read_settings(records.inside(folder, records.SETTINGS)), out=folder)
-    if is_settings_file(name):
-        return TrainArguments(settings=read_settings(folder), name=name_of(folder))
-    if folder.is_dir():
-        raise InputError(
-            f"{name} is a folder without {records.SETTINGS}, so no run. To train on images in it: "
-            f"contrascope train folder-simclr --data.source {name}"
-        )
-    raise InputError(f"there is no recipe {name!r}. {did_you_mean(name, RECIPES)}")
-
-
-def _of_recipe(recipe: Recipe, name: str, rest: list[str], *, helping: bool) -> TrainArguments:
-    """The recipe's settings, fitted to the data if the recipe does so."""
-    default = TrainArguments(settings=recipe.make(), name=name)
-    if recipe.adapt is None or helping:
-        return default
-    from contrascope.runs.facts import look
-    from contrascope.training.device import find_device
-
-    given = tyro.cli(
-        TrainArguments,
-        args=rest,
-        default=_with_method(default, rest),
-        prog=f"contrascope train {name}",
-        config=CONFIG,
-    )
-    facts, device = look(given.settings.data), find_device(given.device)
-    if device is not None:
-        facts = replace(facts, device=device.type)
-    fitted = recipe.adapt(replace(default.settings, data=given.settings.data), facts)
-    return replace(default, settings=fitted)
-
-
-def _with_method(default: TrainArguments, rest: list[str]) -> TrainArguments:
-    """The same with the method that --method names: its own flags follow from it, so it is looked for first."""
-    names = values_of(METHOD, rest)
-    if not names:
-        return default
-    return replace(default, settings=replace(default.settings, method=method_settings(names[-1])))
 
 
 COMMAND = Command(

@@ -8,21 +8,18 @@ import torch
 from accelerate import Accelerator
 
 from contrascope import records
-from contrascope.augment.policy import Policy
 from contrascope.data.imageset import ImageSet
 from contrascope.data.open import open_images
-from contrascope.diagnosis.causes import Known
 from contrascope.distributed import broadcast_value
-from contrascope.jobs.assess import Rows, assess_run, foreseen, knn_probe
-from contrascope.jobs.geometry_probe import GeometryProbe
-from contrascope.jobs.monitor_probe import MonitorProbe
+from contrascope.jobs.assess import Rows, assess_run, foreseen
+from contrascope.jobs.probes import probes_of
 from contrascope.methods.base import Method
 from contrascope.precision import single_precision
 from contrascope.progress import Progress, silent, to_stderr
 from contrascope.records.kinds import EvaluationRecord
 from contrascope.records.typed import as_record
 from contrascope.runs.bad_images import told_of
-from contrascope.runs.build import RANDOM_SEED_OFFSET, build
+from contrascope.runs.build import build
 from contrascope.runs.claim import check_count, claimed
 from contrascope.runs.folder import (
     begin_run,
@@ -39,7 +36,6 @@ from contrascope.training.course import Segment
 from contrascope.training.device import accelerator_on
 from contrascope.training.loop import fit
 from contrascope.training.order import steps_per_epoch
-from contrascope.training.probe import Probe
 from contrascope.training.settings import TrainingSettings
 from contrascope.training.step import check_parts
 from contrascope.training.threads import threads, threads_for
@@ -57,11 +53,13 @@ def train(
     images: ImageSet | None = None,
     device: torch.device | str | None = None,
     progress: Progress = silent,
+    until: int | None = None,
 ) -> Rows:
     """Train in folder `out` and assess; returns the table of scores (empty for unlabelled images).
 
     `images`: a set in memory, in place of what the settings of the data name. `device` unset: the one that accelerate
     finds; `progress` counts the images of the assessment.
+    `until`: pause, saved and not assessed, at the end of that many epochs; `resume` goes on with the same bits.
     A run that is finished is handed back as it is. With more epochs in `settings` a run is continued, and
     `schedule.continuation` says how its schedule goes on. Raises `InputError` if the folder already holds a run and
     `resume` is not set, if another process holds it, or if it was started with other settings or images; a start
@@ -79,8 +77,9 @@ def train(
                 done = finished(settings, out) if resume and images is None else None
         if broadcast_value(done is not None):
             return done or []
-        trained = _train(settings, out, images, accelerator, resume=resume, held=held)
-        if not main or not trained:
+        trained = _train(settings, out, images, accelerator, resume=resume, held=held, until=until)
+        paused = until is not None and until < settings.training.epochs
+        if not main or not trained or paused:
             return []
         return _assessed(settings, out, images, accelerator.device, progress)
 
@@ -93,6 +92,7 @@ def _train(
     *,
     resume: bool,
     held: contextlib.ExitStack,
+    until: int | None,
 ) -> bool:
     """Everything is built before the folder is begun and `held`; returns whether the images have labels."""
     main, processes = accelerator.is_main_process, accelerator.num_processes
@@ -101,7 +101,7 @@ def _train(
         check_count(images)
         method = build(settings, images.shape)
         policies = policies_for(settings.policy, images)
-        probes = _probes(settings, images, policies, accelerator.device)
+        probes = probes_of(settings, images, policies, accelerator.device)
         views = views_for(settings, method, images)
         per_epoch = _steps_of_an_epoch(settings.training, method, images, processes)
         _settle_threads(settings.training, method, views, images, out, accelerator, held=held)
@@ -135,6 +135,7 @@ def _train(
         probes=probes,
         config=to_json(settings),
         segments=segments,
+        until=until,
     )
     return images.y is not None
 
@@ -187,36 +188,3 @@ def _assessed(
     told = {"rows": rows, "protocol": to_json(settings.protocol), "step": run.step}
     records.write_record(out / records.EVALUATION, as_record(EvaluationRecord, told))
     return rows
-
-
-def _probes(
-    settings: RunSettings, images: ImageSet, policies: tuple[Policy, ...], device: torch.device
-) -> tuple[Probe, ...]:
-    training, seed = settings.training, settings.training.seed
-    knn = knn_probe(images, settings.protocol, every=training.probe_every, device=device)
-    found: list[Probe] = [] if knn is None else [knn]
-    if settings.monitor.times:
-        found.append(
-            MonitorProbe(
-                images,
-                policies,
-                build(settings, images.shape, seed=seed + RANDOM_SEED_OFFSET),
-                known=Known(
-                    method=settings.method,
-                    optimiser=settings.optim.name,
-                    rate=settings.optim.lr,
-                    decay=settings.optim.weight_decay,
-                ),
-                settings=settings.monitor,
-                epochs=training.epochs,
-                seed=seed,
-                device=device,
-            )
-        )
-    if settings.geometry.times:
-        found.append(
-            GeometryProbe(
-                images, policies, settings=settings.geometry, epochs=training.epochs, seed=seed, device=device
-            )
-        )
-    return tuple(found)

@@ -47,11 +47,12 @@ def fit(
     probes: Sequence[Probe] = (),
     config: Mapping[str, Any] | None = None,
     segments: tuple[Segment, ...] = (),
+    until: int | None = None,
 ) -> Method:
     """Train `method` on views of `items`, going on from the newest checkpoint in `run` if there is one.
 
     `config` is what `training.trackers` show as the run's settings; unset: those of this function. `segments` say how
-    the steps walk through the schedule; none: in one piece.
+    the steps walk through the schedule; none: in one piece. `until`: pause, saved, at the end of that many epochs.
     Raises `Interrupted` after saving when a stop was asked for (SIGTERM, Ctrl-C), `StoppedError` when a probe asked
     for it, and `NonFiniteLossError` with step, last good checkpoint and likely cause.
     """
@@ -60,10 +61,23 @@ def fit(
     check_trackers(training.trackers)
     shown = config or to_json({"training": training, "optim": optim, "schedule": schedule})
     loop = Loop(
-        method, items, view_maker, run, training, optim, schedule, accelerator, tuple(probes), shown, segments
+        *(
+            method,
+            items,
+            view_maker,
+            run,
+            training,
+            optim,
+            schedule,
+            accelerator,
+            tuple(probes),
+            shown,
+            segments,
+        ),
+        until=until,
     )
     with contextlib.closing(loop), stop_requests() as stop, loop.progress:
-        while loop.step < loop.steps:
+        while loop.step < loop.goal:
             loop.epoch(stop)
     return method
 
@@ -83,6 +97,7 @@ class Loop:
     probes: tuple[Probe, ...]
     config: Mapping[str, Any]
     segments: tuple[Segment, ...] = ()
+    until: int | None = None
 
     def __post_init__(self) -> None:
         training, accelerator = self.training, self.accelerator
@@ -91,6 +106,7 @@ class Loop:
             len(self.items), batch_size=training.batch_size, world_size=accelerator.num_processes
         )
         self.steps = self.per_epoch * training.epochs
+        self.goal = self.steps if self.until is None else min(self.steps, self.per_epoch * self.until)
         self.segments = self.segments or whole(self.steps)
         layout = torch.channels_last if training.channels_last else torch.contiguous_format
         self.method.to(accelerator.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
@@ -136,9 +152,9 @@ class Loop:
             with self._rest(self.step % self.per_epoch == 0 or self.step % every == 0):
                 reason = self._probe(epoch + 1) if self.step % self.per_epoch == 0 else ""
                 stopping = self._anyone(stop.requested or bool(reason))
-                if self.step % every == 0 or self.step in (self.steps, self.best.step) or stopping:
+                if self.step % every == 0 or self.step in (self.goal, self.best.step) or stopping:
                     self._save()
-            if stopping and self.step < self.steps:
+            if stopping and self.step < (self.steps if reason else self.goal):
                 raise (
                     StoppedError(self.run, self.step, reason)
                     if reason

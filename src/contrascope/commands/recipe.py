@@ -1,0 +1,101 @@
+"""The first word of `train` and `sweep`: a recipe or a file of settings, with the flags that change its settings."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+import tyro
+
+from contrascope import records
+from contrascope.commands.command import CONFIG, Computing, values_of
+from contrascope.commands.settings_file import is_settings_file, name_of, read_settings
+from contrascope.errors import InputError, did_you_mean
+from contrascope.imports import allow, is_path
+from contrascope.methods.settings import method_settings
+from contrascope.runs.recipes import RECIPES, Recipe
+from contrascope.runs.settings import RunSettings
+
+METHOD = "--method"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeArguments(Computing):
+    """A whole run's settings, and what stands for many of them."""
+
+    settings: Annotated[RunSettings, tyro.conf.arg(name="")]
+    name: tyro.conf.Suppress[tyro.conf.Fixed[str]] = ""
+    """What a run without --out is called."""
+    method_name: Annotated[str | None, tyro.conf.arg(name="method")] = None
+    """Another method in place of the recipe's, with its own defaults; `--method.*` changes them."""
+    policy: Path | None = None
+    """Policy file (JSON), as `contrascope advise` writes it, in place of the recipe's policy."""
+    probe: Literal["geometry"] | None = None
+    """Measured while training: `geometry` stands for `--geometry.times 10`, unless the times are given."""
+
+
+A = TypeVar("A", bound=RecipeArguments)
+
+
+def allow_methods(rest: list[str]) -> None:
+    """A method of one's own that is typed may be named by a file of settings too."""
+    for method in filter(is_path, values_of(METHOD, rest)):
+        allow(method)
+
+
+def named(kind: type[A], name: str, rest: list[str], *, helping: bool) -> A:
+    """The arguments of a recipe or of a file of settings, by what the word is, with the method of --method."""
+    return with_method(_named(kind, name, rest, helping=helping), rest)
+
+
+def with_method(default: A, rest: list[str]) -> A:
+    """The same with the method that --method names: its own flags follow from it, so it is looked for first."""
+    names = values_of(METHOD, rest)
+    if not names:
+        return default
+    return replace(default, settings=replace(default.settings, method=method_settings(names[-1])))
+
+
+def resolved(parsed: RecipeArguments) -> RunSettings:
+    """The settings with what the short words stand for."""
+    from contrascope.augment.policy_file import in_place_of
+
+    settings = replace(parsed.settings, policy=in_place_of(parsed.settings.policy, parsed.policy))
+    if parsed.probe == "geometry":
+        settings = replace(settings, geometry=settings.geometry.followed())
+    return settings
+
+
+def _named(kind: type[A], name: str, rest: list[str], *, helping: bool) -> A:
+    folder = Path(name).expanduser()
+    if name in RECIPES:
+        return _of_recipe(kind, RECIPES[name], name, rest, helping=helping)
+    if is_settings_file(name):
+        return kind(settings=read_settings(folder), name=name_of(folder))
+    if folder.is_dir():
+        raise InputError(
+            f"{name} is a folder without {records.SETTINGS}, so no run. To train on images in it: "
+            f"contrascope train folder-simclr --data.source {name}"
+        )
+    raise InputError(f"there is no recipe {name!r}. {did_you_mean(name, RECIPES)}")
+
+
+def _of_recipe(kind: type[A], recipe: Recipe, name: str, rest: list[str], *, helping: bool) -> A:
+    """The recipe's settings, fitted to the data if the recipe does so."""
+    default = kind(settings=recipe.make(), name=name)
+    if recipe.adapt is None or helping:
+        return default
+    from contrascope.runs.facts import look
+    from contrascope.training.device import find_device
+
+    given = tyro.cli(
+        kind,
+        args=rest,
+        default=with_method(default, rest),
+        prog=f"contrascope train {name}",
+        config=CONFIG,
+    )
+    facts, device = look(given.settings.data), find_device(given.device)
+    if device is not None:
+        facts = replace(facts, device=device.type)
+    fitted = recipe.adapt(replace(default.settings, data=given.settings.data), facts)
+    return replace(default, settings=fitted)

@@ -1,0 +1,1 @@
+"""Grids of settings over runs: trials, engines that run them, halving, and what the seeds allow to say."""
