@@ -61,6 +61,14 @@ def test_codes_are_those_of_the_loops_for_each_view_alone():
     torch.testing.assert_close(found.sum(-1), torch.ones(2, 7, dtype=torch.float64))
 
 
+def test_without_an_iteration_codes_are_the_softmax_and_the_diagnosis_names_it():
+    scores = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(3))
+    torch.testing.assert_close(sinkhorn(scores, epsilon=0.1, iterations=0), (scores / 0.1).softmax(-1))
+    hint = SwAVSettings(iterations=0).hint("cluster collapse", {})
+    assert hint is not None
+    assert "iterations 0" in hint.cause
+
+
 def test_three_iterations_leave_shares_unequal_and_many_make_them_equal():
     scores = F.normalize(normal(1, 1, 16, 8), dim=-1)
     few, many = (sinkhorn(scores, epsilon=0.05, iterations=n).sum(1) for n in (3, 500))
@@ -186,7 +194,7 @@ def test_accumulation_is_refused_since_codes_couple_images():
     [
         ({"epsilon": 0.0}, "epsilon is 0"),
         ({"temperature": -1.0}, "temperature is -1"),
-        ({"iterations": 0}, "iterations must be at least 1"),
+        ({"iterations": -1}, "iterations must be at least 0"),
         ({"prototypes": 1}, "prototypes 2"),
         ({"freeze": 1.5}, r"freeze is a share of training in \[0, 1\]; got 1.5"),
         ({"local_views": -1}, "local_views must be at least 0"),
