@@ -14,20 +14,16 @@ error, over all runs and over MAE's alone. docs/mae.md says what was expected an
 
 import argparse
 import json
-import os
-import resource
 import statistics
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from mae_measure import factors_of, masking, sharpness
-from record import HELD_OUT, opened, part_of
+from record import held_out_ids, opened, part_of, processor_minutes
 from scipy.stats import spearmanr
-from yard_stick import changed, quiet, scores, train_quietly
+from yard_stick import THREADS, changed, numbers_file, numbers_of, quiet, scores, train_quietly
 
 from contrascope import records
 from contrascope.data.imageset import InMemoryImages
@@ -67,13 +63,12 @@ def settings_of(name: str, *, epochs: int, seed: int) -> RunSettings:
         training = replace(mae.training, num_views=2)
         settings = replace(other, encoder=mae.encoder, optim=mae.optim, training=training)
     settings = replace(settings, training=replace(settings.training, epochs=epochs))
-    return quiet(settings, seed=seed, threads=settings.training.threads or 2)
+    return quiet(settings, seed=seed, threads=settings.training.threads or THREADS)
 
 
 def measured(options: argparse.Namespace, name: str, seed: int, out: Path) -> dict[str, Any]:
     whole = opened(options.data, "train")
-    order = torch.randperm(len(whole), generator=torch.Generator().manual_seed(123))
-    learn, asked = part_of(whole, order[HELD_OUT:]), part_of(whole, order[:HELD_OUT])
+    learn, asked = (part_of(whole, ids) for ids in held_out_ids(whole))
     run = train_quietly(settings_of(name, epochs=options.epochs, seed=seed), learn, out, labelled=False)
     trained, twin = run.method, random_twin_of(run)
     ratio = float(variants()[name].get("method.mask_ratio", OTHERS))
@@ -83,18 +78,11 @@ def measured(options: argparse.Namespace, name: str, seed: int, out: Path) -> di
     found: dict[str, Any] = scores(run, learn, asked)
     found |= factors_of(own, images, decoder=isinstance(trained, MAE))
     found |= {f"twin {key}": value for key, value in factors_of(theirs, images, decoder=False).items()}
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return {**found, "seed": seed, "processor_minutes": (used.ru_utime + used.ru_stime) / 60}
+    return {**found, "seed": seed, "processor_minutes": processor_minutes()}
 
 
-def found(options: argparse.Namespace, name: str, seed: int) -> dict[str, Any]:
-    """The numbers of a run: read, or found by a process of its own."""
-    out = options.runs / f"{name.replace(' ', '-')}-epochs{options.epochs}-seed{seed}"
-    path = out.with_name(out.name + ".json")
-    if not path.exists():
-        words = [sys.executable, *sys.argv, "--one", name, "--one-seed", str(seed)]
-        subprocess.run(words, check=True, env=os.environ | {"OMP_NUM_THREADS": "2"}, stdout=sys.stderr)
-    return json.loads(path.read_text())
+def folder_of(options: argparse.Namespace, name: str, seed: int) -> Path:
+    return options.runs / f"{name.replace(' ', '-')}-epochs{options.epochs}-seed{seed}"
 
 
 HEAD = {
@@ -172,14 +160,14 @@ def main() -> None:
     options = asked()
     options.runs.mkdir(parents=True, exist_ok=True)
     if options.one:
-        out = options.runs / f"{options.one.replace(' ', '-')}-epochs{options.epochs}-seed{options.one_seed}"
-        numbers = measured(options, options.one, options.one_seed, out)
-        records.write_json(out.with_name(out.name + ".json"), numbers)
+        out = folder_of(options, options.one, options.one_seed)
+        records.write_json(numbers_file(out), measured(options, options.one, options.one_seed, out))
         return
     done: dict[str, list[dict[str, Any]]] = {}
     for seed in options.seeds:
         for name in options.only or variants():
-            done.setdefault(name, []).append(found(options, name, seed))
+            out = folder_of(options, name, seed)
+            done.setdefault(name, []).append(numbers_of(out, name, seed, threads=THREADS))
             table(done)
     correlations(done)
     concentrations(part_of(opened(options.data, "test"), torch.arange(10_000)))

@@ -114,6 +114,18 @@ def part_of(images: ImageSet, ids: torch.Tensor, *, labelled: bool = True) -> In
     return InMemoryImages(images=images.gather(ids), labels=labels, name=images.name)
 
 
+def held_out_ids(images: ImageSet) -> tuple[torch.Tensor, torch.Tensor]:
+    """Training images to learn from, and the others, by which everything is chosen: the same for all benchmarks."""
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(123))
+    return order[HELD_OUT:], order[:HELD_OUT]
+
+
+def processor_minutes() -> float:
+    """Of this process, from the interpreter's start, over all threads."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return (used.ru_utime + used.ru_stime) / 60
+
+
 def accuracy(settings: RunSettings, learn: InMemoryImages, asked: InMemoryImages, out: Path) -> float:
     """KNN accuracy in % on `asked` after training without labels on `learn`, in the folder `out`."""
     quiet = replace(settings, monitor=MonitorSettings(times=0), data=replace(settings.data, labels=None))
@@ -140,8 +152,7 @@ def one_record(options: argparse.Namespace, seed: int, out: Path) -> dict[str, A
 def one_idea(options: argparse.Namespace, name: str, seed: int, out: Path) -> dict[str, Any]:
     """The steps that the cost allows are made of whole epochs of a part of the images."""
     whole = opened(options.data, "train")
-    order = torch.randperm(len(whole), generator=torch.Generator().manual_seed(123))
-    kept, held = order[HELD_OUT:], order[:HELD_OUT]
+    kept, held = held_out_ids(whole)
     settings = IDEAS[name](RECIPES[RECIPE].make())
     batch = settings.training.batch_size
     images = options.steps * 256 / cost(settings)
@@ -174,10 +185,9 @@ def one(options: argparse.Namespace) -> None:
     seed, name = options.first_seed, options.one
     out = options.runs / f"{name.replace(' ', '-').replace(',', '')}-seed{seed}"
     found = one_record(options, seed, out) if name == "record" else one_idea(options, name, seed, out)
-    used = resource.getrusage(resource.RUSAGE_SELF)
     found |= {
         "seed": seed,
-        "processor_minutes": (used.ru_utime + used.ru_stime) / 60,
+        "processor_minutes": processor_minutes(),
         "torch": torch.__version__,
     }
     records.write_json(out.with_suffix(".json"), found)

@@ -17,7 +17,6 @@ import argparse
 import json
 import os
 import re
-import resource
 import statistics
 import subprocess
 import sys
@@ -26,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from record import HELD_OUT, opened, part_of
+from record import held_out_ids, opened, part_of, processor_minutes
 
 from contrascope import records
 from contrascope.data.imageset import InMemoryImages
@@ -143,8 +142,7 @@ def yard_stick(options: argparse.Namespace, name: str, seed: int, out: Path) -> 
 
 def one_try(options: argparse.Namespace, name: str, seed: int, out: Path) -> dict[str, Any]:
     whole = opened(options.data, "train")
-    order = torch.randperm(len(whole), generator=torch.Generator().manual_seed(123))
-    learn, asked = part_of(whole, order[HELD_OUT:]), part_of(whole, order[:HELD_OUT])
+    learn, asked = (part_of(whole, ids) for ids in held_out_ids(whole))
     settings = quiet(RECIPES[recipe_of(name)].make(), seed=seed, threads=options.threads)
     settings = changed(settings, options.change)
     epochs = max(1, round(settings.training.epochs * options.share))
@@ -155,11 +153,6 @@ def one_try(options: argparse.Namespace, name: str, seed: int, out: Path) -> dic
     return {**found, "epochs": epochs, "changes": options.change, "training_minutes": minutes}
 
 
-def processor_minutes() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return (used.ru_utime + used.ru_stime) / 60
-
-
 def folder_of(options: argparse.Namespace, name: str, seed: int) -> Path:
     """A run's folder: of a try named by what it changes."""
     marks = [name, f"seed{seed}"]
@@ -168,17 +161,18 @@ def folder_of(options: argparse.Namespace, name: str, seed: int) -> Path:
     return options.runs / "-".join(re.sub(r"[^\w.=]", "", mark) for mark in marks)
 
 
-def found(options: argparse.Namespace, name: str, seed: int) -> dict[str, Any]:
-    """The numbers of a run: read, or found by a process of its own."""
-    out = folder_of(options, name, seed)
-    path = out.with_name(out.name + ".json")
-    if not path.exists():
-        threads = options.threads if options.tried else THREADS
+def numbers_file(out: Path) -> Path:
+    """Where the numbers of the run in this folder stand."""
+    return out.with_name(out.name + ".json")
+
+
+def numbers_of(out: Path, name: str, seed: int, *, threads: int) -> dict[str, Any]:
+    """The numbers of a run: read, or found by a process of its own, this program with `--one NAME --one-seed SEED`."""
+    if not numbers_file(out).exists():
         words = [sys.executable, *sys.argv, "--one", name, "--one-seed", str(seed)]
-        subprocess.run(
-            words, check=True, env=os.environ | {"OMP_NUM_THREADS": str(threads)}, stdout=sys.stderr
-        )
-    return json.loads(path.read_text())
+        told = os.environ | {"OMP_NUM_THREADS": str(threads)}
+        subprocess.run(words, check=True, env=told, stdout=sys.stderr)
+    return json.loads(numbers_file(out).read_text())
 
 
 def one(options: argparse.Namespace) -> None:
@@ -191,7 +185,7 @@ def one(options: argparse.Namespace) -> None:
         "processor_minutes": processor_minutes(),
         "torch": torch.__version__,
     }
-    records.write_json(out.with_name(out.name + ".json"), numbers)
+    records.write_json(numbers_file(out), numbers)
 
 
 HEAD = {
@@ -278,9 +272,11 @@ def main() -> None:
         one(options)
         return
     done: dict[str, list[dict[str, Any]]] = {}
+    threads = options.threads if options.tried else THREADS
     for seed in options.seeds:
         for name in [options.tried] if options.tried else options.only or NAMES:
-            done.setdefault(name, []).append(found(options, name, seed))
+            out = folder_of(options, name, seed)
+            done.setdefault(name, []).append(numbers_of(out, name, seed, threads=threads))
             table(done)
     if options.figure and not options.tried:
         figure(done, options.figure)
