@@ -34,8 +34,8 @@ class LabelWarning(UserWarning):
     """Labels allow no score, or not for all images; the message names the classes. Commands print it with the table."""
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A sentence that offers the nearest known word, or lists the known ones.
+def did_you_mean(word: str, known: Iterable[str], *, listed: Iterable[str] = ()) -> str:
+    """A sentence that offers the nearest known word, or lists the known ones; of many `listed` stands for all.
 
     >>> did_you_mean("epoch", ["epochs", "batch_size"])
     "Did you mean 'epochs'?"
@@ -44,4 +44,4 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """
     names = sorted(known)
     near = difflib.get_close_matches(word[:80], names, n=1, cutoff=0.6)
-    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names)}."
+    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(listed) or names)}."

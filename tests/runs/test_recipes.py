@@ -16,6 +16,12 @@ def test_an_unknown_recipe_suggests_the_nearest():
         find_recipe("digit-simclr")
 
 
+def test_where_no_name_is_near_families_are_listed_and_not_every_recipe():
+    with pytest.raises(InputError, match=r"Known: cifar10-METHOD, .*folder-simclr\.$") as caught:
+        find_recipe("qqqq")
+    assert len(str(caught.value)) < 400
+
+
 def test_the_cifar_recipes_are_those_of_huang_et_al():
     settings = find_recipe("cifar100-barlow-twins").make()
     assert settings.data.labels == "fine_label,coarse_label"

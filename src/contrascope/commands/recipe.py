@@ -9,10 +9,10 @@ import tyro
 from contrascope import records
 from contrascope.commands.command import CONFIG, Computing, values_of
 from contrascope.commands.settings_file import is_settings_file, name_of, read_settings
-from contrascope.errors import InputError, did_you_mean
+from contrascope.errors import InputError
 from contrascope.imports import allow, is_path
 from contrascope.methods.settings import method_settings
-from contrascope.runs.recipes import RECIPES, Recipe
+from contrascope.runs.recipes import RECIPES, Recipe, find_recipe
 from contrascope.runs.settings import RunSettings
 
 METHOD = "--method"
@@ -67,16 +67,15 @@ def resolved(parsed: RecipeArguments) -> RunSettings:
 
 def _named(kind: type[A], name: str, rest: list[str], *, helping: bool) -> A:
     folder = Path(name).expanduser()
-    if name in RECIPES:
-        return _of_recipe(kind, RECIPES[name], name, rest, helping=helping)
-    if is_settings_file(name):
+    known = name in RECIPES
+    if not known and is_settings_file(name):
         return kind(settings=read_settings(folder), name=name_of(folder))
-    if folder.is_dir():
+    if not known and folder.is_dir():
         raise InputError(
             f"{name} is a folder without {records.SETTINGS}, so no run. To train on images in it: "
             f"contrascope train folder-simclr --data.source {name}"
         )
-    raise InputError(f"there is no recipe {name!r}. {did_you_mean(name, RECIPES)}")
+    return _of_recipe(kind, find_recipe(name), name, rest, helping=helping)
 
 
 def _of_recipe(kind: type[A], recipe: Recipe, name: str, rest: list[str], *, helping: bool) -> A:

@@ -250,5 +250,7 @@ RECIPES = _recipes()
 def find_recipe(name: str) -> Recipe:
     """The recipe of this name, or an error with the nearest one."""
     if name not in RECIPES:
-        raise InputError(f"there is no recipe {name!r}. {did_you_mean(name, RECIPES)}")
+        alone = [known for known, recipe in RECIPES.items() if not recipe.family]
+        hint = did_you_mean(name, RECIPES, listed=(*alone, *FAMILIES))
+        raise InputError(f"there is no recipe {name!r}. {hint}")
     return RECIPES[name]
