@@ -36,8 +36,8 @@ from contrascope.jobs.assess import evaluation_sets
 from contrascope.losses import LOSSES
 from contrascope.methods.settings import PositivesName
 from contrascope.runs.environment import environment
+from contrascope.runs.facts import recipe_here
 from contrascope.runs.load import load_run, policies_for
-from contrascope.runs.recipes import RECIPES
 from contrascope.runs.settings import RunSettings
 from contrascope.suites.copies import robustness_of
 from contrascope.theory.factors.alignment import alignment, augmentation_robust, unit_views
@@ -73,7 +73,7 @@ ISSUE = ("simclr", "average", "worst", "simclr, equal compute")
 
 
 def settings_of(arm: Arm, options: argparse.Namespace, *, seed: int) -> RunSettings:
-    base = RECIPES[options.recipe].make()
+    base = recipe_here(options.recipe)
     epochs = max(1, round((options.epochs or base.training.epochs) * arm.epochs))
     soft = SOFT if arm.positives == "soft-worst" else None
     method = replace(base.method, positives=arm.positives, positives_temperature=soft)

@@ -36,7 +36,7 @@ from contrascope.losses.terms import LossTerms
 from contrascope.methods.split_norm import split_batch_norm
 from contrascope.runs.build import build
 from contrascope.runs.environment import environment
-from contrascope.runs.recipes import RECIPES
+from contrascope.runs.facts import recipe_here
 from contrascope.training.chunks import BatchPart, chunked_backward, part_sizes
 from contrascope.training.optim import build_optimizer
 
@@ -48,7 +48,7 @@ class Step:
     """A training step over random images, whole (`chunk` 0) or in parts."""
 
     def __init__(self, *, batch: int, chunk: int, splits: int, precision: str, view_side: int) -> None:
-        settings = RECIPES[RECIPE].make()
+        settings = recipe_here(RECIPE)
         policy = replace(settings.policy, size=view_side)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.batch, self.chunk, self.bf16 = batch, chunk, precision == "bf16"

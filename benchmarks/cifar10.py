@@ -19,8 +19,9 @@ from contrascope import records
 from contrascope.jobs.train import train
 from contrascope.records.kinds import EvaluationRecord
 from contrascope.records.typed import read_record
+from contrascope.runs.facts import recipe_here
 from contrascope.runs.load import settings_of as settings_in
-from contrascope.runs.recipes import CPU_METHODS, RECIPES
+from contrascope.runs.recipes import CPU_METHODS
 from contrascope.runs.settings import RunSettings
 
 POLICIES = ("a", "abc", "abcde")
@@ -38,7 +39,7 @@ def settings_of(
     epochs: int | None,
     train_images: int = TRAIN_IMAGES,
 ) -> RunSettings:
-    base = RECIPES[recipe].make()
+    base = recipe_here(recipe)
     per_epoch = train_images // base.training.batch_size
     training = replace(base.training, seed=seed, epochs=epochs or base.training.epochs, keep_every=per_epoch)
     chosen = base.policy if policy is None else replace(base.policy, name=policy, strength=None)

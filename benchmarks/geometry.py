@@ -48,9 +48,9 @@ from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.records.kinds import EvaluationRecord
 from contrascope.records.typed import read_record
 from contrascope.runs.build import build
+from contrascope.runs.facts import recipe_here
 from contrascope.runs.folder import check_request
 from contrascope.runs.load import default_device, load_run, policies_for
-from contrascope.runs.recipes import RECIPES
 from contrascope.runs.settings import RunSettings
 from contrascope.settings import to_json
 from contrascope.training.settings import OptimSettings
@@ -61,7 +61,7 @@ ANGLES = (1.0, 5.0, 10.0, 20.0, 45.0, 90.0, 180.0, 360.0)
 
 
 def settings_of(options: argparse.Namespace, case: dict[str, Any], seed: int) -> RunSettings:
-    base = RECIPES["cifar10-simclr-cpu"].make()
+    base = recipe_here("cifar10-simclr-cpu")
     data = replace(base.data, source=str(options.data), labels=options.labels, size=options.size)
     per_epoch = len(open_images(data)) // options.batch
     training = replace(

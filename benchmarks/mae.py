@@ -28,8 +28,8 @@ from yard_stick import THREADS, changed, numbers_file, numbers_of, quiet, scores
 from contrascope import records
 from contrascope.data.imageset import InMemoryImages
 from contrascope.methods.pretext.mae import MAE
+from contrascope.runs.facts import recipe_here
 from contrascope.runs.load import random_twin_of
-from contrascope.runs.recipes import RECIPES
 from contrascope.runs.settings import RunSettings
 
 RATIOS, MEASURED = [0.25, 0.5, 0.75, 0.9], 2_000
@@ -54,12 +54,12 @@ def variants() -> dict[str, dict[str, Any]]:
 
 def settings_of(name: str, *, epochs: int, seed: int) -> RunSettings:
     """MAE's recipe with the changes; a joint method with MAE's encoder and optimiser, half the epochs (two views)."""
-    mae = RECIPES["cifar10-mae-cpu"].make()
+    mae = recipe_here("cifar10-mae-cpu")
     changes = dict(variants()[name])
     recipe = changes.pop("recipe", None)
     settings = changed(mae, [f"{path}={json.dumps(value)}" for path, value in changes.items()])
     if recipe is not None:
-        other = RECIPES[recipe].make()
+        other = recipe_here(recipe)
         training = replace(mae.training, num_views=2)
         settings = replace(other, encoder=mae.encoder, optim=mae.optim, training=training)
     settings = replace(settings, training=replace(settings.training, epochs=epochs))

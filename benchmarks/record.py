@@ -38,9 +38,9 @@ from contrascope.features.embed import embed
 from contrascope.jobs.train import train
 from contrascope.methods.joint.plain_settings import PlainSettings
 from contrascope.methods.joint.simclr_settings import SimCLRSettings
+from contrascope.runs.facts import recipe_here
 from contrascope.runs.load import load_run
 from contrascope.runs.method_recipes import ADAMW, MUON
-from contrascope.runs.recipes import RECIPES
 from contrascope.runs.settings import RunSettings
 from contrascope.training.settings import ScheduleSettings
 
@@ -137,13 +137,13 @@ def accuracy(settings: RunSettings, learn: InMemoryImages, asked: InMemoryImages
 
 
 def opened(data: Path, split: str) -> InMemoryImages:
-    settings = replace(RECIPES[RECIPE].make().data, source=str(data), split=split)
+    settings = replace(recipe_here(RECIPE).data, source=str(data), split=split)
     images = open_images(settings)
     return part_of(images, torch.arange(len(images)))
 
 
 def one_record(options: argparse.Namespace, seed: int, out: Path) -> dict[str, Any]:
-    settings = RECIPES[RECIPE].make()
+    settings = recipe_here(RECIPE)
     settings = replace(settings, training=replace(settings.training, seed=seed, threads=THREADS))
     knn = accuracy(settings, opened(options.data, "train"), opened(options.data, "test"), out)
     return {"knn": knn, "epochs": settings.training.epochs}
@@ -153,7 +153,7 @@ def one_idea(options: argparse.Namespace, name: str, seed: int, out: Path) -> di
     """The steps that the cost allows are made of whole epochs of a part of the images."""
     whole = opened(options.data, "train")
     kept, held = held_out_ids(whole)
-    settings = IDEAS[name](RECIPES[RECIPE].make())
+    settings = IDEAS[name](recipe_here(RECIPE))
     batch = settings.training.batch_size
     images = options.steps * 256 / cost(settings)
     epochs = 4
@@ -188,6 +188,7 @@ def one(options: argparse.Namespace) -> None:
     found |= {
         "seed": seed,
         "processor_minutes": processor_minutes(),
+        "precision": recipe_here(RECIPE).training.precision,
         "torch": torch.__version__,
     }
     records.write_json(out.with_suffix(".json"), found)

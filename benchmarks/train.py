@@ -28,7 +28,7 @@ from contrascope.augment.presets import build_policy
 from contrascope.augment.views import make_views
 from contrascope.runs.build import build
 from contrascope.runs.environment import environment
-from contrascope.runs.recipes import RECIPES
+from contrascope.runs.facts import recipe_here
 from contrascope.runs.settings import RunSettings
 from contrascope.training.optim import build_optimizer
 
@@ -162,7 +162,7 @@ def main() -> None:
     parser.add_argument("--lightly", action="store_true", help="lightly beside us; `make bench` installs it")
     options = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    settings = RECIPES[options.recipe].make()
+    settings = recipe_here(options.recipe)
     policy = replace(settings.policy, size=options.view_side or settings.policy.size)
     training = replace(settings.training, batch_size=options.batch)
     settings = replace(settings, training=training, policy=policy)

@@ -38,8 +38,9 @@ from contrascope.features.embed import embed
 from contrascope.jobs.train import train
 from contrascope.progress import unheard
 from contrascope.records.suites import AugmentedRecord
+from contrascope.runs.facts import recipe_here
 from contrascope.runs.load import Run, load_run, random_twin_of
-from contrascope.runs.recipes import CPU_METHODS, PLAIN_LOSSES, RECIPES
+from contrascope.runs.recipes import CPU_METHODS, PLAIN_LOSSES
 from contrascope.runs.settings import RunSettings
 from contrascope.settings import from_json, to_json
 from contrascope.subjects.diagnose import diagnose_subject
@@ -131,7 +132,7 @@ def asks_labels(name: str) -> bool:
 
 
 def yard_stick(options: argparse.Namespace, name: str, seed: int, out: Path) -> dict[str, Any]:
-    settings = quiet(RECIPES[recipe_of(name)].make(), seed=seed, threads=THREADS)
+    settings = quiet(recipe_here(recipe_of(name)), seed=seed, threads=THREADS)
     learn, asked = opened(options.data, "train"), opened(options.data, "test")
     run = train_quietly(settings, learn, out, labelled=asks_labels(name))
     minutes = processor_minutes()
@@ -143,7 +144,7 @@ def yard_stick(options: argparse.Namespace, name: str, seed: int, out: Path) -> 
 def one_try(options: argparse.Namespace, name: str, seed: int, out: Path) -> dict[str, Any]:
     whole = opened(options.data, "train")
     learn, asked = (part_of(whole, ids) for ids in held_out_ids(whole))
-    settings = quiet(RECIPES[recipe_of(name)].make(), seed=seed, threads=options.threads)
+    settings = quiet(recipe_here(recipe_of(name)), seed=seed, threads=options.threads)
     settings = changed(settings, options.change)
     epochs = max(1, round(settings.training.epochs * options.share))
     settings = replace(settings, training=replace(settings.training, epochs=epochs))
@@ -183,6 +184,7 @@ def one(options: argparse.Namespace) -> None:
     numbers |= {
         "seed": options.one_seed,
         "processor_minutes": processor_minutes(),
+        "precision": recipe_here(recipe_of(options.one)).training.precision,
         "torch": torch.__version__,
     }
     records.write_json(numbers_file(out), numbers)

@@ -31,7 +31,7 @@ from contrascope.jobs.export import ExportSettings, Format, export_run
 from contrascope.jobs.train import train as train_in_folder
 from contrascope.progress import Progress, Say, silent, unheard
 from contrascope.reports.page import write_report
-from contrascope.runs.facts import facts_of, look
+from contrascope.runs.facts import facts_of, look, recipe_here
 from contrascope.runs.load import Run, load_run
 from contrascope.runs.recipes import find_recipe
 from contrascope.runs.settings import RunSettings
@@ -66,7 +66,7 @@ def train(
     2
     """
     name = recipe if isinstance(recipe, str) else "settings"
-    settings, given = _settings(images, recipe, labels)
+    settings, given = _settings(images, recipe, labels, None if device is None else torch.device(device))
     folder = (
         Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}" if out is None else Path(out).expanduser()
     )
@@ -74,20 +74,22 @@ def train(
     return load_run(folder)
 
 
-def _settings(images: Any, recipe: str | RunSettings, labels: Labels) -> tuple[RunSettings, ImageSet | None]:
+def _settings(
+    images: Any, recipe: str | RunSettings, labels: Labels, device: torch.device | None
+) -> tuple[RunSettings, ImageSet | None]:
     """The recipe for these images, and the set itself where it is in memory."""
     found = None if isinstance(recipe, RunSettings) else find_recipe(recipe)
-    settings = recipe if isinstance(recipe, RunSettings) else find_recipe(recipe).make()
+    settings = recipe if isinstance(recipe, RunSettings) else recipe_here(recipe, device)
     adapt = None if found is None else found.adapt
     if isinstance(images, str | Path | DataSettings) and (labels is None or isinstance(labels, str)):
         data = images if isinstance(images, DataSettings) else replace(settings.data, source=str(images))
         data = data if labels is None else replace(data, labels=labels)
         settings = replace(settings, data=data)
-        return (settings if adapt is None else adapt(settings, look(data))), None
+        return (settings if adapt is None else adapt(settings, look(data, device))), None
     given = images_from(images, labels=labels, settings=replace(settings.data, labels=None, split="train"))
     settings = replace(settings, data=replace(settings.data, source=NAME, labels=None))
     if adapt is not None:
-        settings = adapt(settings, facts_of(given))
+        settings = adapt(settings, facts_of(given, device=device))
         if settings.data.size is not None:
             given = images_from(images, labels=labels, settings=DataSettings(size=settings.data.size))
     return settings, given

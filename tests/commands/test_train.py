@@ -216,3 +216,21 @@ def test_the_folder_recipe_fits_itself_to_the_device_that_is_named(monkeypatch, 
             main(["train", "folder-simclr", "--data.source", str(tmp_path), "--print-settings", *words]) == 0
         )
         assert json.loads(capsys.readouterr().out)["encoder"]["name"] == network
+
+
+@pytest.mark.parametrize(
+    ("words", "precision"), [([], "float32"), (["--training.precision", "bf16"], "bf16")]
+)
+def test_a_recipe_takes_float32_on_a_processor_without_bf16_unless_it_is_typed(
+    monkeypatch, capsys, words, precision
+):
+    monkeypatch.setattr("contrascope.runs.facts.multiplies_bf16", lambda device: False)
+    assert main(["train", "cifar10-simclr-cpu", *words, "--print-settings"]) == 0
+    assert json.loads(capsys.readouterr().out)["training"]["precision"] == precision
+
+
+def test_a_precision_that_the_processor_has_no_hardware_for_is_said(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("contrascope.jobs.train.multiplies_bf16", lambda device: False)
+    words = ["--training.epochs", "1", "--training.precision", "bf16", "--out", str(tmp_path / "run")]
+    assert main(["train", "digits-simclr", *words, "--monitor.times", "0"]) == 0
+    assert "float32 is faster" in capsys.readouterr().err

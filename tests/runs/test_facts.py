@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError
-from contrascope.runs.facts import look, typical_side
+from contrascope.machine.arithmetic import multiplies_bf16
+from contrascope.runs import facts as facts_module
+from contrascope.runs.facts import look, recipe_here, typical_side
 
 
 def draw(folder, name, size):
@@ -37,3 +40,23 @@ def test_broken_pictures_are_passed_over_unless_all_are_broken(tmp_path):
 def test_what_is_no_folder_of_pictures_has_no_typical_side(tmp_path):
     assert typical_side(tmp_path) is None
     assert typical_side(tmp_path / "absent") is None
+
+
+@pytest.mark.parametrize("amx", [True, False])
+@pytest.mark.parametrize("device", ["cpu", "cuda", "mps"])
+def test_a_recipe_takes_bf16_only_where_the_device_multiplies_it(monkeypatch, amx, device):
+    multiplies_bf16.cache_clear()
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": amx}, raising=False)
+    fast = device == "cuda" or (device == "cpu" and amx)
+    try:
+        found = recipe_here("cifar10-simclr-cpu", torch.device(device)).training.precision
+        looked = look(DataSettings(source="digits"), torch.device(device))
+    finally:
+        multiplies_bf16.cache_clear()
+    assert found == ("bf16" if fast else "float32")
+    assert (looked.device, looked.bf16) == (device, fast)
+
+
+def test_what_was_chosen_in_float32_stays(monkeypatch):
+    monkeypatch.setattr(facts_module, "multiplies_bf16", lambda device: True)
+    assert recipe_here("digits-simclr").training.precision == "float32"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from contrascope.errors import InputError
+from contrascope.training import muon
 from contrascope.training.muon import QUINTIC, Muon, is_kernel, orthogonal
 from contrascope.training.optim import build_optimizer
 from contrascope.training.settings import OptimSettings
@@ -34,7 +35,9 @@ def test_the_iteration_acts_on_singular_values_alone(seed, rows, columns):
     matrix = normal(seed, rows, columns)
     exact, expected = orthogonal(matrix.double(), dtype=torch.float64), slow_orthogonal(matrix)
     assert torch.allclose(exact, expected, atol=1e-9)
-    assert (orthogonal(matrix).double() - expected).norm() <= 0.15 * expected.norm()  # bf16 has 8 bits
+    assert (
+        orthogonal(matrix, dtype=torch.bfloat16).double() - expected
+    ).norm() <= 0.15 * expected.norm()  # bf16 has 8 bits
 
 
 def test_directions_count_alike_whatever_their_slope():
@@ -168,3 +171,12 @@ def stop_after(epochs):
         return
 
     return probe
+
+
+@pytest.mark.parametrize(("fast", "near"), [(True, 0.15), (False, 1e-4)])
+def test_it_multiplies_in_the_arithmetic_that_the_device_is_fast_at(monkeypatch, fast, near):
+    monkeypatch.setattr(muon, "multiplies_bf16", lambda device: fast)
+    exact, found = slow_orthogonal(normal(0, 8, 30)), orthogonal(normal(0, 8, 30)).double()
+    off = (found - exact).norm() / exact.norm()
+    assert off < near
+    assert fast == (off > 1e-4)

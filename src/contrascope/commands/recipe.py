@@ -81,11 +81,14 @@ def _named(kind: type[A], name: str, rest: list[str], *, helping: bool) -> A:
 def _of_recipe(kind: type[A], recipe: Recipe, name: str, rest: list[str], *, helping: bool) -> A:
     """The recipe's settings, fitted to the data if the recipe does so."""
     default = kind(settings=recipe.make(), name=name)
-    if recipe.adapt is None or helping:
+    if helping:
         return default
-    from contrascope.runs.facts import look
+    from contrascope.runs.facts import look, suited
     from contrascope.training.device import find_device
 
+    if recipe.adapt is None:
+        device = find_device(next(iter(values_of("--device", rest)), None))
+        return replace(default, settings=suited(default.settings, device))
     given = tyro.cli(
         kind,
         args=rest,
@@ -93,8 +96,6 @@ def _of_recipe(kind: type[A], recipe: Recipe, name: str, rest: list[str], *, hel
         prog=f"contrascope train {name}",
         config=CONFIG,
     )
-    facts, device = look(given.settings.data), find_device(given.device)
-    if device is not None:
-        facts = replace(facts, device=device.type)
+    facts = look(given.settings.data, find_device(given.device))
     fitted = recipe.adapt(replace(default.settings, data=given.settings.data), facts)
     return replace(default, settings=fitted)

@@ -13,6 +13,7 @@ from contrascope.data.open import open_images
 from contrascope.distributed import broadcast_value
 from contrascope.jobs.assess import Rows, assess_run, foreseen
 from contrascope.jobs.probes import probes_of
+from contrascope.machine.arithmetic import multiplies_bf16
 from contrascope.methods.base import Method
 from contrascope.precision import single_precision
 from contrascope.progress import Progress, silent, to_stderr
@@ -123,6 +124,7 @@ def _train(
     segments = segments_of(out)
     if main:
         _say_how(segments)
+        _say_slow(settings.training, accelerator.device)
     fit(
         method,
         images.to(accelerator.device),
@@ -177,6 +179,14 @@ def _say_how(segments: Sequence[Segment]) -> None:
     if len(segments) > 1:
         now = segments[-1]
         to_stderr(f"contrascope: from step {now.start} to {now.stop} the schedule goes on by {now.how}.")
+
+
+def _say_slow(training: TrainingSettings, device: torch.device) -> None:
+    if training.precision == "bf16" and not multiplies_bf16(device.type):
+        to_stderr(
+            f"contrascope: this {device.type} has no hardware for matrices of bf16, the precision that is set, so "
+            "a step may take several times as long as it need. A new run with --training.precision float32 is faster."
+        )
 
 
 def _assessed(

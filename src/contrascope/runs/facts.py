@@ -15,30 +15,62 @@ from contrascope.data.pictures.regular import read_regular
 from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError
 from contrascope.machine.arithmetic import multiplies_bf16
-from contrascope.runs.settings import ImageFacts
+from contrascope.runs.recipes import find_recipe
+from contrascope.runs.settings import ImageFacts, RunSettings
 
 LOOK_AT = 200
 LARGEST = Reading(max_pixels=2**62, channels="0")
 """Sides alone are looked at: no picture is too large for that, and none has too many channels."""
 
 
-def look(data: DataSettings) -> ImageFacts:
+def look(data: DataSettings, device: torch.device | None = None) -> ImageFacts:
     """Open the data once, without training: the facts that recipes adapt to."""
     side = typical_side(Path(data.source).expanduser())
     opened = open_images(data if data.size or side is None else replace(data, size=side))
-    return facts_of(opened, side=side)
+    return facts_of(opened, side=side, device=device)
 
 
-def facts_of(images: ImageSet, *, side: int | None = None) -> ImageFacts:
-    """The facts of opened images here; `side`, if it is not theirs, is that of the pictures they come from."""
-    gpu = torch.cuda.is_available()
+def facts_of(images: ImageSet, *, side: int | None = None, device: torch.device | None = None) -> ImageFacts:
+    """The facts of opened images; `side`, if it is not theirs, is that of the pictures they come from.
+
+    `device` is where they are to be trained on; None: a GPU if there is one.
+    """
+    kind = _kind(device)
     return ImageFacts(
         count=len(images),
         channels=images.shape[0],
         side=side or min(images.shape[1:]),
-        device="cuda" if gpu else "cpu",
-        bf16=gpu or multiplies_bf16(),
+        device=kind,
+        bf16=multiplies_bf16(kind),
     )
+
+
+def recipe_here(name: str, device: torch.device | None = None) -> RunSettings:
+    """Settings of a recipe as `contrascope train` begins with them on this machine.
+
+    >>> recipe_here("digits-simclr").data.source
+    'digits'
+    """
+    return suited(find_recipe(name).make(), device)
+
+
+def suited(settings: RunSettings, device: torch.device | None = None) -> RunSettings:
+    """A recipe's settings with float32 in place of bf16 where the device multiplies bf16 more slowly.
+
+    >>> from contrascope.runs.recipes import digits_simclr
+    >>> suited(digits_simclr()) == digits_simclr()  # float32 everywhere
+    True
+    """
+    if settings.training.precision != "bf16" or multiplies_bf16(_kind(device)):
+        return settings
+    return replace(settings, training=replace(settings.training, precision="float32"))
+
+
+def _kind(device: torch.device | None) -> str:
+    """Type of the device that a training would take."""
+    if device is not None:
+        return device.type
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def typical_side(folder: Path) -> int | None:

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
+from contrascope.machine.arithmetic import multiplies_bf16
 from contrascope.training.grouped import GroupedOptimizer
 
 QUINTIC = (3.4445, -4.7750, 2.0315)
@@ -26,17 +27,19 @@ def is_kernel(parameter: Tensor) -> bool:
 
 
 def orthogonal(
-    matrix: Float[Tensor, "rows columns"], *, steps: int = 3, dtype: torch.dtype = torch.bfloat16
+    matrix: Float[Tensor, "rows columns"], *, steps: int = 3, dtype: torch.dtype | None = None
 ) -> Float[Tensor, "rows columns"]:
     """A matrix of about the same directions whose singular values lie near 1, by Newton and Schulz's iteration.
 
-    With few steps small singular values stay small; those of a zero matrix stay 0. `dtype` is that of the arithmetic:
-    bf16 is off by a tenth, which training does not notice.
+    With few steps small singular values stay small; those of a zero matrix stay 0. `dtype` is that of the arithmetic;
+    unset, bf16 where the device multiplies it fast (off by a tenth, which training does not notice), else float32.
 
     >>> orthogonal(torch.diag(torch.tensor([3.0, 2.0]))).diagonal().gt(0.6).tolist()
     [True, True]
     """
     a, b, c = QUINTIC
+    if dtype is None:
+        dtype = torch.bfloat16 if multiplies_bf16(matrix.device.type) else torch.float32
     tall = matrix.shape[0] > matrix.shape[1]
     x = (matrix.mT if tall else matrix).to(dtype)
     x = x / (x.norm() + 1e-7)
