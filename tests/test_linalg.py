@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -38,6 +40,21 @@ def slow_nearest(query, bank, k, metric, exclude_self=False):
         values.append([score[j] for j in order[:k]])
         index.append(order[:k])
     return torch.tensor(values, dtype=torch.float64), torch.tensor(index)
+
+
+@given(
+    seed=st.integers(0, 10_000), rows=st.integers(1, 4), columns=st.integers(1, 40), values=st.integers(1, 6)
+)
+@settings(derandomize=True, deadline=None, max_examples=60)
+def test_the_top_k_fall_and_of_equal_ones_the_lower_column_wins(seed, rows, columns, values):
+    chance = torch.Generator().manual_seed(seed)
+    scores = torch.randint(values, (rows, columns), generator=chance).float()
+    scores[torch.rand(rows, columns, generator=chance) < 0.2] = -math.inf
+    for k in range(1, columns + 1):
+        value, index = top_k(scores, k)
+        expected = [sorted(range(columns), key=lambda at: (-row[at], at))[:k] for row in scores.tolist()]
+        assert index.tolist() == expected
+        assert torch.equal(value, scores.gather(1, index))
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])

@@ -18,6 +18,10 @@ GROUP = 16
 """Columns whose maximum stands for them while the top k are sought."""
 
 
+Seen = Callable[[int, Tensor], None]
+"""Takes the first query of a block, and the block of cosines [query bank]."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Neighbours:
     """The k nearest bank rows of every query, nearest first; equal ones in the order of the bank."""
@@ -104,12 +108,14 @@ def nearest(
     *,
     metric: Literal["cosine", "euclidean"] = "cosine",
     exclude_self: bool = False,
+    see: Seen | None = None,
 ) -> Neighbours:
     """The k nearest rows of `bank` for every row of `query`, exact, in blocks of queries.
 
     Cosine similarity in [-1, 1], 0 for a zero row; or Euclidean distance, computed about the bank's mean, so
     that the distance of equal rows may be off zero by the square root of the rounding error. With
-    `exclude_self` the query is the bank and row i is no neighbour of itself.
+    `exclude_self` the query is the bank and row i is no neighbour of itself. `see` is shown every block of cosines
+    before the nearest are taken, with its first query, and may set some of them to -inf, which takes the pair out.
 
     >>> bank = torch.tensor([[1.0, 0.0], [0.0, 1.0], [2.0, 0.1]])
     >>> nearest(bank[:1], bank, 2).index.tolist()
@@ -125,7 +131,7 @@ def nearest(
         half = bank.square().sum(dim=1) / 2
     else:
         raise InputError(f"metric={metric!r} is not known. Known: 'cosine', 'euclidean'.")
-    score, index = _nearest_blocks(query, bank, k, half, exclude_self)
+    score, index = _nearest_blocks(query, bank, k, half, exclude_self, see)
     if metric == "euclidean":
         score = (query.square().sum(dim=1, keepdim=True) - 2 * score).clamp_min_(0).sqrt_()
     return Neighbours(value=score, index=index)
@@ -146,7 +152,7 @@ def _check_nearest(query: Tensor, bank: Tensor, k: int, exclude_self: bool) -> N
 
 
 def _nearest_blocks(
-    query: Tensor, bank: Tensor, k: int, half: Tensor | None, exclude_self: bool
+    query: Tensor, bank: Tensor, k: int, half: Tensor | None, exclude_self: bool, see: Seen | None
 ) -> tuple[Tensor, Tensor]:
     columns = math.ceil(len(bank) / GROUP) * GROUP
     rows = min(len(query), max(16, BLOCK_FLOATS // columns))
@@ -161,6 +167,8 @@ def _nearest_blocks(
             scores[:, : len(bank)] -= half
         if exclude_self:
             scores[:, start:].fill_diagonal_(-math.inf)
+        if see is not None:
+            see(start, scores[:, : len(bank)])
         score[start : start + rows], index[start : start + rows] = top_k(scores, k)
     return score, index
 
@@ -201,12 +209,13 @@ def _group_top(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 
 def _lowest_columns(scores: Tensor, least: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Columns above the k-th largest value `least`, and the first that equal it, in their order."""
+    """Values and columns above the k-th largest value `least`, and the first that equal it, as `top_k` has them."""
     above, equal = scores > least, scores == least
     room = k - above.sum(dim=1, keepdim=True)
     chosen = above | (equal & (equal.cumsum(dim=1) <= room))
     index = chosen.nonzero()[:, 1].view(len(scores), k)
-    return scores.gather(1, index), index
+    value, order = scores.gather(1, index).sort(dim=1, descending=True, stable=True)
+    return value, index.gather(1, order)
 
 
 def squared_distance_blocks(

@@ -7,8 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contrascope import linalg
 from contrascope.errors import InputError
-from contrascope.geometry.entropy_form import displacement_form, info_nce
+from contrascope.geometry.entropy_form import displacement_form, info_nce, info_nce_and_negatives
+from contrascope.geometry.negatives import nearest_negatives
 from contrascope.losses.contrastive import decoupled
 
 
@@ -39,6 +41,20 @@ def slow(z, beta):
         )
         sums = [a + b / n for a, b in zip(sums, terms, strict=True)]
     return sums
+
+
+@pytest.mark.parametrize("n", [2, 3, 40])
+@pytest.mark.parametrize("chunk_rows", [1, 7, 512])
+def test_loss_and_negatives_in_one_pass_are_those_of_two(monkeypatch, n, chunk_rows):
+    monkeypatch.setattr(linalg, "BLOCK_FLOATS", 1)  # blocks of 16 anchors
+    z = normal(n, 2, n, 5)
+    found, negatives = info_nce_and_negatives(z, beta=3.0, chunk_rows=chunk_rows)
+    alone, expected = info_nce(z, beta=3.0), nearest_negatives(z)
+    for name in ("loss", "invariance", "repulsion", "expectation", "entropy", "gap"):
+        assert getattr(found, name).item() == pytest.approx(getattr(alone, name).item(), abs=1e-12)
+    for name in ("image", "view", "near"):
+        assert torch.equal(getattr(negatives, name), getattr(expected, name))
+    assert torch.allclose(negatives.similarity, expected.similarity, atol=1e-12)
 
 
 @pytest.mark.parametrize("beta", [0.5, 2.0, 10.0])

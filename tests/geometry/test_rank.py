@@ -10,7 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contrascope.errors import InputError
-from contrascope.geometry.local import local_jacobians, local_spectra, local_unexplained, outside, row_spaces
+from contrascope.geometry.local import (
+    local_jacobians,
+    local_spectra,
+    local_unexplained,
+    outside,
+    row_spaces,
+)
 from contrascope.geometry.rank import local_rank, matrix_rank, rank_at
 from contrascope.geometry.spans import column_space, unexplained
 

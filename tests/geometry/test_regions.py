@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contrascope.errors import InputError
-from contrascope.geometry.local import local_frames, local_jacobians
+from contrascope.geometry.local import _tall, local_frames, local_jacobians
 from contrascope.geometry.regions import (
     AffineLayer,
     activation_patterns,
@@ -66,6 +66,19 @@ def test_local_maps_are_the_jacobians_and_serve_in_their_place():
     ):
         assert torch.allclose(one.values, other.values, atol=1e-6)  # square roots of eigenvalues
         assert torch.allclose(one.space @ one.space.T, other.space @ other.space.T, atol=1e-9)
+
+
+@pytest.mark.parametrize("widths", [(6, 4, 9), (6, 8, 5, 7), (6, 7), (5, 9, 4, 5)])
+def test_frames_from_the_last_layer_s_gram_matrix_are_those_of_the_jacobian(widths):
+    layers = network(20, *widths)
+    assert _tall(layers)
+    points = normal(21, 9, widths[0])
+    slow = local_frames(lambda rows: forward(layers, rows), points)
+    for ours, by_jacobian in zip(local_frames(layers, points), slow, strict=True):
+        assert torch.allclose(ours.values, by_jacobian.values, atol=1e-6)  # square roots of eigenvalues
+        assert ours.space.shape == by_jacobian.space.shape
+        projections = (ours.space @ ours.space.T, by_jacobian.space @ by_jacobian.space.T)
+        assert torch.allclose(*projections, atol=1e-7)
 
 
 @pytest.mark.parametrize("widths", [(3, 4), (3, 6, 2), (3, 5, 5, 2), (3, 4, 4, 4, 2)])

@@ -11,14 +11,13 @@ from contrascope.diagnosis.folding import affine_layers, beside
 from contrascope.diagnosis.settings import GeometrySettings
 from contrascope.errors import InputError
 from contrascope.features.embed import evaluating
-from contrascope.geometry.entropy_form import info_nce
+from contrascope.geometry.entropy_form import info_nce_and_negatives
 from contrascope.geometry.local import LocalFrame, local_frames, outside
 from contrascope.geometry.negatives import (
     Negatives,
     chance_sharing,
     displacements,
     label_sharing,
-    nearest_negatives,
     negative_distances,
 )
 from contrascope.geometry.rank import rank_at, ranks_of
@@ -158,7 +157,7 @@ def feature_geometry(
             f"h has {len(h)} views of {h.shape[1]} images; the geometry needs 2 views of 2 images or more."
         )
     h, out = h[:2].detach(), (h if z is None else z)[:2].detach()
-    parts = info_nce(out, beta=chosen.beta)
+    parts, negatives = info_nce_and_negatives(out, beta=chosen.beta)
     layers = affine_layers(projector)
     frames = frames_at(h[0, : chosen.points], projector, layers)
     return FeatureGeometry(
@@ -181,7 +180,7 @@ def feature_geometry(
         ),
         clean=None if clean is None else feature_spectrum(clean, chosen),
         augmented=feature_spectrum(h[0], chosen),
-        negatives=_negatives(h, nearest_negatives(out), layers, frames, labels or {}, chosen),
+        negatives=_negatives(h, negatives, layers, frames, labels or {}, chosen),
         projector=None if projector is None else _projector(h, layers, frames, chosen),
     )
 

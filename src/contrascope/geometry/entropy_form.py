@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from contrascope.errors import InputError
-from contrascope.geometry.negatives import displacements, nearest_negatives
+from contrascope.geometry.negatives import Negatives, displacements, nearest_negatives
 from contrascope.geometry.spans import require_rows
 from contrascope.linalg import at_least_single, unit_rows
 from contrascope.types import Scalar
@@ -73,17 +73,37 @@ def info_nce(z: Float[Tensor, "views n dim"], *, beta: float, chunk_rows: int = 
     >>> round(parts.loss.exp().item(), 6), abs(round(parts.gap.item(), 6))
     (6.0, 0.0)
     """
-    if len(z) != 2 or z.shape[1] < 2:
-        raise InputError(
-            f"z has {len(z)} views of {z.shape[1]} images; expected 2 views of at least 2 images."
-        )
-    if not (math.isfinite(beta) and beta > 0) or chunk_rows < 1:
-        raise InputError(f"beta={beta}, chunk_rows={chunk_rows}; expected both above 0 and finite.")
-    require_rows(z.detach().flatten(0, 1), 1, "z")
+    _check(z, beta, chunk_rows)
     bank = unit_rows(at_least_single(z.flatten(0, 1)))  # half precision would put the loss above its bound
     n = z.shape[1]
     positive = (bank[:n] * bank[n:]).sum(dim=1).double()
     parts = [_rows(similarity, beta) for similarity in _similarities(bank, n, chunk_rows)]
+    return _joined(parts, positive, beta)
+
+
+@torch.no_grad()
+def info_nce_and_negatives(
+    z: Float[Tensor, "views n dim"], *, beta: float, chunk_rows: int = 256
+) -> tuple[InfoNCE, Negatives]:
+    """`info_nce` and `nearest_negatives` of the same outputs, every cosine computed once; without a gradient.
+
+    >>> parts, negatives = info_nce_and_negatives(torch.eye(3).expand(2, 3, 3), beta=2.0)
+    >>> parts.invariance.item(), negatives.similarity.tolist()
+    (-1.0, [0.0, 0.0, 0.0])
+    """
+    _check(z, beta, chunk_rows)
+    z, n, parts = at_least_single(z), z.shape[1], []
+
+    def see(start: int, cosines: Tensor) -> None:
+        _take_out_own(cosines, start, n)
+        parts.extend(_rows(some, beta) for some in cosines.split(chunk_rows))
+
+    negatives = nearest_negatives(z, see=see)
+    positive = (unit_rows(z[0]) * unit_rows(z[1])).sum(dim=1).double()
+    return _joined(parts, positive, beta), negatives
+
+
+def _joined(parts: list[tuple[Tensor, Tensor, Tensor]], positive: Tensor, beta: float) -> InfoNCE:
     log_total, expected, largest = (torch.cat(piece) for piece in zip(*parts, strict=True))
     return InfoNCE(
         loss=(log_total - beta * positive).mean(),
@@ -92,8 +112,24 @@ def info_nce(z: Float[Tensor, "views n dim"], *, beta: float, chunk_rows: int = 
         expectation=expected.mean(),
         entropy=(log_total - beta * expected).mean(),
         beta=beta,
-        images=n,
+        images=len(positive),
     )
+
+
+def _check(z: Tensor, beta: float, chunk_rows: int) -> None:
+    if len(z) != 2 or z.shape[1] < 2:
+        raise InputError(
+            f"z has {len(z)} views of {z.shape[1]} images; expected 2 views of at least 2 images."
+        )
+    if not (math.isfinite(beta) and beta > 0) or chunk_rows < 1:
+        raise InputError(f"beta={beta}, chunk_rows={chunk_rows}; expected both above 0 and finite.")
+    require_rows(z.detach().flatten(0, 1), 1, "z")
+
+
+def _take_out_own(cosines: Tensor, start: int, n: int) -> None:
+    """Sets the cosines of anchors, from image `start` on, with the image's own two views to -inf, in place."""
+    for first in (start, n + start):
+        cosines[:, first : first + len(cosines)].fill_diagonal_(-math.inf)
 
 
 def _similarities(bank: Tensor, n: int, chunk_rows: int) -> Iterator[Tensor]:

@@ -8,7 +8,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from contrascope.errors import InputError
-from contrascope.geometry.regions import Network, local_maps
+from contrascope.geometry.regions import Network, local_grams, local_maps
 from contrascope.geometry.spans import require_rows
 
 RowMap = Callable[[Tensor], Tensor] | Network
@@ -92,17 +92,44 @@ def local_frames(
     >>> frame.values.tolist(), frame.space.abs().tolist()
     ([1.0, 0.0], [[1.0], [0.0]])
     """
+    if not callable(function) and _tall(function):
+        for _, gram in local_grams(function, points):
+            values, vectors = torch.linalg.eigh(gram)
+            yield LocalFrame(values=_falling(values), space=vectors[:, _kept(values, relative)])
+        return
     for _, block in local_jacobians(function, points, chunk_rows=chunk_rows):
         wide = block.shape[1] < block.shape[2]
         gram = block @ block.mT if wide else block.mT @ block
         values, vectors = torch.linalg.eigh(gram)
-        kept = values > relative**2 * values[:, -1:].clamp(min=torch.finfo(values.dtype).tiny)
+        kept = _kept(values, relative)
         if wide:
             safe = torch.where(kept, values, torch.ones_like(values))
             vectors = block.mT @ vectors / safe.sqrt()[:, None, :]
-        falling = values.flip(1).clamp(min=0).sqrt()
-        for row, basis, keep in zip(falling, vectors, kept, strict=True):
+        for row, basis, keep in zip(_falling(values), vectors, kept, strict=True):
             yield LocalFrame(values=row, space=basis[:, keep])
+
+
+def _tall(network: Network) -> bool:
+    """Whether J^T J is cheaper from the last layer's own gram matrix than from J, where half of the units are active.
+
+    >>> from contrascope.geometry.regions import AffineLayer
+    >>> wide, narrow = (AffineLayer(weight=torch.zeros(out, 8), bias=torch.zeros(out)) for out in (8, 2))
+    >>> _tall([wide, wide]), _tall([wide, narrow])
+    (True, False)
+    """
+    out, hidden = network[-1].weight.shape
+    dim, active = network[0].weight.shape[1], hidden // 2
+    return out >= dim and active <= out
+
+
+def _kept(values: Tensor, relative: float) -> Tensor:
+    """Which eigenvalues, rising, of J^T J belong to singular values above `relative` times the largest."""
+    return values > relative**2 * values[..., -1:].clamp(min=torch.finfo(values.dtype).tiny)
+
+
+def _falling(values: Tensor) -> Tensor:
+    """Singular values, falling, from eigenvalues, rising."""
+    return values.flip(-1).clamp(min=0).sqrt()
 
 
 def row_spaces(

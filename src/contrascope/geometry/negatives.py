@@ -15,7 +15,7 @@ from torch import Tensor
 from contrascope.errors import InputError
 from contrascope.geometry.spans import require_rows
 from contrascope.intervals import Estimate, images_worth, random_halves, share_estimate
-from contrascope.linalg import nearest, unit_rows
+from contrascope.linalg import Seen, nearest, unit_rows
 
 CANDIDATES = 8
 """Images whose views are looked for beside the nearest negative, for the interval of a share of them."""
@@ -35,10 +35,11 @@ class Negatives:
     """The images of the nearest negatives, nearest first; an image may stand more than once."""
 
 
-def nearest_negatives(z: Float[Tensor, "views n dim"]) -> Negatives:
+def nearest_negatives(z: Float[Tensor, "views n dim"], *, see: Seen | None = None) -> Negatives:
     """The nearest negative of every image's first view by cosine of projector outputs; exact, in blocks.
 
     Of equal ones the first view, then the first image, wins. A zero row has cosine 0 with everything.
+    `see` is shown the cosines of every block of anchors with all views, image first (`linalg.nearest`).
 
     >>> z = torch.tensor([[[1.0, 0.0], [0.0, 1.0], [1.0, 0.2]]])
     >>> nearest_negatives(z).image.tolist()
@@ -48,7 +49,7 @@ def nearest_negatives(z: Float[Tensor, "views n dim"]) -> Negatives:
     require_rows(z.flatten(0, 1), 1, "z")
     if n < 2:
         raise InputError(f"z has {n} image; a negative needs another one: give at least 2 images.")
-    near = nearest(z[0], z.flatten(0, 1), min(views * (CANDIDATES + 1), views * n))
+    near = nearest(z[0], z.flatten(0, 1), min(views * (CANDIDATES + 1), views * n), see=see)
     other = near.index % n != torch.arange(n, device=z.device)[:, None]  # at most `views` are the image's own
     order = (~other).to(torch.int8).argsort(dim=1, stable=True)[:, : max(1, near.index.shape[1] - views)]
     index = near.index.gather(1, order)

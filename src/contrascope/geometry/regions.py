@@ -90,14 +90,21 @@ def local_map(network: Network, pattern: Bool[Tensor, " units"]) -> Float64[Tens
     >>> local_map([layer, layer], torch.tensor([True, False])).tolist()
     [[1.0, 0.0], [0.0, 0.0]]
     """
-    matrix, active, start = None, pattern.new_zeros(0, dtype=torch.long), 0
+    active, matrix = _before_last(network, pattern)
+    last = network[-1].weight.double()
+    return last if active is None or matrix is None else last.index_select(1, active) @ matrix
+
+
+def _before_last(network: Network, pattern: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    """Active units of the last hidden layer and the matrix that leads to them; None twice for a linear network."""
+    active = matrix = None
+    start = 0
     for layer in network[:-1]:
         found = pattern[start : start + len(layer.bias)].nonzero()[:, 0]
         weight = layer.weight.double()[found]
-        matrix = weight if matrix is None else weight.index_select(1, active) @ matrix
+        matrix = weight if active is None or matrix is None else weight.index_select(1, active) @ matrix
         active, start = found, start + len(layer.bias)
-    last = network[-1].weight.double()
-    return last if matrix is None else last.index_select(1, active) @ matrix
+    return active, matrix
 
 
 def local_maps(
@@ -112,6 +119,23 @@ def local_maps(
     exact = _in_double(network)
     for row, pattern in enumerate(activation_patterns(network, points)):
         yield row, local_map(exact, pattern)[None]
+
+
+def local_grams(
+    network: Network, points: Float[Tensor, "n dim"]
+) -> Iterator[tuple[int, Float64[Tensor, "dim other_dim"]]]:
+    """Pairs (row, J^T J of its local map J [out dim]); what the last layer does is multiplied out once for all.
+
+    >>> layer = AffineLayer(weight=2 * torch.eye(2), bias=torch.zeros(2))
+    >>> [(row, found.tolist()) for row, found in local_grams([layer, layer], torch.tensor([[1.0, -1.0]]))]
+    [(0, [[16.0, 0.0], [0.0, 0.0]])]
+    """
+    exact = _in_double(network)
+    gram = exact[-1].weight.mT @ exact[-1].weight
+    for row, pattern in enumerate(activation_patterns(network, points)):
+        active, matrix = _before_last(exact, pattern)
+        some = gram if active is None else gram.index_select(0, active).index_select(1, active)
+        yield row, some if matrix is None else matrix.mT @ (some @ matrix)
 
 
 def _in_double(network: Network) -> Network:
