@@ -6,7 +6,8 @@
 Writes the pictures once (224 px, about 10 kB each, as files in class folders, as Parquet or as the tars of a
 WebDataset), then runs `contrascope embed` on all of them in processes of their own: one is killed with SIGKILL when
 half of the shards are there, the next one goes on. All rows, read back, must have each image once. Rates are of
-`--rates` of the pictures, with one and two threads that decode, from the first shard on. Prints one JSON line; fails if a peak exceeds --limit-mb.
+`--rates` of the pictures, with one and two threads that decode, from the first shard on. Prints one JSON line; fails
+if a peak exceeds --limit-mb.
 """
 
 import argparse

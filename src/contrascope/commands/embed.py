@@ -3,18 +3,23 @@
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from contrascope.commands.command import DONE, Command, Computing
+from contrascope.commands.engine import EngineArguments
 from contrascope.data.settings import DataSettings
+from contrascope.errors import InputError
 from contrascope.terminal.help import shown
 from contrascope.terminal.progress import CommandProgress
 
+if TYPE_CHECKING:
+    from contrascope.jobs.embed_stream import Finish
+
 
 @dataclass(frozen=True, kw_only=True)
-class EmbedArguments(Computing):
+class EmbedArguments(EngineArguments, Computing):
     """Write the features of images to a file, each row with the name of its image.
 
     The file's ending says how: .safetensors, .npz, .npy (numbers alone), .parquet or .csv. Without an ending it is a
@@ -45,16 +50,33 @@ def run(parsed: EmbedArguments, progress: CommandProgress) -> int:
         "progress": progress.counter("images embedded"),
         "say": progress.say,
     }
+    on_ray = parsed.on_ray()
+    if out.suffix and on_ray:
+        raise InputError(f"the engine ray writes a folder; expected --out without an ending, not {out.name}.")
     if out.suffix:
         where = embed_to_file(parsed.encoder, data, out, **told)
     else:
+        told |= {"rows": parsed.shard_rows, "finish": _pool(parsed, data) if on_ray else None}
         try:
-            where = embed_to_shards(parsed.encoder, data, out, rows=parsed.shard_rows, **told)
+            where = embed_to_shards(parsed.encoder, data, out, **told)
         except KeyboardInterrupt as stop:
             more = f"The files in {out} stay; the same command goes on."
             raise (type(stop)(more) if out.is_dir() else stop) from None
     sys.stdout.write(f"{where}\n")
     return DONE
+
+
+def _pool(parsed: EmbedArguments, data: DataSettings) -> "Finish":
+    from contrascope.jobs.embed_ray import finish_on_ray
+
+    return finish_on_ray(
+        parsed.ray_settings(),
+        parsed.encoder,
+        data,
+        workers=parsed.workers,
+        rows=parsed.shard_rows,
+        device=parsed.device,
+    )
 
 
 COMMAND = Command(
@@ -73,6 +95,7 @@ COMMAND = Command(
         shown("--data.size", "side in px to bring images to", "the run's, or as they are"),
         shown("--data.labels", "label columns to keep, by commas", "all"),
         shown("--data.on-bad-image", "what a broken image does: error or skip"),
+        shown("--engine", "local: this process; ray: --workers of a Ray cluster, to a folder"),
         shown("--device", "cpu, cuda, cuda:1 or mps", "the first GPU, or the CPU"),
     ),
     examples=(
