@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from command_cases import TINY, newest
+from safetensors.torch import load_file
 
 import contrascope
 from contrascope import records
@@ -71,6 +72,38 @@ def test_torchrun_trains_one_run_and_a_second_one_is_refused_by_all(tmp_path):
     assert "already holds a run" in again.stderr
     assert "process 0 could not begin, so none does" in again.stderr
     assert f'File "{SOURCE}' not in again.stderr  # torchrun's own traceback has none of our lines
+
+
+@pytest.mark.slow
+def test_accelerate_launch_trains_the_run_of_torchrun(tmp_path):
+    words = ["--training.epochs", "1", "--device", "cpu", "--out"]
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
+    launch += [
+        "--num_machines",
+        "1",
+        "--mixed_precision",
+        "no",
+        "--dynamo_backend",
+        "no",
+        "--num_cpu_threads_per_process",
+        "1",
+    ]
+    done = subprocess.run(
+        [*launch, *TRAIN, *words, str(tmp_path / "launched")],
+        env=environment(),
+        timeout=400,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("The run is in") == 1
+    done = torchrun(*words, str(tmp_path / "torchrun"))
+    assert done.returncode == 0, done.stderr[-3000:]
+    runs = [tmp_path / name for name in ("launched", "torchrun")]
+    assert [records.read_json(run / records.ENVIRONMENT)["processes"] for run in runs] == [2, 2]
+    states = [load_file(records.checkpoint_folders(run)[-1][1] / "method.safetensors") for run in runs]
+    assert all(bool((states[0][key] == value).all()) for key, value in states[1].items())
 
 
 @pytest.mark.parametrize("victim", [0, 1])

@@ -12,6 +12,8 @@ from contrascope.features.embed import embed, raw_pixels
 class Tiny:
     """Seven grey 2x2 images with two label columns."""
 
+    shape = (1, 2, 2)
+
     def __init__(self, count=7):
         source = torch.Generator().manual_seed(0)
         self.images = torch.randint(256, (count, 1, 2, 2), dtype=torch.uint8, generator=source)

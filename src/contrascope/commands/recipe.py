@@ -1,8 +1,8 @@
 """The first word of `train` and `sweep`: a recipe or a file of settings, with the flags that change its settings."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import tyro
 
@@ -10,7 +10,7 @@ from contrascope import records
 from contrascope.commands.command import CONFIG, Computing, values_of
 from contrascope.commands.settings_file import is_settings_file, name_of, read_settings
 from contrascope.errors import InputError
-from contrascope.imports import allow, is_path
+from contrascope.imports import FromFile, allow, from_file, is_path
 from contrascope.methods.settings import method_settings
 from contrascope.runs.recipes import RECIPES, Recipe, find_recipe
 from contrascope.runs.settings import RunSettings
@@ -99,3 +99,15 @@ def _of_recipe(kind: type[A], recipe: Recipe, name: str, rest: list[str], *, hel
     facts = look(given.settings.data, find_device(given.device))
     fitted = recipe.adapt(replace(default.settings, data=given.settings.data), facts)
     return replace(default, settings=fitted)
+
+
+def allow_typed(tree: Any) -> None:
+    """What was typed here and names code may be imported by the workers, which read it from a file."""
+    if is_dataclass(tree):
+        for field in fields(tree):
+            allow_typed(getattr(tree, field.name))
+    elif isinstance(tree, tuple):
+        for item in tree:
+            allow_typed(item)
+    elif isinstance(tree, str) and not isinstance(tree, FromFile) and isinstance(from_file(tree), FromFile):
+        allow(tree)

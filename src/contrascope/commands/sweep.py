@@ -13,10 +13,10 @@ import tyro
 
 from contrascope import records
 from contrascope.commands.command import CONFIG, DONE, WRONG_INPUT, Command, Start
-from contrascope.commands.recipe import RecipeArguments, allow_methods, named, resolved
+from contrascope.commands.engine import RayArguments
+from contrascope.commands.recipe import RecipeArguments, allow_methods, allow_typed, named, resolved
 from contrascope.commands.train import new_folder
 from contrascope.errors import InputError
-from contrascope.imports import FromFile, allow, from_file
 from contrascope.machine.cores import usable_cores, whole_threads
 from contrascope.records.sweeps import SweepRecord
 from contrascope.runs.recipes import RECIPES
@@ -27,6 +27,7 @@ from contrascope.terminal.progress import CommandProgress
 if TYPE_CHECKING:
     from contrascope.sweeps.engine import SweepEngine
     from contrascope.sweeps.grid import Axis, Grid
+    from contrascope.sweeps.ray import RayEngine
 
 PAGE = "comparison.html"
 """The comparison page in a sweep's folder."""
@@ -35,7 +36,7 @@ FITTED = ("--data.", "--method")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SweepArguments(RecipeArguments):
+class SweepArguments(RayArguments, RecipeArguments):
     """Train a recipe with every combination of some values, each a run of its own, and compare them over seeds.
 
     A trial is what `contrascope train` makes of the same flags. All settings of one seed come before the next seed.
@@ -48,8 +49,8 @@ class SweepArguments(RecipeArguments):
     """A setting and its values, PATH=VALUE,VALUE; once for each setting. `training.seed` gives the seeds."""
     out: Path | None = None
     """Folder of the sweep; unset: runs/sweep-NAME-DATE-TIME."""
-    engine: Literal["local", "slurm"] = "local"
-    """Where trials run: processes of this machine, or jobs of Slurm (extra `cluster`)."""
+    engine: Literal["local", "slurm", "ray"] = "local"
+    """Where trials run: processes of this machine, jobs of Slurm, or a Ray cluster (extra `cluster`)."""
     jobs: int = 1
     """Trials at a time; the cores of this machine are divided among them."""
     halving: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -94,13 +95,18 @@ def run(parsed: SweepArguments, progress: CommandProgress) -> int:
     find_device(parsed.device)
     grid, halving = asked(parsed)
     for trial in grid.trials:
-        _allow_typed(trial.settings)
+        allow_typed(trial.settings)
     out = parsed.out.expanduser() if parsed.out else new_folder(f"sweep-{parsed.name}")
     try:
-        engine = engine_for(parsed, out)
-        progress.say(_plan(grid, parsed.jobs, engine.threads))
-        options: dict[str, Any] = {"jobs": parsed.jobs, "restarts": parsed.restarts, "device": parsed.device}
-        record = sweep(grid, out, engine=engine, halving=halving, say=progress.say, **options)
+        with contextlib.ExitStack() as held:
+            engine = engine_for(parsed, out, held)
+            progress.say(_plan(grid, parsed.jobs, engine.threads))
+            options: dict[str, Any] = {
+                "jobs": parsed.jobs,
+                "restarts": parsed.restarts,
+                "device": parsed.device,
+            }
+            record = sweep(grid, out, engine=engine, halving=halving, say=progress.say, **options)
     except KeyboardInterrupt as stop:
         raise _goes_on(stop, out) from None
     finally:
@@ -196,22 +202,11 @@ def _check_flags(axes: "Sequence[Axis]", words: Sequence[str]) -> None:
                 raise InputError(f"{axis.path} is in --grid and set by {flag}. Leave one of them out.")
 
 
-def _allow_typed(tree: Any) -> None:
-    """What was typed here and names code may be imported by the workers, which read it from a file."""
-    from dataclasses import fields, is_dataclass
+def engine_for(parsed: SweepArguments, out: Path, held: contextlib.ExitStack) -> "SweepEngine | RayEngine":
+    """The engine, with the threads of a trial: what OpenMP was told, else a share of the cores.
 
-    if is_dataclass(tree):
-        for field in fields(tree):
-            _allow_typed(getattr(tree, field.name))
-    elif isinstance(tree, tuple):
-        for item in tree:
-            _allow_typed(item)
-    elif isinstance(tree, str) and not isinstance(tree, FromFile) and isinstance(from_file(tree), FromFile):
-        allow(tree)
-
-
-def engine_for(parsed: SweepArguments, out: Path) -> "SweepEngine":
-    """The engine, with the threads of a trial: what OpenMP was told, else a share of the cores."""
+    `held` ends what is started for it.
+    """
     from contrascope.machine.openmp import threads_are_asked_for
     from contrascope.sweeps.engine import LocalEngine
 
@@ -223,11 +218,20 @@ def engine_for(parsed: SweepArguments, out: Path) -> "SweepEngine":
         raise InputError("--slurm is of the engine slurm; add --engine slurm.")
     if parsed.jobs < 1:
         raise InputError(f"--jobs is {parsed.jobs}; expected 1 or more.")
+    if parsed.ray and parsed.engine != "ray":
+        raise InputError("--ray is of the engine ray; add --engine ray.")
     import torch
 
     asked_for = threads_are_asked_for()
     threads = torch.get_num_threads() if asked_for else whole_threads(usable_cores() / parsed.jobs)
-    return LocalEngine(threads=threads)
+    if parsed.engine == "local":
+        return LocalEngine(threads=threads)
+    from contrascope.clusters.ray import ray_cluster
+    from contrascope.sweeps.ray import RayEngine
+
+    settings = parsed.ray_settings()
+    ray = held.enter_context(ray_cluster(settings, workers=parsed.jobs))
+    return RayEngine(ray, settings, out, threads=threads if settings.address is None else settings.cpus)
 
 
 def _plan(grid: "Grid", jobs: int, threads: int) -> str:
@@ -255,7 +259,7 @@ COMMAND = Command(
         shown("--out", "folder of the sweep", "runs/sweep-NAME-DATE-TIME"),
         shown("--jobs", "trials at a time; the cores are divided among them"),
         shown("--halving", "leave the worse half of the settings early; test images choose nothing"),
-        shown("--engine", "local: processes of this machine; slurm: jobs of Slurm"),
+        shown("--engine", "local: processes of this machine; slurm: jobs of Slurm; ray: a Ray cluster"),
         shown(
             "--slurm", "KEY=VALUE of the jobs: partition=gpu, timeout_min=120, ...", "one core and an hour"
         ),

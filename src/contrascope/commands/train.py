@@ -11,7 +11,15 @@ from textwrap import wrap
 from contrascope import records
 from contrascope.commands.command import BROKEN, DIVERGED, DONE, LOST, Command, Start
 from contrascope.commands.ended import EndedError
-from contrascope.commands.recipe import RecipeArguments, allow_methods, named, resolved, with_method
+from contrascope.commands.engine import EngineArguments
+from contrascope.commands.recipe import (
+    RecipeArguments,
+    allow_methods,
+    allow_typed,
+    named,
+    resolved,
+    with_method,
+)
 from contrascope.commands.settings_file import read_settings
 from contrascope.errors import InputError
 from contrascope.runs.recipes import CPU_METHODS, FAMILIES, RECIPES
@@ -25,13 +33,15 @@ MORE = "Each recipe has its own defaults; contrascope train RECIPE --help shows 
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainArguments(RecipeArguments):
+class TrainArguments(EngineArguments, RecipeArguments):
     """Train a self-supervised encoder; every setting of the recipe can be changed."""
 
     out: Path | None = None
     """Folder of the run; unset: runs/NAME-DATE-TIME."""
     resume: bool = False
     """Go on with the run in --out from its newest checkpoint."""
+    restarts: int = 3
+    """How often the workers of the engine ray are started again where one is killed."""
     print_settings: bool = False
     """Print every resolved setting as JSON and stop; `contrascope train FILE` runs what was printed."""
 
@@ -76,7 +86,10 @@ def run(parsed: TrainArguments, progress: CommandProgress) -> int:
     out = parsed.out or new_folder(parsed.name)
     try:
         count = progress.counter("images embedded")
-        rows = train(settings, out, resume=parsed.resume, device=device, progress=count)
+        if parsed.on_ray():
+            _on_ray(parsed, settings, out)
+        done = parsed.resume or parsed.on_ray()  # what Ray's workers have finished is read
+        rows = train(settings, out, resume=done, device=device, progress=count)
     except StoppedError as alarmed:
         raise EndedError(BROKEN, f"{alarmed} Look at it: contrascope diagnose {out}") from None
     except NonFiniteLossError as diverged:
@@ -92,6 +105,27 @@ def run(parsed: TrainArguments, progress: CommandProgress) -> int:
     if first:
         sys.stdout.write(show_run(rows, out) + closing_lines(out))
     return DONE
+
+
+def _on_ray(parsed: TrainArguments, settings: RunSettings, out: Path) -> None:
+    """Trains by Ray's workers, and ends as they did where that was not the end of the training."""
+    from contrascope.jobs.train_ray import train_on_ray
+    from contrascope.records.sweeps import ALARMED
+    from contrascope.records.sweeps import DIVERGED as NO_NUMBER
+
+    allow_typed(settings)
+    state, why = train_on_ray(
+        settings,
+        out,
+        parsed.ray_settings(),
+        workers=parsed.workers,
+        restarts=parsed.restarts,
+        resume=parsed.resume,
+    )
+    if state == ALARMED:
+        raise EndedError(BROKEN, f"{why} Look at it: contrascope diagnose {out}")
+    if state == NO_NUMBER:
+        raise EndedError(DIVERGED, why)
 
 
 def new_folder(name: str) -> Path:
@@ -156,6 +190,7 @@ COMMAND = Command(
         shown("--policy", "policy file that makes the views", "the recipe's policy"),
         shown("--out", "folder of the run", "runs/NAME-DATE-TIME"),
         shown("--resume", "go on with the run in --out, or with RUN"),
+        shown("--engine", "local: this process; ray: --workers of a Ray cluster train together"),
         shown("--print-settings", "print all settings as JSON and stop; train FILE runs them"),
         shown("--device", "cpu, cuda, cuda:1 or mps", "the first GPU, or the CPU"),
     ),

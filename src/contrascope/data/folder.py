@@ -15,7 +15,7 @@ from contrascope.errors import InputError
 
 
 def open_folder(settings: DataSettings, cache_dir: Path | None = None) -> ImageSet:
-    """The pictures below a folder, its Parquet files if it has only these; `told` says how it was read.
+    """The pictures below a folder, its Parquet or else its `.tar` files if it has only these; `told` says how.
 
     Sub-folders are classes, or splits if they are named so; tables beside the pictures give labels (docs/folders.md).
     Raises `InputError` where two readings are possible, with both and the setting that chooses.
@@ -26,6 +26,10 @@ def open_folder(settings: DataSettings, cache_dir: Path | None = None) -> ImageS
         from contrascope.data.hub import open_hub_folder
 
         return open_hub_folder(folder, settings, cache_dir=cache_dir)
+    if not tree.pictures and tree.archives:
+        from contrascope.data.archives.opening import open_tars
+
+        return open_tars(folder, tree.archives, settings)
     if not tree.pictures:
         raise InputError(no_pictures(tree, settings.split))
     reading = read_folder(tree, settings)

@@ -15,6 +15,7 @@ from contrascope.errors import InputError, did_you_mean
 from contrascope.features.features import Features
 from contrascope.features.parquet import read_names, read_parquet, write_table
 from contrascope.features.sealed import read_sealed, save_sealed
+from contrascope.features.shards import is_shards, shard_files
 from contrascope.features.table import write_rows
 from contrascope.records.inside import whole_file
 from contrascope.records.regular import parsed
@@ -109,9 +110,12 @@ def load_arrays(path: Path | str, *, sealed: bool = False) -> Arrays:
     An array "n dim" counts as one view. Keys: h (needed), z, ids, y.NAME for labels, or y for one column
     named "label", names and classes.NAME (text, or bytes of UTF-8 with a zero after each); without ids the images
     count from 0. Parquet: a column h of lists of numbers, z likewise, id, name, and every other column of integers is
-    a label column. A .safetensors file of ours carries a checksum, which must agree.
+    a label column; a folder of shards (`contrascope embed --out FOLDER`) is read as one such file. A .safetensors file
+    of ours carries a checksum, which must agree.
     """
     path = Path(path)
+    if is_shards(path):
+        return _joined([load_arrays(file) for file in shard_files(path)], path)
     suffix = _suffix(path, READABLE)
     if not path.exists():
         raise InputError(f"no file {path}. Write it with save_features, or check the path.")
@@ -165,6 +169,24 @@ def _arrays(tensors: dict[str, Tensor], order: Iterable[str], texts: Texts, path
         )
     ids = tensors.get("ids", torch.arange(h.shape[1]))
     return Arrays(h=h, z=z, y=y, ids=ids, names=names, classes=classes)
+
+
+def _joined(parts: list[Arrays], path: Path) -> Arrays:
+    first = parts[0]
+    for part in parts:
+        if (part.y.keys(), part.z is None) != (first.y.keys(), first.z is None):
+            raise InputError(
+                f"{path}: its shards have unlike columns; expected those of one set. Write it anew."
+            )
+    names = tuple(name for part in parts for name in part.names)
+    count = sum(len(part.ids) for part in parts)
+    return Arrays(
+        h=torch.cat([part.h for part in parts], dim=1),
+        z=torch.cat([part.z for part in parts if part.z is not None], dim=1) if first.z is not None else None,
+        y={name: torch.cat([part.y[name] for part in parts]) for name in first.y},
+        ids=torch.cat([part.ids for part in parts]),
+        names=names if len(names) == count else (),
+    )
 
 
 def _is_text(name: str) -> bool:

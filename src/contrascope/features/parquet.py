@@ -20,12 +20,22 @@ LAYERS = {"h": "h", "z": "z", "embedding": "h", "embeddings": "h", "features": "
 
 def write_table(features: Features, path: Path) -> None:
     """One row an image: name, id, labels with the names of their classes, and h and z as lists of numbers."""
+    pq.write_table(as_table(features), path, row_group_size=ROWS)
+
+
+def as_table(features: Features) -> pa.Table:
+    """The same rows in memory; the types of the columns do not depend on what the rows hold."""
     check_one_view(features)
-    columns = {name: pa.array(values) for name, values in head_columns(features).items()}
+    columns = {name: _plain_column(values) for name, values in head_columns(features).items()}
     for name, block in (("h", features.h), ("z", features.z)):
         if block is not None:
             columns[name] = _lists(block[0])
-    pq.write_table(pa.table(columns), path, row_group_size=ROWS)
+    return pa.table(columns)
+
+
+def _plain_column(values: list[Any]) -> pa.Array:
+    whole = all(isinstance(value, int) for value in values)
+    return pa.array(values, type=pa.int64() if whole else pa.string())
 
 
 def _lists(rows: Tensor) -> pa.Array:

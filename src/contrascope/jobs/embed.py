@@ -8,7 +8,6 @@ import torch
 
 from contrascope.augment.settings import PolicySettings
 from contrascope.data.memory import Labels
-from contrascope.data.settings import DataSettings
 from contrascope.features.embed import embed
 from contrascope.features.features import Features
 from contrascope.features.files import check_format, save_features, save_rows
@@ -65,7 +64,7 @@ def embed_subject(
 
 def embed_to_file(
     thing: Any,
-    data: DataSettings,
+    data: Any,
     out: Path,
     *,
     device: torch.device | str | None = None,

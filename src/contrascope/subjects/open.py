@@ -19,6 +19,7 @@ from contrascope.errors import InputError, did_you_mean
 from contrascope.features.features import Features
 from contrascope.features.files import READABLE, load_arrays
 from contrascope.features.rows import views_of
+from contrascope.features.shards import is_shards
 from contrascope.methods.base import Method
 from contrascope.precision import single_precision
 from contrascope.records.inside import inside
@@ -89,11 +90,11 @@ def open_subject(
 
 
 def is_file(thing: Any) -> bool:
-    """Whether this is a file of features, there or not."""
+    """Whether this is a file of features, there or not, or a folder of their shards."""
     if not isinstance(thing, str | Path):
         return False
     path = Path(thing).expanduser()
-    return path.is_file() or (path.suffix in READABLE and not path.is_dir())
+    return path.is_file() or (path.suffix in READABLE and not path.is_dir()) or is_shards(path)
 
 
 def kind_of(thing: Any) -> Kind:

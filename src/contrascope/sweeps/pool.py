@@ -25,14 +25,20 @@ class TaskEnd:
     outcome: OutcomeRecord
 
 
+Started = Callable[[TrialTask, int], None]
+"""Told of each start of a task, and its number."""
+Ended = Callable[[TaskEnd], None]
+"""Told of each end."""
+
+
 def run_tasks(
     tasks: Sequence[TrialTask],
     engine: SweepEngine,
     *,
     jobs: int,
     restarts: int,
-    started: Callable[[TrialTask, int], None],
-    ended: Callable[[TaskEnd], None],
+    started: Started,
+    ended: Ended,
 ) -> None:
     """Runs all tasks, `jobs` at a time; `started` hears of each start and its number, `ended` of each end.
 
@@ -47,7 +53,7 @@ def run_tasks(
                 task = waiting.popleft()
                 starts[task.name] += 1
                 started(task, starts[task.name])
-                removed(_outcome_file(task))
+                removed(outcome_file(task))
                 running.append((engine.start(task), task))
             time.sleep(engine.every)
             for job, task in list(running):
@@ -59,7 +65,7 @@ def run_tasks(
                 if outcome is None and starts[task.name] <= restarts:
                     waiting.appendleft(task)
                     continue
-                ended(TaskEnd(task=task, outcome=outcome or _lost(task, code, starts[task.name])))
+                ended(TaskEnd(task=task, outcome=outcome or lost(task, code, starts[task.name])))
     except BaseException:
         _stop([job for job, _ in running])
         raise
@@ -68,17 +74,19 @@ def run_tasks(
 def outcome_of(task: TrialTask) -> OutcomeRecord | None:
     """What the worker of a task says; None where it says nothing that can be read."""
     try:
-        found = read_record(OutcomeRecord, _outcome_file(task))
+        found = read_record(OutcomeRecord, outcome_file(task))
     except InputError:
         return None
     return None if found.missing or found.wrong or not found.record.state else found.record
 
 
-def _outcome_file(task: TrialTask) -> Path:
+def outcome_file(task: TrialTask) -> Path:
+    """Where the worker of a task says what came of it."""
     return inside(task.place, OutcomeRecord.FILE)
 
 
-def _lost(task: TrialTask, code: int, starts: int) -> OutcomeRecord:
+def lost(task: TrialTask, code: int, starts: int) -> OutcomeRecord:
+    """The outcome of a trial whose worker ended so often without one."""
     last = _last_line(task)
     said = f", and said last: {last}" if last else ""
     return OutcomeRecord(

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from contrascope.errors import InputError
 from contrascope.progress import Say, unheard
@@ -26,6 +27,7 @@ from contrascope.sweeps.grid import Grid, label
 from contrascope.sweeps.halving import SAID, choose, common_epochs, mark_at, rungs
 from contrascope.sweeps.kept import LOCK, SweepBook, begun, is_sweep
 from contrascope.sweeps.pool import TaskEnd, run_tasks
+from contrascope.sweeps.ray import RayEngine
 from contrascope.training.track import check_trackers
 
 RESTARTS = 3
@@ -36,7 +38,7 @@ def sweep(
     grid: Grid,
     out: Path,
     *,
-    engine: SweepEngine,
+    engine: SweepEngine | RayEngine,
     jobs: int = 1,
     halving: bool = False,
     restarts: int = RESTARTS,
@@ -88,7 +90,7 @@ class _Work:
     def __init__(
         self,
         book: SweepBook,
-        engine: SweepEngine,
+        engine: SweepEngine | RayEngine,
         *,
         jobs: int,
         restarts: int,
@@ -114,14 +116,12 @@ class _Work:
         for task in tasks:  # a link in place of a run is refused before anything is begun
             inside(self._book.folder, task.name)
         try:
-            run_tasks(
-                tasks,
-                self._engine,
-                jobs=self._jobs,
-                restarts=self._restarts,
-                started=self._started,
-                ended=self._ended,
-            )
+            options: dict[str, Any] = {"jobs": self._jobs, "restarts": self._restarts}
+            options |= {"started": self._started, "ended": self._ended}
+            if isinstance(self._engine, RayEngine):
+                self._engine.run_all(tasks, **options)
+            else:
+                run_tasks(tasks, self._engine, **options)
         except BaseException:
             for one in self._book.record.trials:
                 if one.state == RUNNING:

@@ -96,17 +96,7 @@ class TarMembers(AbstractMembers):
         self.name = name
         self._file, self._lock = file, threading.Lock()
         weakref.finalize(self, _close, file)
-        self._places: dict[str, tuple[int, int]] = {}
-        careful: Any = _Careful(file)
-        with tarfile.open(fileobj=careful, mode="r:") as archive:
-            walk: Any = archive
-            while (info := archive.next()) is not None:
-                walk.members = []  # else every one is kept, and there may be millions
-                safe = safe_name(info.name) if info.isreg() and not info.issparse() else None
-                if safe is not None and 0 <= info.offset_data <= info.offset_data + info.size <= length:
-                    self._places[safe] = info.offset_data, info.size
-                elif not info.isdir():
-                    self.left_out += 1
+        self._places, self.left_out = walk_tar(file, length=length)
         self.sizes = {name: size for name, (_, size) in self._places.items()}
 
     def read(self, name: str) -> bytes:
@@ -118,6 +108,23 @@ class TarMembers(AbstractMembers):
         if len(data) < length:
             raise BadPixelsError("ends before the archive says so")
         return data
+
+
+def walk_tar(file: Any, *, length: int) -> tuple[dict[str, tuple[int, int]], int]:
+    """Place and length of every file in a tar that is not compressed as a whole, and how many are left out."""
+    places: dict[str, tuple[int, int]] = {}
+    left_out = 0
+    careful: Any = _Careful(file)
+    with tarfile.open(fileobj=careful, mode="r:") as archive:
+        walk: Any = archive
+        while (info := archive.next()) is not None:
+            walk.members = []  # else every one is kept, and there may be millions
+            safe = safe_name(info.name) if info.isreg() and not info.issparse() else None
+            if safe is not None and 0 <= info.offset_data <= info.offset_data + info.size <= length:
+                places[safe] = info.offset_data, info.size
+            elif not info.isdir():
+                left_out += 1
+    return places, left_out
 
 
 def open_archive_file(file: Any, name: str) -> AbstractMembers:

@@ -6,6 +6,7 @@ from typing import Any, final
 
 from contrascope.data.archives.members import AbstractMembers, by_parts, check_length, open_archive_file
 from contrascope.data.archives.samples import sample_labels, sample_pictures
+from contrascope.data.archives.tars import TarFolder, tars_of_split
 from contrascope.data.folders.names import shown_name, text_name
 from contrascope.data.folders.reading import read_folder
 from contrascope.data.folders.tree import FolderTree, ending, is_ignored, picture_endings
@@ -62,6 +63,15 @@ def open_archive(settings: DataSettings, cache_dir: Path | None = None) -> Image
         )
     check_regular_file(path)
     return _as_set(open_archive_file(path.open("rb"), str(path)), settings)
+
+
+def open_tars(root: Path, files: Sequence[str], settings: DataSettings) -> ImageSet:
+    """The pictures of several `.tar` files below a folder, by keys as WebDataset has them; others have no labels."""
+    chosen = tars_of_split(files, settings.split, folder=shown_name(str(root)))
+    members = TarFolder(root, chosen)
+    images = _by_keys(members, _names(members), settings, every=True)
+    assert images is not None
+    return _told_of_links(images, members)
 
 
 def open_address(settings: DataSettings, cache_dir: Path | None = None) -> ImageSet:
@@ -159,20 +169,39 @@ class AddressMembers(AbstractMembers):
             raise unreachable(f"{name} of {self.name}", error) from error
 
 
+def _names(members: AbstractMembers) -> list[str]:
+    return by_parts(name for name in members.sizes if not any(map(is_ignored, name.split("/"))))
+
+
 def _as_set(members: AbstractMembers, settings: DataSettings) -> ImageSet:
-    names = by_parts(name for name in members.sizes if not any(map(is_ignored, name.split("/"))))
-    samples = sample_pictures(names)
-    if samples is not None:
-        if settings.split not in ("train", "all"):
-            raise MissingSplitError(
-                f"{members.name} has no split {settings.split!r}: it is one split by itself; expected train or all. "
-                "Give the file of the split as data.source."
-            )
-        labels, class_names = sample_labels(members, samples, settings.labels)
-        source = MemberSource(members, tuple(samples))
-        images = load_images(source, labels=labels, class_names=class_names, settings=settings)
-    else:
-        images = _by_folders(members, names, settings)
+    names = _names(members)
+    images = _by_keys(members, names, settings)
+    return _told_of_links(_by_folders(members, names, settings) if images is None else images, members)
+
+
+def _by_keys(
+    members: AbstractMembers, names: Sequence[str], settings: DataSettings, *, every: bool = False
+) -> ImageSet | None:
+    """The samples of a WebDataset; None where no picture has a label beside it, unless `every` set is read so."""
+    samples = sample_pictures(names, every=every)
+    if samples is None:
+        return None
+    if not every and settings.split not in ("train", "all"):
+        raise MissingSplitError(
+            f"{members.name} has no split {settings.split!r}: it is one split by itself; expected train or all. "
+            "Give the file of the split as data.source."
+        )
+    if not samples:
+        raise InputError(
+            f"{members.name} holds no pictures; expected files such as .png or .jpg. Check data.source."
+        )
+    labels, class_names = sample_labels(members, samples, settings.labels)
+    return load_images(
+        MemberSource(members, tuple(samples)), labels=labels, class_names=class_names, settings=settings
+    )
+
+
+def _told_of_links(images: ImageSet, members: AbstractMembers) -> ImageSet:
     if members.left_out:
         images.told = (
             *images.told,

@@ -31,8 +31,8 @@ def key_of(name: str) -> tuple[str, str]:
     return f"{folder}{slash}{stem}", f"{dot}{ending}".lower()
 
 
-def sample_pictures(names: Iterable[str]) -> dict[str, tuple[str, ...]] | None:
-    """Each picture with the `.cls` and `.json` files of its key; None where no picture has one.
+def sample_pictures(names: Iterable[str], *, every: bool = False) -> dict[str, tuple[str, ...]] | None:
+    """Each picture with the `.cls` and `.json` files of its key; None where no picture has one, but for `every`.
 
     >>> sample_pictures(["1.jpg", "1.cls", "2.jpg"])
     {'1.jpg': ('1.cls',), '2.jpg': ()}
@@ -44,7 +44,7 @@ def sample_pictures(names: Iterable[str]) -> dict[str, tuple[str, ...]] | None:
             pictures.setdefault(key, name)
         elif ending in (".cls", ".json"):
             said.setdefault(key, []).append(name)
-    if not any(key in said for key in pictures):
+    if not every and not any(key in said for key in pictures):
         return None
     return {name: tuple(sorted(said.get(key, ()))) for key, name in pictures.items()}
 

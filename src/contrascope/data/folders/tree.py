@@ -36,6 +36,8 @@ class FolderTree:
     """Files with the ending of a picture, in the order of their parts."""
     tables: tuple[str, ...] = ()
     """Files that end as tables do, in the same order."""
+    archives: tuple[str, ...] = ()
+    """Files that end with .tar, in the same order; they are among the others too."""
     others: dict[str, int] = field(default_factory=dict)
     """Files that are neither: ending (empty: none) to count."""
     ignored: int = 0
@@ -102,6 +104,7 @@ def read_tree(root: Path) -> FolderTree:
         root=root,
         pictures=tuple(pictures),
         tables=tuple(sorted(walk.tables, key=_parts)),
+        archives=tuple(sorted(walk.archives, key=_parts)),
         others=dict(walk.others.most_common()),
         ignored=walk.ignored,
         links=walk.links,
@@ -121,6 +124,7 @@ class _TreeWalk:
         self.pending: list[list[str]] = []
         self.pictures: list[str] = []
         self.tables: list[str] = []
+        self.archives: list[str] = []
         self.others: Counter[str] = Counter()
         self.ignored = 0
         self.links: dict[str, str] = {}
@@ -167,6 +171,8 @@ class _TreeWalk:
             self.tables.append(name)
         else:
             self.others[kind] += 1
+            if kind == ".tar" and plain:
+                self.archives.append(name)
 
 
 def _parts(name: str) -> list[str]:

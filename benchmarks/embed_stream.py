@@ -1,0 +1,171 @@
+"""Embedding of very many JPEGs as a stream: peak memory, rate with one and two workers, and a stop in the middle.
+
+    python benchmarks/embed_stream.py --images 100000 --folder /tmp/jpegs
+    python benchmarks/embed_stream.py --images 5000 --folder /tmp/jpegs --layout tars --rates 2000
+
+Writes the pictures once (224 px, about 10 kB each, as files in class folders, as Parquet or as the tars of a
+WebDataset), then runs `contrascope embed` on all of them in processes of their own: one is killed with SIGKILL when
+half of the shards are there, the next one goes on. All rows, read back, must have each image once. Rates are of
+`--rates` of the pictures, with one and two threads that decode, from the first shard on. Prints one JSON line; fails
+if a peak exceeds --limit-mb.
+"""
+
+import argparse
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from stream import generate, jpeg
+
+PER_FOLDER = 1000
+CLASSES = 10
+
+
+def write(folder: Path, layout: str, images: int, side: int) -> Path:
+    """The pictures, written once: a folder that is there is whole."""
+    place = folder / f"{layout}-{images}x{side}"
+    if place.exists():
+        return place
+    partial = place.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    if layout == "parquet":
+        generate(partial, images, side)
+    else:
+        rng = np.random.default_rng(0)
+        noise = rng.normal(0, 6, (side + 64, side + 64, 3))
+        for start in range(0, images, PER_FOLDER):
+            pictures = [jpeg(rng, side, noise) for _ in range(start, min(start + PER_FOLDER, images))]
+            (write_tar if layout == "tars" else write_files)(partial, start, pictures)
+    partial.rename(place)
+    return place
+
+
+def write_files(place: Path, start: int, pictures: Sequence[bytes]) -> None:
+    for number, data in enumerate(pictures, start):
+        path = place / f"class{number % CLASSES}" / f"{number:08}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
+
+
+def write_tar(place: Path, start: int, pictures: Sequence[bytes]) -> None:
+    with tarfile.open(place / f"{start // PER_FOLDER:05}.tar", "w") as archive:
+        for number, data in enumerate(pictures, start):
+            for ending, body in (("jpg", data), ("cls", str(number % CLASSES).encode())):
+                info = tarfile.TarInfo(f"{number:08}.{ending}")
+                info.size = len(body)
+                archive.addfile(info, io.BytesIO(body))
+
+
+def command(source: Path, out: Path, options: argparse.Namespace, *, workers: int) -> list[str]:
+    words = [sys.executable, "-m", "contrascope", "embed", options.encoder, str(source), "--out", str(out)]
+    words += ["--data.size", str(options.size), "--data.workers", str(workers), "--device", options.device]
+    return [*words, "--shard-rows", str(options.shard_rows), "--data.memory-budget-mb", "512"]
+
+
+def watched(words: list[str], out: Path, *, kill_at: int | None = None) -> dict[str, Any]:
+    """Runs a command; peak resident memory in MB, seconds from the first shard to the last, and images in them."""
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    seen: list[tuple[float, int]] = []
+    peak, before = 0, count(out)
+    while process.poll() is None:
+        peak = max(peak, resident(process.pid))
+        now = count(out)
+        if now > (seen[-1][1] if seen else before):
+            seen.append((time.monotonic(), now))
+        if kill_at is not None and now >= kill_at:
+            process.send_signal(signal.SIGKILL)
+        time.sleep(0.02)
+    said = process.stderr.read() if process.stderr else ""
+    if process.returncode not in (0, -signal.SIGKILL) or (kill_at is None and process.returncode):
+        raise SystemExit(said)
+    now = count(out)
+    if now > (seen[-1][1] if seen else before):
+        seen.append((time.monotonic(), now))
+    return {"peak_mb": peak, "shards": now, "seen": seen, "said": said}
+
+
+def count(out: Path) -> int:
+    return len(list(out.glob("part-*.parquet")))
+
+
+def resident(process: int) -> int:
+    """High-water mark of resident memory; mapped files count."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM")), 0)
+
+
+def rate(source: Path, options: argparse.Namespace, workers: int) -> float:
+    """Images per second, without the start of the process and the first shard."""
+    out = options.folder / f"rate-{workers}"
+    shutil.rmtree(out, ignore_errors=True)
+    some = argparse.Namespace(**{**vars(options), "shard_rows": max(1, options.rates // 4)})
+    seen = watched(command(source, out, some, workers=workers), out)["seen"]
+    rows = sum(pq.read_metadata(path).num_rows for path in sorted(out.glob("part-*"))[1:])
+    return rows / (seen[-1][0] - seen[0][0])
+
+
+def whole(out: Path, images: int) -> int:
+    """Rows of all shards, each image once."""
+    ids = pq.read_table(out, columns=["id"]).column(0).to_numpy()
+    assert np.array_equal(ids, np.arange(images)), "an image is missing, or is there twice"
+    return len(ids)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--images", type=int, default=5000)
+    parser.add_argument("--side", type=int, default=224)
+    parser.add_argument("--layout", choices=("files", "parquet", "tars"), default="files")
+    parser.add_argument("--encoder", default="convnet")
+    parser.add_argument("--size", type=int, default=32, help="side at which they are embedded")
+    parser.add_argument("--shard-rows", type=int, default=10_000)
+    parser.add_argument("--rates", type=int, default=2000, help="pictures that the rates are of")
+    parser.add_argument("--limit-mb", type=int, default=1500)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--folder", type=Path, required=True)
+    options = parser.parse_args()
+    source = write(options.folder, options.layout, options.images, options.side)
+    few = write(options.folder, options.layout, options.rates, options.side)
+    rates = {f"images_per_s_{workers}": round(rate(few, options, workers)) for workers in (1, 2)}
+    out = options.folder / "features"
+    shutil.rmtree(out, ignore_errors=True)
+    words = command(source, out, options, workers=2)
+    start = time.monotonic()
+    half = max(1, -(-options.images // options.shard_rows) // 2)
+    killed = watched(words, out, kill_at=half)
+    rest = watched(words, out)
+    report = {
+        **{"images": whole(out, options.images), "layout": options.layout, "encoder": options.encoder},
+        **{"size": options.size, "threads": os.environ.get("OMP_NUM_THREADS", "")},
+        **rates,
+        "peak_mb": max(killed["peak_mb"], rest["peak_mb"]),
+        "killed_with_shards": killed["shards"],
+        "shards": rest["shards"],
+        "seconds_of_all": round(time.monotonic() - start),
+        "went_on": any("going on with the others" in line for line in rest["said"].splitlines()),
+        "mb_written": round(sum(path.stat().st_size for path in out.glob("part-*")) / 2**20),
+    }
+    print(json.dumps(report))
+    if report["peak_mb"] > options.limit_mb:
+        raise SystemExit(f"peak {report['peak_mb']} MB is above the limit of {options.limit_mb} MB")
+
+
+if __name__ == "__main__":
+    main()

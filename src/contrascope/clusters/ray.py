@@ -1,0 +1,186 @@
+"""A Ray cluster: one that is there, or one on this machine that nobody else reaches, ended with the work."""
+
+import contextlib
+import importlib
+import logging
+import os
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from contrascope.errors import InputError, MissingExtraError
+from contrascope.imports import VARIABLE
+
+LEAST_CPUS = 4
+"""Logical processors of a cluster on this machine: with two of them two workers wait for each other for ever."""
+STORE = 200 * 2**20
+"""Bytes of its object store: images and features do not pass through it."""
+KEYS = ("address", "cpus", "gpus")
+"""What `--ray KEY=VALUE` takes."""
+LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""Variable of Ray's: where it is 0, a cluster on this machine listens on the loopback address alone, on Linux too."""
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_CHDIR_TO_TRIAL_DIR": "0", "TUNE_DISABLE_SIGINT_HANDLER": "1"}
+QUIET |= {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_AIR_NEW_OUTPUT": "0",
+}
+QUIET |= {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_TRAIN_V2_ENABLED": "1"}
+"""Variables of Ray's: no reports to its makers, no change of folders, our own stop, less output, Train V2."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaySettings:
+    """Which cluster, and what a worker of it takes."""
+
+    address: str | None = None
+    """`auto`, HOST:PORT or ray://...; None: a cluster on this machine alone."""
+    cpus: int = 1
+    """Logical processors of a worker, which are its threads too."""
+    gpus: float = 0
+    """GPUs of a worker."""
+
+    def __post_init__(self) -> None:
+        if self.cpus < 1 or self.gpus < 0:
+            raise InputError(
+                f"--ray has cpus={self.cpus} and gpus={self.gpus:g}; expected 1 or more, and 0 or more."
+            )
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """As Ray names them."""
+        return {"CPU": float(self.cpus), **({"GPU": self.gpus} if self.gpus else {})}
+
+
+def read_ray(words: Sequence[str]) -> RaySettings:
+    """Settings of `--ray KEY=VALUE`.
+
+    >>> read_ray(["address=auto", "cpus=8", "gpus=1"])
+    RaySettings(address='auto', cpus=8, gpus=1.0)
+    """
+    found: dict[str, Any] = {}
+    for word in words:
+        key, _, value = word.partition("=")
+        if key not in KEYS or not value:
+            raise InputError(f"--ray {word!r}; expected address=HOST:PORT, cpus=NUMBER or gpus=NUMBER.")
+        try:
+            found[key] = value if key == "address" else int(value) if key == "cpus" else float(value)
+        except ValueError:
+            raise InputError(f"--ray {word!r}; expected a number.") from None
+    return RaySettings(**found)
+
+
+@contextlib.contextmanager
+def ray_cluster(settings: RaySettings, *, workers: int) -> Iterator[Any]:
+    """The module `ray`, connected while the block runs; a cluster on this machine is started for it and ended.
+
+    It listens on the loopback address, and asks for a token that this process draws; a cluster that is there has its
+    own rule, by Ray's variables (docs/scale.md). Inside such a block another one takes the same cluster. Raises
+    `MissingExtraError` without the extra.
+    """
+    os.environ.update(QUIET)
+    if "ray" in sys.modules and sys.modules["ray"].is_initialized():
+        yield sys.modules["ray"]
+        return
+    here = settings.address is None
+    if here:
+        os.environ.setdefault(LOOPBACK, "0")
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    ray = _ray()
+    own = (
+        tempfile.mkdtemp(prefix="contrascope-", dir="/tmp" if Path("/tmp").is_dir() else None) if here else ""
+    )
+    local = {
+        "num_cpus": max(LEAST_CPUS, workers * settings.cpus + 1),
+        "object_store_memory": STORE,
+        "include_dashboard": False,
+        "_temp_dir": own,
+    }
+    try:
+        with _own_signals():
+            _connect(ray, settings, local if here else {})
+        yield ray
+    finally:
+        with _own_signals():
+            ray.shutdown()
+        if own:
+            shutil.rmtree(own, ignore_errors=True)
+
+
+def _connect(ray: Any, settings: RaySettings, more: dict[str, Any]) -> None:
+    allowed = os.environ.get(VARIABLE)
+    if allowed:  # what was typed in this call may be imported by the workers
+        more = {**more, "runtime_env": {"env_vars": {VARIABLE: allowed}}}
+    if settings.address is not None:
+        more = {**more, "address": settings.address}
+    try:
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, **more)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        said = " ".join(str(error).split())[:500]
+        where = settings.address or "on this machine"
+        raise InputError(
+            f"no Ray cluster {where}: {said} Check --ray address, and that the cluster runs."
+        ) from error
+    for name in ("ray", "ray.data", "ray.tune", "ray.train"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def _own_signals() -> Iterator[None]:
+    """Ray takes SIGTERM for itself; what the command does on it stays."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _ray() -> Any:
+    try:
+        for part in ("ray.data", "ray.train", "ray.tune"):
+            importlib.import_module(part)
+        return importlib.import_module("ray")
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in (
+            "ray",
+            "msgpack",
+            "jsonschema",
+            "requests",
+            "tensorboardX",
+        ):
+            raise
+        raise MissingExtraError(
+            "the engine ray needs the package ray with its parts tune, train and data, which are not installed. "
+            "Run: pip install 'contrascope[cluster]'"
+        ) from error
+
+
+def alone_again() -> None:
+    """In a worker that Ray started alone: no group of processes, so that training is that of one process."""
+    import torch.distributed as dist
+
+    if int(os.environ.get("WORLD_SIZE", "1")) != 1:
+        return
+    if dist.is_initialized():
+        dist.destroy_process_group()
+    for name in (
+        "RANK",
+        "LOCAL_RANK",
+        "WORLD_SIZE",
+        "LOCAL_WORLD_SIZE",
+        "NODE_RANK",
+        "MASTER_ADDR",
+        "MASTER_PORT",
+    ):
+        os.environ.pop(name, None)

@@ -1,0 +1,42 @@
+"""Arguments of commands whose work a Ray cluster may do."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from contrascope.errors import InputError
+
+if TYPE_CHECKING:
+    from contrascope.clusters.ray import RaySettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class RayArguments:
+    """How a Ray cluster is told."""
+
+    ray: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """Of the engine ray, KEY=VALUE: address=HOST:PORT of a cluster that is there (else one of this machine), cpus=8 and gpus=1 of each worker; one each time."""  # noqa: E501
+
+    def ray_settings(self) -> "RaySettings":
+        """As they were typed."""
+        from contrascope.clusters.ray import read_ray
+
+        return read_ray(self.ray)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineArguments(RayArguments):
+    """Where the work is done."""
+
+    engine: Literal["local", "ray"] = "local"
+    """This process, or workers of a Ray cluster (extra `cluster`)."""
+    workers: int = 1
+    """Workers of the engine ray."""
+
+    def on_ray(self) -> bool:
+        """Whether the engine is Ray; raises `InputError` where its flags are set without it."""
+        if self.engine == "local" and (self.ray or self.workers != 1):
+            flag = "--ray" if self.ray else "--workers"
+            raise InputError(f"{flag} is of the engine ray; add --engine ray.")
+        return self.engine == "ray"

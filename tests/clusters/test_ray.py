@@ -1,0 +1,196 @@
+"""A sweep, a training and an embedding by two workers of Ray, one of them killed: bits and rows of one machine."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import ray_cases
+from sweep_cases import grid, settings
+from test_trials import assert_same_run
+
+from contrascope import records
+from contrascope.clusters import ray as clusters
+from contrascope.clusters.ray import RaySettings, ray_cluster, read_ray
+from contrascope.data.settings import DataSettings
+from contrascope.errors import InputError, MissingExtraError
+from contrascope.jobs.embed_ray import finish_on_ray
+from contrascope.jobs.embed_stream import embed_to_shards
+from contrascope.jobs.train_ray import train_on_ray
+from contrascope.records.sweeps import FINISHED
+from contrascope.settings import to_json
+from contrascope.sweeps.engine import LocalEngine
+from contrascope.sweeps.ray import RayEngine
+from contrascope.sweeps.run import sweep
+
+needs_ray = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason="needs the extra: pip install 'contrascope[cluster]'"
+)
+TRAINER, ACTOR = "ray::RayTrainWorker", "ray::MapWorker"
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A cluster for two workers on the loopback address, ended with these tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        with ray_cluster(RaySettings(), workers=2) as ray:
+            yield ray
+
+
+def killed(title, when):
+    """Kills a worker beside what the test does; `join` says whether there was one."""
+    found = []
+    target = lambda: found.append(ray_cases.kill_one(title, when=when))  # noqa: E731
+    thread = threading.Thread(target=target, daemon=True)
+    thread.start()
+
+    def join():
+        thread.join()
+        return found == [True]
+
+    return join
+
+
+@needs_ray
+@pytest.mark.slow
+def test_the_cluster_of_this_machine_is_reached_by_nobody_else(cluster):
+    assert cluster.util.get_node_ip_address() == "127.0.0.1"
+    assert os.environ["RAY_AUTH_MODE"] == "token"
+    assert len(os.environ["RAY_AUTH_TOKEN"]) == 64
+    heard = []
+    for process in [*ray_cases.processes_in(""), os.getpid()]:
+        heard += ray_cases.listens(process)
+    assert heard
+    assert set(heard) == {"127.0.0.1"}
+
+
+@needs_ray
+@pytest.mark.slow
+def test_an_embedding_by_two_actors_one_of_them_killed_has_the_same_rows(cluster, tmp_path):
+    data = DataSettings(source="shapes", count=2000, size=8)
+    thing, out = "ray_cases:Slow", tmp_path / "ray"
+    one = embed_to_shards(thing, data, tmp_path / "one", rows=512, device="cpu")
+    join = killed(ACTOR, lambda: len(list(out.glob("part-*"))) > 0)
+    finish = finish_on_ray(RaySettings(), thing, data, workers=2, rows=512)
+    told = []
+    embed_to_shards(
+        thing, data, out, rows=512, device="cpu", finish=finish, progress=lambda done, _: told.append(done)
+    )
+    assert join()
+    assert pq.read_table(out).equals(pq.read_table(one))
+    assert told[-1] == 2000
+    assert not list(out.glob(".part*"))
+
+
+@needs_ray
+@pytest.mark.slow
+def test_what_an_actor_refuses_is_said_in_its_own_words(cluster, tmp_path):
+    data = DataSettings(source="shapes", count=600, size=8)
+    finish = finish_on_ray(RaySettings(), "ray_cases:Flat", data, workers=1, rows=512)
+    with pytest.raises(InputError, match=r"of\.encoder") as refused:  # another network than the driver's
+        embed_to_shards("ray_cases:Slow", data, tmp_path / "f", rows=512, device="cpu", finish=finish)
+    assert "Traceback" not in str(refused.value)
+
+
+@needs_ray
+@pytest.mark.slow
+def test_a_training_by_two_workers_one_of_them_killed_has_the_bits_of_torchrun(cluster, tmp_path):
+    own = settings(epochs=6, checkpoint_every=5, log_every=1)
+    out = tmp_path / "ray"
+    join = killed(TRAINER, lambda: max(ray_cases.steps(out), default=0) >= 12)
+    assert train_on_ray(own, out, RaySettings(), workers=2, restarts=2) == (FINISHED, "")
+    assert join()
+    assert records.read_json(out / records.ENVIRONMENT)["processes"] == 2
+    records.write_json(tmp_path / "own.json", to_json(own))
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    subprocess.run(
+        [
+            *launch,
+            "-m",
+            "contrascope",
+            "train",
+            str(tmp_path / "own.json"),
+            "--out",
+            str(tmp_path / "torchrun"),
+        ],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=True,
+        capture_output=True,
+    )
+    assert_same_run(out, tmp_path / "torchrun", steps=120)
+    assert ray_cases.steps(out) == list(range(1, 121))
+
+
+@needs_ray
+@pytest.mark.slow
+def test_what_a_worker_of_a_training_refuses_is_said_and_leaves_nothing(cluster, tmp_path):
+    lost = replace(settings(), data=DataSettings(source=str(tmp_path / "nowhere.npy")))
+    with pytest.raises(InputError, match="does not exist"):
+        train_on_ray(lost, tmp_path / "x", RaySettings(), workers=1, restarts=0)
+    assert not (tmp_path / "x").exists()
+    assert not list(tmp_path.glob(".x*"))
+
+
+@needs_ray
+@pytest.mark.slow
+def test_a_sweep_by_two_workers_one_of_them_killed_has_the_bits_of_this_machine(cluster, tmp_path):
+    made = grid(seeds=("0",), base=settings(epochs=6, checkpoint_every=5, log_every=1))
+    here, there = tmp_path / "here", tmp_path / "ray"
+    first = there / made.trials[0].name
+    join = killed(TRAINER, lambda: max(ray_cases.steps(first), default=0) >= 12)
+    engine = RayEngine(cluster, RaySettings(), there, threads=1)
+    record = sweep(made, there, engine=engine, jobs=2, restarts=2)
+    assert join()
+    assert [one.state for one in record.trials] == [FINISHED, FINISHED]
+    assert sorted(one.starts for one in record.trials) == [1, 2]
+    local = sweep(made, here, engine=LocalEngine(threads=1))
+    assert [one.marks for one in record.trials] == [one.marks for one in local.trials]
+    for one in made.trials:
+        assert_same_run(there / one.name, here / one.name, steps=120)
+
+
+@needs_ray
+@pytest.mark.slow
+def test_a_sweep_whose_first_trial_is_refused_ends_with_that_sentence(cluster, tmp_path):
+    made = grid(base=replace(settings(), data=DataSettings(source="nowhere.npy")))
+    engine = RayEngine(cluster, RaySettings(), tmp_path / "s", threads=1)
+    with pytest.raises(InputError, match="does not exist"):
+        sweep(made, tmp_path / "s", engine=engine, jobs=1)
+
+
+def test_what_a_worker_takes_is_read_from_words_and_checked():
+    assert read_ray(["cpus=8", "address=ray://head:10001"]) == RaySettings(cpus=8, address="ray://head:10001")
+    assert read_ray(["gpus=0.5"]).resources == {"CPU": 1.0, "GPU": 0.5}
+    for word in ("cpu=1", "cpus", "cpus=x", "cpus=0", "gpus=-1"):
+        with pytest.raises(InputError, match="--ray"):
+            read_ray([word])
+
+
+def test_without_the_extra_the_sentence_says_what_to_install(monkeypatch):
+    def absent(name):
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    monkeypatch.setattr(clusters.importlib, "import_module", absent)
+    with (
+        pytest.raises(MissingExtraError, match=r"pip install 'contrascope\[cluster\]'"),
+        ray_cluster(RaySettings(), workers=1),
+    ):
+        raise AssertionError("nothing is started")
+
+
+def test_processes_are_found_and_others_are_not():
+    with subprocess.Popen(["sleep", "60"]) as process:
+        try:
+            assert ray_cases.processes_in("sleep") == [process.pid]
+            assert ray_cases.processes_in("ray::") == []
+        finally:
+            process.kill()
+    assert not ray_cases.below(1, os.getpid())
+    assert Path(f"/proc/{os.getpid()}").exists()
