@@ -98,14 +98,19 @@ class Table:
 
 
 def chosen(cells: Sequence[Cell], only: Sequence[str]) -> tuple[Cell, ...]:
-    """Cells whose name has one of these words in it; all where there are none.
+    """Cells whose name is one of these words, or has one in it; all where there are none.
 
     >>> cells = [Cell(name=name, settings=None, measures=()) for name in ("a/simclr", "a/moco")]
     >>> [one.name for one in chosen(cells, ["moco"])]
     ['a/moco']
     """
-    found = tuple(one for one in cells if not only or any(word in one.name for word in only))
+    names = {one.name for one in cells}
+    found = tuple(
+        one
+        for one in cells
+        if not only or any(word == one.name or (word not in names and word in one.name) for word in only)
+    )
     if not found:
-        names = ", ".join(one.name for one in cells[:6])
-        raise InputError(f"no cell has {' or '.join(only)} in its name; they are {names}, and so on.")
+        listed = ", ".join(one.name for one in cells[:6])
+        raise InputError(f"no cell has {' or '.join(only)} in its name; they are {listed}, and so on.")
     return found
