@@ -19,47 +19,19 @@ from typing import Any
 
 import torch
 from cifar10 import scores, settings_of, spread, timed_train
-from concentration import load
 from rank_correlation import spearman
 
 from contrascope import records
-from contrascope.augment.settings import PolicySettings
-from contrascope.data.imageset import ImageSet
-from contrascope.features.nested_views import nested_views, policy_name
+from contrascope.data.open import open_images
+from contrascope.data.settings import DataSettings
+from contrascope.papers.measures.concentration import PAIRS, SPACES, distances, policies, some_of_each_class
 from contrascope.runs.settings import RunSettings
-from contrascope.theory.concentration.augmented_distance import augmented_distance, normalised_pixels
 from contrascope.theory.concentration.concentration import concentration, delta_grid
 
-PAIRS = tuple("".join(pair) for pair in itertools.combinations("abcde", 2))
 LETTERS = ("ad", "ac", "ab", "ae", *(pair for pair in PAIRS if "a" not in pair))
 """Order of the figure: pairs with the crop first, in the paper's order of error."""
-SPACES = ("raw", "normalised")
 ERRORS = {"nearest centre": "nearest_centre", "kNN": "knn"}
 """Name -> probe."""
-
-
-def policies(strength: float) -> list[PolicySettings]:
-    return [
-        PolicySettings(name=name, strength=strength if "d" in name else None) for name in [*"abcde", *PAIRS]
-    ]
-
-
-def distances(
-    images: ImageSet, y: torch.Tensor, settings: list[PolicySettings], space: str, views: int
-) -> tuple[dict[str, torch.Tensor], dict[str, int]]:
-    """d_A within each class, policy by policy (0 between classes, where nothing is looked at), and distinct views."""
-    found = {policy_name(one): torch.zeros(len(y), len(y)) for one in settings}
-    distinct: dict[str, int] = {}
-    for label in y.unique():
-        ids = (y == label).nonzero().flatten()
-        made = nested_views(images.gather(ids), settings, ids=ids, num_views=views)
-        for name, each in made.views.items():
-            rows = each.flatten(2)
-            rows = rows if space == "raw" else normalised_pixels(rows)
-            found[name][ids[:, None], ids] = augmented_distance(rows)
-            distinct[name] = made.distinct[name]
-        print(f"{space}: distances of class {int(label)}", flush=True)
-    return found, distinct
 
 
 def concentrations(options: argparse.Namespace, space: str) -> dict[str, Any]:
@@ -67,7 +39,8 @@ def concentrations(options: argparse.Namespace, space: str) -> dict[str, Any]:
     path = options.runs / f"{space}-{options.per_class}-{options.views}.json"
     if path.exists():
         return records.read_json(path)
-    images, y = load(str(options.data), split="test", per_class=options.per_class)
+    test = open_images(DataSettings(source=str(options.data), split="test"))
+    images, y = some_of_each_class(test, options.per_class)
     between, distinct = distances(images, y, policies(options.strength), space, options.views)
     deltas = torch.cat([delta_grid(between["a"], y, size=1, low=q, high=q) for q in options.quantiles])
     table: dict[str, Any] = {}

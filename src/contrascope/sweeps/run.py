@@ -1,7 +1,7 @@
 """A sweep from its first trial to its table: rung by rung, in order, on an engine."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,10 @@ RESTARTS = 3
 """How often a worker that was killed is started again."""
 
 
+def _unheeded(trial: TrialEntry) -> None:
+    """Nothing more is done with a trial."""
+
+
 def sweep(
     grid: Grid,
     out: Path,
@@ -44,10 +48,12 @@ def sweep(
     restarts: int = RESTARTS,
     device: str | None = None,
     say: Say = unheard,
+    ended: Callable[[TrialEntry], None] = _unheeded,
 ) -> SweepRecord:
     """Runs every trial of the grid in a folder of its own below `out`, or goes on where the sweep there stopped.
 
-    With `halving` the better half of the settings goes on at each rung. Raises `InputError` where another sweep is
+    With `halving` the better half of the settings goes on at each rung. `ended` is handed each trial when it has ended
+    or paused; with one job at a time nothing trains meanwhile. Raises `InputError` where another sweep is
     there, where somebody holds it, and where a trial is refused before any other has ended: the others would be too.
     """
     if jobs < 1 or restarts < 0:
@@ -60,7 +66,7 @@ def sweep(
     fresh = not is_sweep(out)
     try:
         with begun(out, grid, halving=halving) as book:
-            work = _Work(book, engine, jobs=jobs, restarts=restarts, device=device, say=say)
+            work = _Work(book, engine, jobs=jobs, restarts=restarts, device=device, say=say, ended=ended)
             for epoch in rungs(epochs, count) if halving else ():
                 if epoch not in [one.epoch for one in book.record.rungs]:
                     work.run_to(epoch)
@@ -96,8 +102,9 @@ class _Work:
         restarts: int,
         device: str | None,
         say: Say,
+        ended: Callable[[TrialEntry], None],
     ) -> None:
-        self._book, self._engine, self._say = book, engine, say
+        self._book, self._engine, self._say, self._told = book, engine, say, ended
         self._jobs, self._restarts, self._device = jobs, restarts, device
 
     def run_to(self, epoch: int | None) -> None:
@@ -158,12 +165,13 @@ class _Work:
         """Keeps what came of a trial; where the first one is refused, the sweep is."""
         found, before = end.outcome, self._book.trial(end.task.name)
         marks = (*before.marks, *((found.mark,) if found.mark else ()))
-        self._book.change(
+        trial = self._book.change(
             end.task.name, state=found.state, why=found.why, marks=marks, test=found.test or before.test
         )
         if found.state == REFUSED and not any(one.marks for one in self._book.record.trials):
             raise InputError(found.why)
         self._say(self._line(end))
+        self._told(trial)
 
     def _line(self, end: TaskEnd) -> str:
         trials = self._book.record.trials

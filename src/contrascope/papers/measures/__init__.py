@@ -1,0 +1,1 @@
+"""What is measured of the run of a cell, or of the images alone."""

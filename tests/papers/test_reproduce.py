@@ -1,0 +1,134 @@
+import json
+from dataclasses import replace
+
+import pytest
+from paper_cases import DRY, TABLE, HereEngine, cells
+
+from contrascope.errors import InputError
+from contrascope.papers.collect import kept_table, measured
+from contrascope.papers.measures.find import ALONE, MEASURES
+from contrascope.papers.reproduce import TableRequest, grid_of_cells, reproduce
+from contrascope.records.sweeps import FINISHED
+from contrascope.runs.load import settings_of
+from contrascope.sweeps.kept import recorded
+
+COLD, WARM = "seed=0-cell=cold", "seed=0-cell=warm"
+
+
+def asked(**changes):
+    return replace(TableRequest(table=TABLE, scale="cpu", seeds=1, sources=DRY), **changes)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    out = tmp_path_factory.mktemp("papers") / "tiny"
+    engine = HereEngine()
+    return out, engine, reproduce(asked(), out, engine=engine, device="cpu")
+
+
+def test_every_cell_is_a_run_and_is_measured(made):
+    out, engine, record = made
+    assert engine.started == [COLD, WARM]
+    assert [(one.cell, one.seed, one.state) for one in record.cells] == [
+        ("cold", "0", FINISHED),
+        ("warm", "0", FINISHED),
+        ("rotations", "", FINISHED),
+    ]
+    assert settings_of(out / COLD) == replace(
+        cells("cpu", DRY)[0].settings, training=replace(cells("cpu", DRY)[0].settings.training, seed=0)
+    )
+    for one in record.cells[:2]:
+        values = one.measures["scores"].values
+        assert 0 <= values["knn"] <= values["knn_best"] <= 100
+        assert one.measures["scores"].protocol == MEASURES["scores"].hash("scores")
+    ranks = record.cells[2].measures["rotations"].curves["relative 1e-2"]
+    assert len(ranks) == 8
+    assert ranks[0] < ranks[-1]
+
+
+def test_a_finished_table_is_read(made):
+    out, _, record = made
+    engine = HereEngine()
+    before = (out / COLD / "measured.json").stat().st_mtime_ns
+    again = reproduce(asked(), out, engine=engine, device="cpu")
+    assert engine.started == []
+    assert again.cells == record.cells
+    assert (out / COLD / "measured.json").stat().st_mtime_ns == before
+
+
+def test_a_table_beside_it_copies_runs_with_the_same_settings(made):
+    out, _, record = made
+    engine = HereEngine()
+    said = []
+    beside = reproduce(asked(), out.with_name("other"), engine=engine, device="cpu", say=said.append)
+    assert "seed=0-cell=cold: copied from tiny" in said
+    assert not any("measuring scores" in line for line in said)  # what was measured is copied too
+    assert beside.cells[0].measures == record.cells[0].measures
+    assert (out / COLD).is_dir()
+
+
+def test_what_other_settings_measured_is_measured_anew(made, monkeypatch):
+    out, _, _ = made
+    told = {**ALONE["rotations"].settings, "seeds": 6}
+    monkeypatch.setitem(ALONE, "rotations", replace(ALONE["rotations"], settings=told))
+    said = []
+    reproduce(asked(only=("rotations",)), out, engine=HereEngine(), device="cpu", say=said.append)
+    assert "rotations: measuring rotations" in said
+    assert measured(out / "alone" / "rotations")["rotations"].protocol == ALONE["rotations"].hash(
+        "rotations", dry=True
+    )
+
+
+def test_a_table_that_was_stopped_goes_on_and_a_cell_that_was_not_measured_is(made, tmp_path):
+    out = tmp_path / "tiny"
+    engine = HereEngine(hang="warm")
+    said = []
+    record = reproduce(asked(), out, engine=engine, minutes=0.02, device="cpu", say=said.append)
+    assert any("minutes are over" in line for line in said)
+    assert [one.state for one in record.cells if one.cell == "cold"] == [FINISHED]
+    assert [one.state for one in record.cells if one.cell == "warm"] == ["waiting"]
+    (out / COLD / "measured.json").unlink()
+    engine = HereEngine()
+    record = reproduce(asked(), out, engine=engine, device="cpu")
+    assert engine.started == [WARM]
+    assert all(one.measures for one in record.cells)
+
+
+def test_all_cells_of_a_seed_come_before_the_next_and_fewer_seeds_take_none_away(made):
+    out, _, _ = made
+    grid = grid_of_cells(cells("cpu", DRY), 3, None)
+    assert [one.seed for one in grid.trials] == ["0", "0", "1", "1", "2", "2"]
+    assert len({one.settings.training.seed for one in grid.trials}) == 3
+    again = grid_of_cells(cells("cpu", DRY)[:1], 1, recorded(out))
+    assert [one.name for one in again.trials] == [COLD, WARM]
+    with pytest.raises(InputError, match="0 seeds"):
+        grid_of_cells(cells("cpu", DRY), 0, None)
+
+
+def test_other_scales_words_and_folders_are_refused_before_anything_is_written(made, tmp_path):
+    out, _, _ = made
+    with pytest.raises(InputError, match="tiny at scale cpu, a dry run"):
+        reproduce(asked(scale="gpu"), out, engine=HereEngine())
+    with pytest.raises(InputError, match="no cell has hot in its name; they are cold, warm"):
+        reproduce(asked(only=("hot",)), tmp_path / "new", engine=HereEngine())
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_text("")
+    with pytest.raises(InputError, match=r"holds cat\.jpg and no table"):
+        reproduce(asked(), tmp_path / "photos", engine=HereEngine())
+    assert [path.name for path in (tmp_path / "photos").iterdir()] == ["cat.jpg"]
+
+
+def test_a_damaged_measurement_is_made_anew(made):
+    out, _, record = made
+    (out / COLD / "measured.json").write_text("{")
+    assert measured(out / COLD) == {}
+    again = reproduce(asked(), out, engine=HereEngine(), device="cpu")
+    assert again.cells[0].measures["scores"].values == record.cells[0].measures["scores"].values
+
+
+def test_the_record_is_one_file(made):
+    out, _, _ = made
+    tree = json.loads((out / "table.json").read_text())
+    assert tree["kind"] == "table"
+    assert kept_table(out) == kept_table(out / "table.json")
