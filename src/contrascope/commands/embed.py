@@ -32,7 +32,7 @@ class EmbedArguments(Computing):
 def run(parsed: EmbedArguments, progress: CommandProgress) -> int:
     """Embed and print the file."""
     from contrascope.jobs.embed import embed_to_file
-    from contrascope.training.device import find_device
+    from contrascope.machine.device import find_device
 
     where = embed_to_file(
         parsed.encoder,

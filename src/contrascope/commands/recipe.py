@@ -83,8 +83,8 @@ def _of_recipe(kind: type[A], recipe: Recipe, name: str, rest: list[str], *, hel
     default = kind(settings=recipe.make(), name=name)
     if recipe.adapt is None or helping:
         return default
+    from contrascope.machine.device import find_device
     from contrascope.runs.facts import look
-    from contrascope.training.device import find_device
 
     given = tyro.cli(
         kind,
