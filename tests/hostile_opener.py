@@ -5,7 +5,6 @@ Called as `python hostile_opener.py BASE`; BASE/run is a whole run, BASE/path is
 """
 
 import contextlib
-import inspect
 import io
 import json
 import os
@@ -100,9 +99,9 @@ def commands():
 def verbs():
     """Every public function that can open a run, as a call with the folder."""
     import contrascope
-    from contrascope import verbs as module
     from contrascope.diagnosis.settings import DiagnosisSettings
     from contrascope.runs.load import settings_of
+    from contrascope.verbs import VERBS
 
     few = DiagnosisSettings(images=32, views=2, draws=0)
     calls = {
@@ -115,12 +114,7 @@ def verbs():
         "export": lambda run, out: contrascope.export(run, "csv", out=out / "rows.csv"),
         "open_run": lambda run, out: contrascope.open_run(run),
     }
-    public = {
-        name
-        for name, found in vars(module).items()
-        if inspect.isfunction(found) and found.__module__ == module.__name__ and name[0] != "_"
-    }
-    assert set(calls) == public | {"open_run"}, "a new verb opens runs: say here how it is called"
+    assert set(calls) == set(VERBS) | {"open_run"}, "a new verb opens runs: say here how it is called"
     return calls
 
 

@@ -51,3 +51,20 @@ def test_the_note_points_at_the_line_that_imports():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "contrascope.runs.settings" in done.stderr
     assert "<string>:2" in done.stderr
+
+
+def test_a_class_that_nothing_stands_for_any_more_says_what_does_its_work():
+    sys.modules.pop("contrascope.experiments.monitor", None)
+    with (
+        pytest.warns(FutureWarning),
+        pytest.raises(ImportError, match=r"done by jobs\.monitor_probe\.MonitorProbe"),
+    ):
+        from contrascope.experiments.monitor import Monitor  # noqa: F401
+    with pytest.raises(ImportError, match=r"contrascope\.Monitor is another class"):
+        importlib.import_module("contrascope.experiments.monitor").Monitor  # noqa: B018
+    from contrascope.experiments.monitor import MonitorProbe, monitor_row
+
+    assert (MonitorProbe.__module__, monitor_row.__module__) == (
+        "contrascope.jobs.monitor_probe",
+        "contrascope.diagnosis.monitor.rows",
+    )

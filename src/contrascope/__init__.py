@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from contrascope.diagnosis.diagnosis import Diagnosis as Diagnosis
     from contrascope.diagnosis.monitor.monitor import Monitor as Monitor
     from contrascope.runs.load import open_run as open_run
-    from contrascope.verbs import advise as advise
-    from contrascope.verbs import diagnose as diagnose
-    from contrascope.verbs import embed as embed
-    from contrascope.verbs import evaluate as evaluate
-    from contrascope.verbs import export as export
-    from contrascope.verbs import report as report
-    from contrascope.verbs import train as train
+    from contrascope.verbs.advise import advise as advise
+    from contrascope.verbs.diagnose import diagnose as diagnose
+    from contrascope.verbs.embed import embed as embed
+    from contrascope.verbs.evaluate import evaluate as evaluate
+    from contrascope.verbs.export import export as export
+    from contrascope.verbs.report import report as report
+    from contrascope.verbs.train import train as train
 
 __version__ = "0.1.0"
 
@@ -29,6 +29,9 @@ __getattr__ = attach(
         "Diagnosis": "diagnosis.diagnosis",
         "Monitor": "diagnosis.monitor.monitor",
         "open_run": "runs.load",
-        **dict.fromkeys(("train", "embed", "evaluate", "diagnose", "advise", "report", "export"), "verbs"),
+        **{
+            name: f"verbs.{name}"
+            for name in ("train", "embed", "evaluate", "diagnose", "advise", "report", "export")
+        },
     },
 )

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from contrascope.extras import named_extras
+
 
 def attach(package: str, homes: dict[str, str]) -> Callable[[str], Any]:
     """A module's `__getattr__`: finds each name in its home module, given as name to module below the package.
 
+    A package of an optional extra that the module needs and that is missing ends in the sentence that names the extra.
     Where a name is also that of its module (`losses.vicreg`), the package gives what the module defines, as if the
     package had imported it.
 
@@ -22,7 +25,8 @@ def attach(package: str, homes: dict[str, str]) -> Callable[[str], Any]:
     def find(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(importlib.import_module(f"{package}.{homes[name]}"), name)
+        with named_extras():
+            return getattr(importlib.import_module(f"{package}.{homes[name]}"), name)
 
     return find
 

@@ -108,6 +108,13 @@ MOVED: dict[str, tuple[str, ...]] = {
     **{old: tuple(new.split()) for old, new in OTHERS.items()},
 }
 """Module of version 0.1 to the modules that hold its names now, both below `contrascope`."""
+GONE = {
+    "contrascope.experiments.monitor": {
+        "Monitor": "jobs.monitor_probe.MonitorProbe in a run of ours, with known=Known(method=...) for method=...; "
+        "contrascope.Monitor is another class, for anybody's training loop",
+    },
+}
+"""Names of version 0.1 that nothing answers to any more: what does their work now."""
 
 
 def note(old: str, homes: Sequence[str]) -> None:
@@ -124,6 +131,8 @@ def names_of(old: str, homes: Sequence[str]) -> Callable[[str], Any]:
     """
 
     def find(name: str) -> Any:
+        if name in GONE.get(old, {}):  # as an AttributeError, `from ... import` would leave the sentence out
+            raise ImportError(f"{old}.{name} is gone: its work is done by {GONE[old][name]}.")
         for home in map(importlib.import_module, homes):
             if hasattr(home, name):
                 return getattr(home, name)

@@ -13,7 +13,8 @@ from contrascope.commands import main as dispatch
 from contrascope.commands.command import EXIT_CODES, all_commands
 from contrascope.commands.ended import EndedError
 from contrascope.errors import InputError
-from contrascope.training.device import NAME, accelerator_on, find_device
+from contrascope.machine.device import find_device
+from contrascope.training.device import NAME, accelerator_on
 
 
 @pytest.mark.parametrize(

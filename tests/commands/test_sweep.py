@@ -32,7 +32,17 @@ def trials(*words):
         (["digits-simcl", *GRID], "Did you mean 'digits-simclr'?"),
         (["digits-simclr"], "a sweep needs a grid; add --grid PATH=VALUE,VALUE"),
         (["digits-simclr", "--grid", "method.temprature=1"], "Did you mean 'method.temperature'?"),
-        (["digits-simclr", "--grid", "training.seed=0,x"], "--grid training.seed=x: "),
+        (
+            ["digits-simclr", "--grid", "training.seed=0,x"],
+            "--grid training.seed=x: expected a whole number.",
+        ),
+        (["digits-simclr", "--grid", "method.temperature=hot"], "temperature=hot: expected a number."),
+        (["digits-simclr", "--grid", "data.size=hot"], "data.size=hot: expected a whole number or None."),
+        (
+            ["digits-simclr", "--grid", "method.projector.hidden=a b"],
+            "hidden a b: expected a whole number, or several",
+        ),
+        (["digits-simclr", "--grid", "optim.name=foo"], "Expected one of ('sgd', "),
         (["digits-simclr", "--grid", "training.epochs=0"], "training.epochs is 0; expected 1 or more."),
         (["digits-simclr", "--grid", "training.precision=int8"], "--grid training.precision=int8: "),
         (["digits-simclr", "--grid", "training.compile=yes"], "expected true or false"),

@@ -21,7 +21,7 @@ def test_a_missing_package_names_the_extra_to_install(monkeypatch, extra):
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
     monkeypatch.setattr(importlib, "import_module", absent)
-    with pytest.raises(MissingExtraError, match=rf"pip install contrascope\[{extra}\]"):
+    with pytest.raises(MissingExtraError, match=rf"pip install 'contrascope\[{extra}\]'"):
         build_encoder(EncoderSettings(name=f"{extra}:anything"), channels=3, size=32)
 
 

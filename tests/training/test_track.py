@@ -275,7 +275,7 @@ def test_numbers_and_words_are_handed_on_and_what_metrics_stores_as_null_is_not(
 @pytest.mark.parametrize("name", ["tensorboard", "wandb", "mlflow", "trackio"])
 def test_a_missing_package_is_named_before_anything_is_written(tmp_path, monkeypatch, name):
     monkeypatch.setattr(tracking, "_available_trackers", [])
-    with pytest.raises(MissingExtraError, match=rf"'{name}'.* Run: pip install contrascope\[track\]"):
+    with pytest.raises(MissingExtraError, match=rf"'{name}'.* Run: pip install 'contrascope\[track\]'"):
         train(tiny(trackers=(name,)), tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
 

@@ -44,8 +44,8 @@ def run(parsed: AdviseArguments, progress: CommandProgress) -> int:
     from contrascope.advice.advise import advise
     from contrascope.advice.settings import seconds_of
     from contrascope.commands.ended import Terminated
+    from contrascope.machine.device import find_device
     from contrascope.terminal.advice import show_advice
-    from contrascope.training.device import find_device
     from contrascope.training.interrupt import Interrupted
 
     try:

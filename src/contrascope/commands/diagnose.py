@@ -3,13 +3,16 @@
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from contrascope.commands.command import BROKEN, DONE, Command
 from contrascope.commands.subject import SHOWN, SubjectArguments, out_or_run, subject_of
 from contrascope.diagnosis.settings import DiagnosisSettings
+from contrascope.errors import InputError, did_you_mean
 from contrascope.terminal.help import shown
 from contrascope.terminal.progress import CommandProgress
+
+FAILING = {"unsound": "sound", "not-learning": "learning", "not-useful": "useful"}
+"""Words of --fail-on to the question that they answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,16 +22,30 @@ class DiagnoseArguments(SubjectArguments):
     The exit status is 0 for sound, 3 for unsound, 2 for wrong input.
     """
 
-    fail_on: Literal["unsound", "not-learning"] = "unsound"
-    """What else ends with status 3: `not-learning` also what is sound and not learning."""
+    fail_on: str = "unsound"
+    """Answers that end with status 3, between commas: `unsound`, which always does, `not-learning`, `not-useful`."""
 
     labelled: Path | None = None
     """Table of labelled images (file, class), as `contrascope label` writes it: answers whether it is useful."""
     diagnosis: DiagnosisSettings = field(default_factory=DiagnosisSettings)
 
 
+def failing(words: str) -> dict[str, str]:
+    """Question to the answer that ends with status 3, in what --fail-on names.
+
+    >>> failing("unsound,not-learning")
+    {'sound': 'unsound', 'learning': 'not learning'}
+    """
+    asked = [word.strip() for word in words.split(",")]
+    for word in asked:
+        if word not in FAILING:
+            raise InputError(f"--fail-on has {word!r}. {did_you_mean(word, FAILING)}")
+    return {FAILING[word]: word.replace("-", " ") for word in ("unsound", *asked)}
+
+
 def run(parsed: DiagnoseArguments, progress: CommandProgress) -> int:
     """Diagnose, write the record, print the summary."""
+    bad = failing(parsed.fail_on)
     from contrascope.subjects.diagnose import diagnose_anything, write_diagnosis
     from contrascope.terminal.diagnosis import show_diagnosis
 
@@ -45,8 +62,8 @@ def run(parsed: DiagnoseArguments, progress: CommandProgress) -> int:
     written = None if out is None else write_diagnosis(found, parsed.diagnosis, out)
     sys.stdout.write(show_diagnosis(found, written, as_json=parsed.json))
     verdict = found.diagnosis.verdict
-    failed = parsed.fail_on == "not-learning" and verdict.learning.word == "not learning"
-    return DONE if verdict.ok and not failed else BROKEN
+    failed = any(getattr(verdict, question).word == word for question, word in bad.items())
+    return BROKEN if failed else DONE
 
 
 COMMAND = Command(
@@ -60,7 +77,7 @@ COMMAND = Command(
         shown("--diagnosis.images", "images that are looked at, drawn at random"),
         shown("--diagnosis.views", "views of each"),
         shown("--labelled", "a table (file, class): is it useful for these classes?"),
-        shown("--fail-on", "what else ends with status 3: not-learning"),
+        shown("--fail-on", "what ends with status 3: unsound,not-learning,not-useful"),
         *SHOWN,
     ),
     examples=(

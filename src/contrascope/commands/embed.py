@@ -42,7 +42,7 @@ def run(parsed: EmbedArguments, progress: CommandProgress) -> int:
     """Embed and print the file or the folder."""
     from contrascope.jobs.embed import embed_to_file
     from contrascope.jobs.embed_stream import embed_to_shards
-    from contrascope.training.device import find_device
+    from contrascope.machine.device import find_device
 
     data, out = replace(parsed.data, source=parsed.source), parsed.out.expanduser()
     told: dict[str, Any] = {

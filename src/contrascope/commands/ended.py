@@ -13,6 +13,7 @@ from io import TextIOWrapper
 from types import FrameType, TracebackType
 
 from contrascope.errors import InputError
+from contrascope.extras import extra_of, missing_extra
 
 CURES = {
     errno.ENOSPC: "Free some space there, or choose another place.",
@@ -76,11 +77,16 @@ def told(error: Exception) -> str | None:
 
     >>> told(OSError(28, "No space left on device", "runs/a"))
     'runs/a: No space left on device. Free some space there, or choose another place.'
+    >>> told(ModuleNotFoundError("No module named 'jinja2'", name="jinja2"))
+    "this needs the package jinja2, which is not installed. Run: pip install 'contrascope[all]'"
     >>> told(ZeroDivisionError()) is None
     True
     """
     if isinstance(error, InputError):
         return str(error)
+    absent = extra_of(error)
+    if absent is not None:
+        return str(missing_extra(absent))
     package = _package_that_fails(error)
     if package is not None:
         return (

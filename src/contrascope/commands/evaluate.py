@@ -37,8 +37,8 @@ def run(parsed: EvaluateArguments, progress: CommandProgress) -> int:
     if parsed.source is None:
         raise InputError("evaluate needs the images (or a second file of features) as its second argument.")
     from contrascope.jobs.evaluate import evaluate_anything
+    from contrascope.machine.device import find_device
     from contrascope.terminal.tables import show_json, show_table
-    from contrascope.training.device import find_device
 
     rows = evaluate_anything(
         parsed.encoder,

@@ -37,7 +37,7 @@ class ExportArguments(Computing):
 def run(parsed: ExportArguments, progress: CommandProgress) -> int:
     """Export, and print where it lies."""
     from contrascope.jobs.export import ExportSettings, export_run
-    from contrascope.training.device import find_device
+    from contrascope.machine.device import find_device
 
     settings = ExportSettings(
         to=parsed.to, step=parsed.step, split=parsed.split, neighbours=parsed.neighbours

@@ -45,7 +45,7 @@ class LabelArguments(Computing):
 def run(parsed: LabelArguments, progress: CommandProgress) -> int:
     """Choose, write, and say where."""
     from contrascope.gallery.label import label_images
-    from contrascope.training.device import find_device
+    from contrascope.machine.device import find_device
 
     folder = Path(parsed.thing).expanduser()
     out = parsed.out or (folder if folder.is_dir() else None)

@@ -83,8 +83,8 @@ def _of_recipe(kind: type[A], recipe: Recipe, name: str, rest: list[str], *, hel
     default = kind(settings=recipe.make(), name=name)
     if helping:
         return default
+    from contrascope.machine.device import find_device
     from contrascope.runs.facts import look, suited
-    from contrascope.training.device import find_device
 
     if recipe.adapt is None:
         device = find_device(next(iter(values_of("--device", rest)), None))

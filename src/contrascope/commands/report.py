@@ -37,7 +37,7 @@ def run(parsed: ReportArguments, progress: CommandProgress) -> int:
     runs = [one.expanduser() for one in parsed.runs]
     if len(runs) == 1 and (parsed.gallery or parsed.diagnosis):
         from contrascope.gallery.complete import complete
-        from contrascope.training.device import find_device
+        from contrascope.machine.device import find_device
 
         for said in complete(
             runs[0],

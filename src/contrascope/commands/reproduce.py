@@ -89,12 +89,12 @@ def run(parsed: ReproduceArguments, progress: CommandProgress) -> int:
 
 
 def _made(parsed: ReproduceArguments, folder: Path, progress: CommandProgress) -> "TableRecord":
+    from contrascope.machine.device import find_device
     from contrascope.papers.cost import minutes_of
     from contrascope.papers.reproduce import TableRequest, reproduce
     from contrascope.papers.scales import find_sources
     from contrascope.papers.table import chosen
     from contrascope.papers.tables import find_table
-    from contrascope.training.device import find_device
 
     if parsed.minutes is not None and parsed.minutes <= 0:
         raise InputError(f"--minutes is {parsed.minutes}; expected more than 0.")

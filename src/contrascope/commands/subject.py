@@ -49,7 +49,7 @@ SHOWN = (
 def subject_of(parsed: SubjectArguments) -> dict[str, Any]:
     """The subject as the jobs take it."""
     from contrascope.augment.policy_file import named_policy
-    from contrascope.training.device import find_device
+    from contrascope.machine.device import find_device
 
     return {
         "data": None if parsed.source is None else replace(parsed.data, source=parsed.source),

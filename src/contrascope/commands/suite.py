@@ -40,9 +40,9 @@ def run_suite(
     suite: Literal["augmented", "transfer"], parsed: SuiteArguments, progress: CommandProgress, **asked: Any
 ) -> int:
     """Run the suite and print its tables; `asked` is what this suite alone takes."""
+    from contrascope.machine.device import find_device
     from contrascope.suites.run import evaluate_suite
     from contrascope.terminal.suites import show_suite
-    from contrascope.training.device import find_device
 
     record = evaluate_suite(
         suite,

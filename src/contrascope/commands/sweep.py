@@ -87,9 +87,9 @@ def start(words: list[str], *, helping: bool) -> Start:
 
 def run(parsed: SweepArguments, progress: CommandProgress) -> int:
     """Run all trials, print the table, and write the comparison page."""
+    from contrascope.machine.device import find_device
     from contrascope.sweeps.run import failed, finished, sweep
     from contrascope.terminal.sweeps import show_sweep
-    from contrascope.training.device import find_device
     from contrascope.verbs import report
 
     find_device(parsed.device)
@@ -177,8 +177,17 @@ class _Parser:
                 parsed = tyro.cli(SweepArguments, args=words, default=default, prog="x", config=CONFIG)
             except SystemExit:
                 values = " ".join(more).replace("--", "")
-                raise InputError(f"--grid {values}: {_sentence(said.getvalue())}") from None
+                from contrascope.sweeps.grid import expected
+
+                sentence = _sentence(said.getvalue())
+                kind = "" if "xpected" in sentence else expected(resolved(self._fitted[fits]), _path(more))
+                raise InputError(f"--grid {values}: {f'expected {kind}.' if kind else sentence}") from None
         return resolved(parsed)
+
+
+def _path(more: Sequence[str]) -> str:
+    """The path of the first of these flags; where a value is wrong, there is one."""
+    return more[0].lstrip("-").partition("=")[0].replace("-", "_") if more else ""
 
 
 def _sentence(box: str) -> str:

@@ -69,9 +69,9 @@ def start(words: list[str], *, helping: bool) -> Start:
 def run(parsed: TrainArguments, progress: CommandProgress) -> int:
     """Train, and print the table, what it means, and the monitor's answers."""
     from contrascope.jobs.train import train
+    from contrascope.machine.device import find_device
     from contrascope.terminal.closing import closing_lines
     from contrascope.terminal.tables import show_run, show_settings
-    from contrascope.training.device import find_device
     from contrascope.training.interrupt import StoppedError
     from contrascope.training.together import ProcessLostError
     from contrascope.training.watch import NonFiniteLossError

@@ -10,20 +10,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from contrascope.data.arrays import ArraySource, channels_first
 from contrascope.data.imageset import ImageSet
 from contrascope.data.labels import choose_columns, class_indices
-from contrascope.data.load import load_images
-from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
 from contrascope.data.sources.memory import NAME
 from contrascope.errors import InputError
+from contrascope.extras import named_extras
 from contrascope.types import HeldElsewhere
 
 Labels = str | Tensor | np.ndarray | HeldElsewhere | Sequence[Any] | Mapping[str, Any] | None
 """A column by its name (several with commas, or `none`), or the labels themselves, one column or several by name."""
 
 
+@named_extras()
 def images_from(thing: Any, *, labels: Labels = None, settings: DataSettings | None = None) -> ImageSet:
     """Images from anywhere: what `open_images` takes, a set, an array or tensor, or a data set of `datasets`.
 
@@ -38,9 +37,9 @@ def images_from(thing: Any, *, labels: Labels = None, settings: DataSettings | N
         chosen = replace(chosen, labels=labels)
     if isinstance(thing, DataSettings):
         thing = replace(thing, labels=labels) if isinstance(labels, str) else thing
-        return _labelled(open_images(thing), labels)
+        return _labelled(_opened(thing), labels)
     if isinstance(thing, str | Path):
-        return _labelled(open_images(replace(chosen, source=str(thing))), labels)
+        return _labelled(_opened(replace(chosen, source=str(thing))), labels)
     if isinstance(thing, ImageSet):
         return _labelled(thing, labels)
     if _is_dataset(thing):
@@ -96,6 +95,12 @@ def _labelled(images: ImageSet, labels: Labels) -> ImageSet:
     return images.relabelled({name: images.labels[name] for name in wanted}, images.class_names)
 
 
+def _opened(settings: DataSettings) -> ImageSet:
+    from contrascope.data.open import open_images  # pictures need Pillow, which embeddings do without
+
+    return open_images(settings)
+
+
 def _is_dataset(thing: Any) -> bool:
     datasets = sys.modules.get("datasets")
     kinds = ("Dataset", "DatasetDict", "IterableDataset", "IterableDatasetDict")
@@ -103,6 +108,9 @@ def _is_dataset(thing: Any) -> bool:
 
 
 def _from_array(thing: Any, settings: DataSettings) -> ImageSet:
+    from contrascope.data.arrays import ArraySource, channels_first  # as above
+    from contrascope.data.load import load_images
+
     torch_order = isinstance(thing, Tensor)
     values = _plain(thing)
     source = ArraySource(

@@ -1,10 +1,10 @@
 """Pictures that a CSV file lists: a column with their files, the other columns are labels."""
 
-import csv
 from pathlib import Path
 
 import torch
 
+from contrascope.data.csv_rows import Row, csv_rows
 from contrascope.data.imageset import ImageSet
 from contrascope.data.labels import choose_columns
 from contrascope.data.load import load_images
@@ -14,8 +14,6 @@ from contrascope.errors import InputError, MissingSplitError, did_you_mean
 
 FILE_COLUMN, SPLIT_COLUMN = "file_name", "split"
 """Columns that are no labels; the first may be named by `data.image_column`."""
-
-Row = dict[str, str]
 
 
 def open_picture_table(settings: DataSettings, cache_dir: Path | None = None) -> ImageSet:
@@ -47,23 +45,6 @@ def _rows(path: Path, column: str) -> tuple[list[Row], list[str]]:
             f"{path} has no column {column!r} with the pictures' files. {did_you_mean(column, columns)} "
             "Name it with --data.image-column."
         )
-    return rows, columns
-
-
-def csv_rows(path: Path) -> tuple[list[Row], list[str]]:
-    """The rows of a CSV file, every one with a cell for every column, and the columns."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            table = csv.DictReader(file, strict=True)
-            columns = list(table.fieldnames or ())
-            rows = list(table)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(
-            f"{path} cannot be read as a table ({error}); expected comma-separated UTF-8."
-        ) from error
-    for place, row in enumerate(rows, start=1):
-        if None in row or None in row.values():
-            raise InputError(f"{path}, row {place}: it has not the {len(columns)} cells of the first line.")
     return rows, columns
 
 

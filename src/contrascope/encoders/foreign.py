@@ -11,7 +11,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from contrascope.encoders.torchvision_operators import complete_torchvision
-from contrascope.errors import InputError, MissingExtraError, did_you_mean
+from contrascope.errors import InputError, did_you_mean
+from contrascope.extras import missing_extra
 from contrascope.imports import import_typed, not_ending
 
 PACKAGES = {"timm": "timm", "hf": "transformers", "torchvision": "torchvision"}
@@ -35,10 +36,7 @@ def _package(prefix: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name != name:
             raise
-        raise MissingExtraError(
-            f"encoders '{prefix}:...' need the package {name}, which is not installed. "
-            f"Run: pip install contrascope[{prefix}]"
-        ) from error
+        raise missing_extra(name, f"an encoder '{prefix}:...'") from error
     except (ImportError, RuntimeError) as error:
         raise InputError(
             f"{name} is installed but cannot be imported: {error}. Install builds of torch and {name} "

@@ -4,17 +4,8 @@ import importlib
 from types import ModuleType
 
 from contrascope.encoders.torchvision_operators import complete_torchvision
-from contrascope.errors import InputError, MissingExtraError
-
-EXTRAS = {
-    "timm": "timm",
-    "transformers": "hf",
-    "torchvision": "torchvision",
-    "onnx": "onnx",
-    "onnxscript": "onnx",
-    "onnxruntime": "onnx",
-}
-"""Top-level package to the extra that installs it."""
+from contrascope.errors import InputError
+from contrascope.extras import missing_extra
 
 
 def package(name: str) -> ModuleType:
@@ -30,10 +21,7 @@ def package(name: str) -> ModuleType:
         return importlib.import_module(name)
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == top:
-            raise MissingExtraError(
-                f"this needs the package {top}, which is not installed. "
-                f"Run: pip install 'contrascope[{EXTRAS[top]}]'"
-            ) from error
+            raise missing_extra(top) from error
         raise InputError(
             f"{top} is installed but cannot be imported: {error}. Install builds of torch and {top} "
             "that belong together."

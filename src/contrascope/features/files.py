@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from contrascope.data.array_files import map_npy, open_npz
-from contrascope.data.pictures.cells import check_parquet
 from contrascope.errors import InputError, did_you_mean
+from contrascope.extras import named_extras
 from contrascope.features.features import Features
-from contrascope.features.parquet import read_names, read_parquet, write_table
 from contrascope.features.sealed import read_sealed, save_sealed
 from contrascope.features.shards import is_shards, shard_files
 from contrascope.features.table import write_rows
@@ -37,7 +36,7 @@ def save_features(features: Features, path: Path | str) -> Path:
     path = Path(path)
     suffix = _suffix(path, SUFFIXES)
     if suffix in (".parquet", ".csv"):
-        write = write_rows if suffix == ".csv" else write_table
+        write = write_rows if suffix == ".csv" else _write_parquet
         _replace(path, lambda temp: write(features, temp))
         return path
     tensors = {"h": _flat(features.h), "ids": features.ids}
@@ -137,12 +136,27 @@ def _read(path: Path, suffix: str, *, sealed: bool) -> tuple[dict[str, Tensor], 
     if suffix == ".npy":
         return {"h": _tensor(map_npy(path, mode="c"))}, [], {}
     if suffix == ".parquet":
-        check_parquet([path])
-        names = read_names(path)
-        return read_parquet(path), [], {"names": names} if names else {}
+        return _read_parquet(path)
     arrays = {name: member.read() for name, member in open_npz(path).items()}
     texts = {name: _words(values) for name, values in arrays.items() if _is_text(name)}
     return {name: _tensor(values) for name, values in arrays.items() if not _is_text(name)}, [], texts
+
+
+@named_extras()
+def _write_parquet(features: Features, path: Path) -> None:
+    from contrascope.features.parquet import write_table  # pyarrow, which the other formats do without
+
+    write_table(features, path)
+
+
+@named_extras()
+def _read_parquet(path: Path) -> tuple[dict[str, Tensor], list[str], Texts]:
+    from contrascope.data.pictures.cells import check_parquet
+    from contrascope.features.parquet import read_names, read_parquet
+
+    check_parquet([path])
+    names = read_names(path)
+    return read_parquet(path), [], {"names": names} if names else {}
 
 
 def _arrays(tensors: dict[str, Tensor], order: Iterable[str], texts: Texts, path: Path) -> Arrays:

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from contrascope.data.csv_rows import csv_rows
 from contrascope.data.folders.names import shown_name
-from contrascope.data.picture_table import csv_rows
 from contrascope.errors import InputError
 from contrascope.features.table import cell
 from contrascope.records.inside import whole_file

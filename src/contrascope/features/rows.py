@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from contrascope.errors import InputError
 from contrascope.types import HeldElsewhere
@@ -15,6 +15,17 @@ Rows = Tensor | np.ndarray | HeldElsewhere | Sequence[Any]
 """Embeddings from anywhere: a tensor, an array of any library, or lists."""
 REAL = "fiub"
 """Kinds of numpy's types that hold real numbers."""
+
+
+def are_rows(thing: Any) -> bool:
+    """Whether this is of a kind that holds embeddings: no name, no model, no pair of models.
+
+    >>> are_rows(torch.eye(2)), are_rows([[1.0]]), are_rows("runs/a"), are_rows(nn.Flatten())
+    (True, True, False, False)
+    """
+    pair = isinstance(thing, tuple) and len(thing) == 2 and all(isinstance(one, nn.Module) for one in thing)
+    model = isinstance(thing, nn.Module) or pair or (callable(thing) and not isinstance(thing, type))
+    return isinstance(thing, Tensor | HeldElsewhere | Sequence) and not isinstance(thing, str) and not model
 
 
 def views_of(name: str, rows: Rows) -> Float[Tensor, "views n dim"]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from contrascope.machine.device import find_device
 from contrascope.papers.collect import measured
 from contrascope.papers.measures.find import ALONE, MEASURES
 from contrascope.papers.measures.measured_run import Found, MeasuredRun
@@ -16,7 +17,6 @@ from contrascope.records.inside import inside
 from contrascope.records.tables import MeasuredRecord, MeasureEntry
 from contrascope.records.typed import write_record
 from contrascope.runs.load import default_device
-from contrascope.training.device import find_device
 
 
 @single_precision()

@@ -64,7 +64,7 @@ R = TypeVar("R", bound=Record)
 def as_tree(record: Entry) -> Tree:
     """Plain values of a record or of a part of one; a whole record begins with format and kind."""
     head: Tree = {"format": FORMAT, "kind": record.KIND} if isinstance(record, Record) else {}
-    known = {name: _plain(getattr(record, name)) for name in _fields(type(record))}
+    known = {name: _plain(getattr(record, name)) for name in fields_of(type(record))}
     return {**head, **known, **{key: value for key, value in record.extra.items() if key not in known}}
 
 
@@ -99,7 +99,7 @@ class _WrongError(Exception):
 
 
 @functools.cache
-def _fields(kind: type[Entry]) -> dict[str, tuple[Any, bool]]:
+def fields_of(kind: type[Entry]) -> dict[str, tuple[Any, bool]]:
     """Type of every field but `extra`, and whether a file must have it."""
     hints = typing.get_type_hints(kind, include_extras=True)
     return {
@@ -112,7 +112,7 @@ def _fields(kind: type[Entry]) -> dict[str, tuple[Any, bool]]:
 def entry_of(kind: type[Any], data: Tree, path: str, found: Found) -> Any:
     """A part from its tree: what is missing or of another type is noted in `found` and left empty."""
     values: Tree = {}
-    known = _fields(kind)
+    known = fields_of(kind)
     for name, (hint, required) in known.items():
         where = f"{path}.{name}" if path else name
         if name not in data:

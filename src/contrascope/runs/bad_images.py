@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from contrascope.data.folders.layout import counted
-from contrascope.data.folders.names import shown_name
+from contrascope.data.folders.names import counted, shown_name
 from contrascope.data.imageset import ImageSet
 from contrascope.progress import Say
 from contrascope.records.kinds import BadImagesRecord

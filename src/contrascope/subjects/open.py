@@ -1,6 +1,6 @@
 """One way in: a run, an encoder by name, a file, arrays or a model in memory become a `Subject`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from contrascope.encoders.named import named_encoder, named_twin
 from contrascope.errors import InputError, did_you_mean
 from contrascope.features.features import Features
 from contrascope.features.files import READABLE, load_arrays
-from contrascope.features.rows import views_of
+from contrascope.features.rows import are_rows, views_of
 from contrascope.features.shards import is_shards
 from contrascope.methods.base import Method
 from contrascope.precision import single_precision
@@ -26,7 +26,6 @@ from contrascope.records.inside import inside
 from contrascope.records.monitored import MONITORED, REFERENCE, is_monitored
 from contrascope.runs.load import Run, load_run, random_twin_of
 from contrascope.subjects.subject import Kind, Origin, Subject
-from contrascope.types import HeldElsewhere
 
 HOLDS = {"file": "file", "arrays": "set", "monitor": "folder"}
 """What holds embeddings, in words."""
@@ -106,11 +105,11 @@ def kind_of(thing: Any) -> Kind:
         return "monitor" if is_monitored(folder) else "run" if folder.is_dir() else "encoder"
     if isinstance(thing, Run):
         return "run"
+    if isinstance(thing, Features) or are_rows(thing):
+        return "arrays"
     pair = isinstance(thing, tuple) and len(thing) == 2 and all(isinstance(one, nn.Module) for one in thing)
     if isinstance(thing, nn.Module | Networks) or pair or (callable(thing) and not isinstance(thing, type)):
         return "model"
-    if isinstance(thing, Features | Tensor | HeldElsewhere | Sequence):
-        return "arrays"
     raise InputError(
         f"a {type(thing).__name__} cannot be measured; expected a run's folder, an encoder's name, a file of features, "
         "arrays, or a model."

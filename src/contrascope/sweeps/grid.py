@@ -6,6 +6,8 @@ import itertools
 import json
 import re
 import shlex
+import types
+import typing
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +18,8 @@ from contrascope.settings import digest, to_json
 
 SEED, METHOD = "training.seed", "method"
 """The path of the seeds, and the one group of settings that has a word of its own: the method's name."""
+KINDS = {float: "a number", int: "a whole number", type(None): "None"}
+"""Types of settings in words."""
 MOST_TRIALS = 1000
 """Trials of a sweep."""
 Parse = Callable[[Sequence[str]], RunSettings]
@@ -162,6 +166,28 @@ def value_at(settings: Any, path: str) -> Any:
     for part in path.split("."):
         settings = getattr(settings, part, None) if dataclasses.is_dataclass(settings) else None
     return settings
+
+
+def expected(settings: Any, path: str) -> str:
+    """What kind of value the setting at a path takes, in words; empty where its type says too little.
+
+    >>> expected(RunSettings(), "optim.lr"), expected(RunSettings(), "method.projector.hidden")
+    ('a number', 'a whole number, or several with spaces between')
+    """
+    above, _, last = path.rpartition(".")
+    owner = value_at(settings, above) if above else settings
+    return _kind(typing.get_type_hints(type(owner)).get(last)) if dataclasses.is_dataclass(owner) else ""
+
+
+def _kind(hint: Any) -> str:
+    inside = typing.get_args(hint)
+    if typing.get_origin(hint) is tuple:
+        one = _kind(inside[0])
+        return f"{one}, or several with spaces between" if one else ""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        kinds = [_kind(one) for one in inside]
+        return " or ".join(kinds) if all(kinds) else ""
+    return KINDS.get(hint, "")
 
 
 def paths_of(settings: Any, above: str = "") -> Iterator[str]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from contrascope.errors import InputError, MissingExtraError
+from contrascope.errors import InputError
+from contrascope.extras import missing_extra
 from contrascope.records.inside import inside
 from contrascope.sweeps.engine import WORK, TrialJob, TrialTask
 from contrascope.sweeps.worker import work
@@ -98,7 +99,4 @@ def _submitit() -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name != "submitit":
             raise
-        raise MissingExtraError(
-            "the engine slurm needs the package submitit, which is not installed. "
-            "Run: pip install 'contrascope[cluster]'"
-        ) from error
+        raise missing_extra("submitit", "the engine slurm") from error

@@ -73,8 +73,9 @@ def _outcome(run: Path, tree: dict[str, object], *, until: int | None, device: s
 
 def _trained(run: Path, settings: "RunSettings", *, until: int | None, device: str | None) -> OutcomeRecord:
     from contrascope.jobs.train import train
+    from contrascope.machine.device import find_device
     from contrascope.sweeps.measure import final_score_of, mark_of
-    from contrascope.training.device import accelerator_on, find_device
+    from contrascope.training.device import accelerator_on
 
     epochs = settings.training.epochs
     stop = None if until is None or until >= epochs else until

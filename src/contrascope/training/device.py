@@ -1,4 +1,4 @@
-"""The device that a user names, and accelerate on it."""
+"""Accelerate on the device that a user names."""
 
 import atexit
 import gc
@@ -15,31 +15,6 @@ from contrascope.errors import InputError
 
 NAME = "ACCELERATE_TORCH_DEVICE"
 """Where accelerate looks for a device; read when its state begins."""
-
-
-def find_device(name: str | None) -> torch.device | None:
-    """The device of this name: cpu, cuda, cuda:1 or mps; None stays None, whoever computes chooses then.
-
-    Raises `InputError` for a name that torch does not know, and for a device that this machine lacks.
-
-    >>> find_device("cpu"), find_device(None)
-    (device(type='cpu'), None)
-    """
-    if name is None:
-        return None
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise InputError(f"the device is {name!r}; expected cpu, cuda, cuda:1 or mps.") from None
-    cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if device.type == "cuda" and (device.index or 0) >= cards:
-        have = f"this machine shows torch {cards} CUDA device{'' if cards == 1 else 's'}"
-        raise InputError(f"the device is {name!r}, but {have}. Leave --device out, or use --device cpu.")
-    if device.type == "mps" and not torch.backends.mps.is_available():
-        raise InputError(f"the device is {name!r}, but torch finds no Apple GPU here. Use --device cpu.")
-    if device.type not in ("cpu", "cuda", "mps"):
-        raise InputError(f"the device is {name!r}; expected cpu, cuda, cuda:1 or mps.")
-    return device
 
 
 def accelerator_on(device: torch.device | str | None) -> Accelerator:

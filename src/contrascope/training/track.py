@@ -42,7 +42,7 @@ def tracker_class(name: str) -> type[GeneralTracker]:
     if name not in map(str, get_available_trackers()):
         raise MissingExtraError(
             f"training.trackers has {name!r}, whose package is not installed. "
-            "Run: pip install contrascope[track]"
+            "Run: pip install 'contrascope[track]'"
         )
     return LOGGER_TYPE_TO_CLASS[name]
 

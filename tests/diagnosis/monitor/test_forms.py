@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+import contrascope
 from contrascope.diagnosis.monitor.model import embedded, networks_in
 from contrascope.diagnosis.monitor.outputs import rows_in
 from contrascope.diagnosis.monitor.probe_views import ProbeViews, read_views
@@ -76,6 +77,32 @@ def test_views_with_names_are_kept_by_name():
 def test_views_that_are_none_are_refused_with_what_came(source, said):
     with pytest.raises(InputError, match=said):
         read_views(source, images=64)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (torch.zeros(64), r"views has shape \(64,\)"),
+        (torch.zeros(64, 8).numpy(), r"views has shape \(64, 8\)"),
+        ([torch.zeros(64), torch.zeros(64)], r"a tensor \[64\], a tensor \[64\]"),
+        (torch.zeros(2, 8, 4), r"the views have \[8\] images; expected equally many and at least 16"),
+        ("folder", "views is a str"),
+        ({"a": VIEWS}, "views is a dict"),
+    ],
+)
+def test_what_can_be_seen_to_be_no_views_is_refused_when_the_monitor_is_made(source, said):
+    with pytest.raises(InputError, match=said):
+        contrascope.Monitor(source)
+
+
+def test_a_loader_is_not_read_and_a_function_not_called_when_the_monitor_is_made():
+    def views():
+        raise AssertionError("called too early")
+
+    contrascope.Monitor(views)
+    source = iter(paired())
+    contrascope.Monitor(source)
+    assert len(list(source)) == 3
 
 
 H = torch.arange(12.0).view(4, 3)

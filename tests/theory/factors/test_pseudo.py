@@ -28,10 +28,11 @@ def test_the_rule_finds_the_number_of_well_separated_clusters(classes):
     assert f"k = {classes} the smallest of 13 candidates" in found.rule
 
 
-def test_the_rule_finds_ten_digits_in_raw_scans():
+@pytest.mark.parametrize("seed", range(4))
+def test_the_rule_finds_about_ten_digits_in_raw_scans(seed):
     data = load_digits()
-    found = pseudo_classes(torch.tensor(data.data))
-    assert found.k == 10
+    found = pseudo_classes(torch.tensor(data.data), seed=seed)
+    assert 8 <= found.k <= 12
     assert adjusted_rand_score(data.target, found.labels) > 0.5
 
 
@@ -43,8 +44,10 @@ def test_noise_without_clusters_gives_the_smallest_candidate():
 def test_every_row_is_with_its_nearest_cluster_centre_and_the_silhouettes_follow_the_definition(monkeypatch):
     h, _ = world(4, n=80, dim=3)
     fits = []
-    fit = module._fit
-    monkeypatch.setattr(module, "_fit", lambda *args: fits.append((args[0], fit(*args))) or fits[-1][1])
+    fit = module.k_means
+    monkeypatch.setattr(
+        module, "k_means", lambda rows, k, **how: fits.append((rows, fit(rows, k, **how))) or fits[-1][1]
+    )
     found = pseudo_classes(h)
     unit = h / h.norm(dim=1, keepdim=True)
     rows, centres = fits[-1]

@@ -1,17 +1,14 @@
 """What the folders of a tree mean: splits, classes, or nothing; two possible meanings are refused, both named."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from contrascope.data.folders.names import shown_name
+from contrascope.data.folders.names import counted, listed, shown_name
 from contrascope.data.folders.tree import FolderTree
 from contrascope.data.settings import DataSettings
 from contrascope.data.splits import pick_splits, split_word
 from contrascope.errors import InputError, MissingSplitError
-
-NAMED = 8
-"""Names that a sentence lists."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,26 +132,6 @@ def refuse_loose(tree: FolderTree, layout: FolderLayout) -> None:
         f"{counted(len(layout.vocabulary), 'class', 'es')}, {counted(inside, 'picture')} without those beside "
         "(data.labels='label'). Choose one, or move the pictures into a class folder."
     )
-
-
-def counted(count: int, noun: str, more: str = "s") -> str:
-    """A number with its noun.
-
-    >>> counted(1, "picture"), counted(1400, "class", "es")
-    ('1 picture', '1,400 classes')
-    """
-    return f"{count:,} {noun}{more if count != 1 else ''}"
-
-
-def listed(names: Iterable[str], most: int = NAMED) -> str:
-    """The first names of many, as a sentence has them.
-
-    >>> listed(["b", "a", "c"], 2)
-    'b, a and 1 more'
-    """
-    every = list(names)
-    more = f" and {len(every) - most:,} more" if len(every) > most else ""
-    return f"{', '.join(shown_name(name) for name in every[:most])}{more}"
 
 
 def _chosen(tree: FolderTree, splits: Mapping[str, str], settings: DataSettings) -> tuple[str, ...]:

@@ -1,6 +1,10 @@
-"""Names of files as text: whatever bytes they are made of."""
+"""Names of files as text, whatever bytes they are made of, and how many there are of a thing."""
+
+from collections.abc import Iterable
 
 FIRST_BYTE, LAST_BYTE, SURROGATES = 0xDC80, 0xDCFF, range(0xD800, 0xE000)
+NAMED = 8
+"""Names that a sentence lists."""
 
 
 def text_name(name: str) -> str:
@@ -28,3 +32,23 @@ def shown_name(name: str) -> str:
 
 def _escaped(code: int) -> str:
     return f"\\x{code - 0xDC00:02x}" if FIRST_BYTE <= code <= LAST_BYTE else f"\\u{code:04x}"
+
+
+def counted(count: int, noun: str, more: str = "s") -> str:
+    """A number with its noun.
+
+    >>> counted(1, "picture"), counted(1400, "class", "es")
+    ('1 picture', '1,400 classes')
+    """
+    return f"{count:,} {noun}{more if count != 1 else ''}"
+
+
+def listed(names: Iterable[str], most: int = NAMED) -> str:
+    """The first names of many, as a sentence has them.
+
+    >>> listed(["b", "a", "c"], 2)
+    'b, a and 1 more'
+    """
+    every = list(names)
+    more = f" and {len(every) - most:,} more" if len(every) > most else ""
+    return f"{', '.join(shown_name(name) for name in every[:most])}{more}"

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from contrascope.data.folders.layout import counted, listed
-from contrascope.data.folders.names import shown_name, text_name
+from contrascope.data.csv_rows import csv_rows
+from contrascope.data.folders.names import counted, listed, shown_name, text_name
 from contrascope.data.folders.tree import FolderTree, ending
-from contrascope.data.picture_table import FILE_COLUMN, csv_rows
+from contrascope.data.picture_table import FILE_COLUMN
 from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError
 

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from contrascope.data.convert import BadPixelsError
-from contrascope.data.folders.layout import counted, listed
-from contrascope.data.folders.names import shown_name
+from contrascope.data.folders.names import counted, listed, shown_name
 from contrascope.data.folders.reading import FolderReading
 from contrascope.data.folders.tree import FolderTree
 from contrascope.data.imageset import ImageSet

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
@@ -87,6 +86,8 @@ def sheets(
     >>> [(s["first"], s["count"]) for s in sheets(torch.zeros(1025, 1, 8, 8), first=3)]
     [(3, 1024), (1027, 1)]
     """
+    from PIL import Image  # names of pictures are wanted without it
+
     found = []
     for start in range(0, len(tiles), MOST):
         part = tiles[start : start + MOST]

@@ -8,14 +8,18 @@ from contrascope.diagnosis.diagnosis import ArrayReference, array_reference, arr
 from contrascope.diagnosis.exhibits import Networks
 from contrascope.diagnosis.monitor.model import Part, device_in, embedded, networks_in
 from contrascope.diagnosis.monitor.outputs import Output
-from contrascope.diagnosis.monitor.probe_views import ProbeViews, ViewSource, read_views
+from contrascope.diagnosis.monitor.probe_views import (
+    LEAST_IMAGES,
+    ProbeViews,
+    ViewSource,
+    check_views,
+    read_views,
+)
 from contrascope.diagnosis.monitor.rows import DRAWS, Judged, judged
 from contrascope.diagnosis.networks import twin_of
 from contrascope.errors import InputError
 from contrascope.features.rows import Rows, views_of
 
-LEAST_IMAGES = 16
-"""Images below which nothing is measured."""
 Reference = Literal["random", "first"] | Rows | tuple[Rows, Rows] | None
 """What the rows are compared with."""
 
@@ -45,6 +49,8 @@ class Probe:
                 "reference='random' compares on views, and there are none. Give views, or reference='first' "
                 "(what is measured first, soon after the start of a training from scratch), or None."
             )
+        if views is not None:
+            check_views(views)
         self._source, self._where, self._output = views, (encoder, projector), output
         self._asked = reference if named else None
         self._images, self._seed = images, seed

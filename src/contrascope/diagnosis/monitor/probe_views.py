@@ -14,6 +14,10 @@ Inputs = Tensor | dict[str, Tensor]
 """What a network takes of n images: a tensor [n ...], or named tensors [n ...] for a call by keyword."""
 ViewSource = Tensor | np.ndarray | Sequence[Any] | Iterable[Any] | Callable[[], Any]
 """A tensor [views n ...], a list of views, a loader of batches of views, or a callable that gives one of these."""
+IN_MEMORY = (Tensor, np.ndarray, list, tuple)
+"""Views that are there, and not in a loader or behind a function."""
+LEAST_IMAGES = 16
+"""Images below which nothing is measured."""
 EXPECTED = (
     "expected a tensor [views n ...], a list with one tensor [n ...] or one mapping of tensors for each view, a "
     "loader whose batches are such (alone, or first in a tuple with labels), or a callable that gives one of these"
@@ -45,19 +49,33 @@ def read_views(source: ViewSource, *, images: int) -> ProbeViews:
     """
     if callable(source) and not isinstance(source, Tensor | Sequence | Iterable):
         source = source()
-    if isinstance(source, Tensor | np.ndarray | list | tuple):
-        views = _views_in(source)
-    elif isinstance(source, Iterable) and not isinstance(source, str | Mapping):
-        views = _from_loader(source, images)
-    else:
-        raise InputError(f"views is a {type(source).__name__}; {EXPECTED}.")
-    counts = {_count(view) for view in views}
-    if len(counts) != 1 or 0 in counts:
-        raise InputError(
-            f"the views have {sorted(counts)} images; expected equally many, of the same images."
-        )
+    check_views(source)
+    views = _views_in(source) if isinstance(source, IN_MEMORY) else _from_loader(source, images)  # pyright: ignore
+    _check_counts(views)
     kept = tuple(_mapped(view, lambda values: values[:images].detach().cpu()) for view in views)
     return ProbeViews(views=kept, count=_count(kept[0]))
+
+
+def check_views(source: Any) -> None:
+    """`InputError` for what can be seen to be no views without reading a loader or calling a function.
+
+    >>> check_views(torch.zeros(9))
+    Traceback (most recent call last):
+    contrascope.errors.InputError: views has shape (9,); expected a tensor [views n ...], ...
+    """
+    if isinstance(source, IN_MEMORY):
+        _check_counts(_views_in(source))
+    elif isinstance(source, str | Mapping) or not (callable(source) or isinstance(source, Iterable)):
+        raise InputError(f"views is a {type(source).__name__}; {EXPECTED}.")
+
+
+def _check_counts(views: Sequence[Inputs]) -> None:
+    counts = {_count(view) for view in views}
+    if len(counts) != 1 or min(counts) < LEAST_IMAGES:
+        least = f" and at least {LEAST_IMAGES}" if len(counts) == 1 else ""
+        raise InputError(
+            f"the views have {sorted(counts)} images; expected equally many{least}, of the same images."
+        )
 
 
 def moved_to(inputs: Inputs, device: torch.device, dtype: torch.dtype) -> Inputs:

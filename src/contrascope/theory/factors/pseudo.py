@@ -1,6 +1,5 @@
 """Pseudo-classes: k-means clusters that stand in for labels where there are none."""
 
-import warnings
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor
 from contrascope.errors import InputError
 from contrascope.intervals import generator
 from contrascope.linalg import require_finite, squared_distances, unit_rows
+from contrascope.theory.factors.k_means import k_means
 
 SAMPLE = 20_000
 """Rows that k-means sees at most."""
@@ -75,7 +75,6 @@ def pseudo_classes(
     if _all_equal(rows):
         labels = torch.zeros(len(h), dtype=torch.int64, device=h.device)
         return PseudoClasses(labels=labels, k=1, rule="pseudo-classes: all rows are equal", silhouettes={})
-    state = int(torch.randint(2**31, (), generator=source))
     silhouettes: dict[int, float] = {}
     wanted = min(k or 0, len(rows))
     rule = f"pseudo-classes: k-means with the given k = {k}"
@@ -83,7 +82,7 @@ def pseudo_classes(
         half = min(CHOICE_SAMPLE, len(rows) // 2)
         mixed = rows[torch.randperm(len(rows), generator=source)]
         part, held_out = mixed[:half], mixed[half : 2 * half]
-        silhouettes = {c: _silhouette(part, held_out, c, state) for c in CANDIDATES if c < half} or {2: 0.0}
+        silhouettes = {c: _silhouette(part, held_out, c, source) for c in CANDIDATES if c < half} or {2: 0.0}
         best = max(silhouettes.values())
         wanted = min(c for c, value in silhouettes.items() if value >= best - SAME_SILHOUETTE)
         rule = (
@@ -91,7 +90,7 @@ def pseudo_classes(
             f"simplified silhouette ({silhouettes[wanted]:.3f}) is within {SAME_SILHOUETTE} of the largest "
             f"({best:.3f}), on {half} held-out rows"
         )
-    labels = _assign(h, _fit(rows, wanted, state, STARTS), block_rows)
+    labels = _assign(h, k_means(rows, wanted, source=source, starts=STARTS), block_rows)
     used, labels = labels.unique(return_inverse=True)
     rule += f"; fitted on {len(rows)} of {len(h)} rows"
     if len(used) < wanted:
@@ -113,20 +112,6 @@ def _all_equal(rows: Tensor) -> bool:
     return bool((rows - rows.mean(dim=0)).square().sum(dim=1).max() <= SAME_ROW)
 
 
-def _fit(rows: Tensor, k: int, state: int, starts: int = 1) -> Tensor:
-    """Centres [k dim], the best of some starts; with fewer distinct rows than k some coincide, no fault here."""
-    from sklearn.cluster import KMeans  # a second to import, which everything that diagnoses would pay
-    from sklearn.exceptions import ConvergenceWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        models = [
-            KMeans(n_clusters=k, n_init="auto", max_iter=100, random_state=state + start).fit(rows.numpy())
-            for start in range(starts)
-        ]
-    return torch.from_numpy(min(models, key=lambda model: model.inertia_ or 0.0).cluster_centers_)
-
-
 def _assign(h: Tensor, centres: Tensor, block_rows: int) -> Tensor:
     """Nearest centre of every row; of equal ones the first."""
     centres = centres.to(h.device)
@@ -134,7 +119,12 @@ def _assign(h: Tensor, centres: Tensor, block_rows: int) -> Tensor:
     return torch.cat([squared_distances(block, centres).argmin(dim=1) for block in blocks])
 
 
-def _silhouette(rows: Tensor, held_out: Tensor, k: int, state: int) -> float:
+def _silhouette(rows: Tensor, held_out: Tensor, k: int, source: torch.Generator) -> float:
     """Mean of 1 - a / b, a the distance to the nearest centre and b that to the second; 0 where b is 0."""
-    near = squared_distances(held_out, _fit(rows, k, state)).sqrt().topk(2, dim=1, largest=False).values
+    near = (
+        squared_distances(held_out, k_means(rows, k, source=source))
+        .sqrt()
+        .topk(2, dim=1, largest=False)
+        .values
+    )
     return (1 - near[:, 0] / near[:, 1].clamp_min(1e-12)).clamp_min(0).mean().item()
