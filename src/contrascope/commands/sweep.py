@@ -13,7 +13,7 @@ import tyro
 
 from contrascope import records
 from contrascope.commands.command import CONFIG, DONE, WRONG_INPUT, Command, Start
-from contrascope.commands.recipe import RecipeArguments, allow_methods, named, resolved
+from contrascope.commands.recipe import RecipeArguments, allow_methods, named, resolved_images
 from contrascope.commands.train import new_folder
 from contrascope.errors import InputError
 from contrascope.imports import FromFile, allow, from_file
@@ -130,7 +130,7 @@ def asked(parsed: SweepArguments) -> "tuple[Grid, bool]":
         return grid_of(record), _halves(record)
     axes = read_axes(parsed.grid)
     _check_flags(axes, rest)
-    base = resolved(parsed)
+    base = resolved_images(parsed)
     parse = _Parser(parsed, name, rest)
     grid = make_grid(axes, base, parse)
     if there is not None and is_sweep(there):
@@ -145,7 +145,7 @@ def _halves(record: SweepRecord) -> bool:
 
 def _check_as_it_is(parsed: SweepArguments, folder: Path) -> None:
     """Refuses flags that would change a sweep that goes on by its folder."""
-    if parsed.grid or parsed.halving or resolved(parsed) != RunSettings() or parsed.out != folder:
+    if parsed.grid or parsed.halving or resolved_images(parsed) != RunSettings() or parsed.out != folder:
         raise InputError(
             f"the sweep in {parsed.words[0]} has its settings and its grid. Leave the flags for them out, or add "
             f"values with the command that began it and --out {parsed.words[0]}."
@@ -172,7 +172,7 @@ class _Parser:
             except SystemExit:
                 values = " ".join(more).replace("--", "")
                 raise InputError(f"--grid {values}: {_sentence(said.getvalue())}") from None
-        return resolved(parsed)
+        return resolved_images(parsed)
 
 
 def _sentence(box: str) -> str:
