@@ -10,9 +10,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from contrascope.encoders.torchvision_operators import complete_torchvision
 from contrascope.errors import InputError, MissingExtraError, did_you_mean
 from contrascope.imports import import_typed, not_ending
+from contrascope.machine.torchvision_operators import complete_torchvision
 
 PACKAGES = {"timm": "timm", "hf": "transformers", "torchvision": "torchvision"}
 """Prefix of a name (also the extra to install) to the package it needs."""

@@ -3,8 +3,8 @@
 import importlib
 from types import ModuleType
 
-from contrascope.encoders.torchvision_operators import complete_torchvision
 from contrascope.errors import InputError, MissingExtraError
+from contrascope.machine.torchvision_operators import complete_torchvision
 
 EXTRAS = {
     "timm": "timm",

@@ -34,7 +34,7 @@ def random_bytes(
     rows = keys.clamp_min(0).repeat_interleave(per)
     token = torch.arange(per, device=keys.device).repeat(len(keys))
     drawn = words(DrawKey(seed=0, epoch=0, ids=rows, view=token, operation=site), -(-width // 4))
-    return drawn.view(torch.uint8).view(len(keys), per, -1, 8)[..., :4].flatten(2)[..., :width]
+    return drawn.flatten().view(torch.uint8).view(len(keys), per, -1, 8)[..., :4].flatten(2)[..., :width]
 
 
 def kept(

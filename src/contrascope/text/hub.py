@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from contrascope.errors import InputError, MissingExtraError
+from contrascope.machine.torchvision_operators import complete_torchvision
 from contrascope.text.packed import CUT, KEY, PLACE, TOKEN, real
 from contrascope.text.settings import TextEncoderSettings
 from contrascope.text.transformer import TokenStates
@@ -61,6 +62,7 @@ def hub_trunk(name: str, settings: TextEncoderSettings) -> HubTransformer:
 
     Rates of dropout are those of the settings, where its configuration has BERT's words for them.
     """
+    complete_torchvision()  # transformers imports it
     try:
         from transformers import AutoConfig, AutoModel
     except ImportError as error:
@@ -78,11 +80,20 @@ def hub_trunk(name: str, settings: TextEncoderSettings) -> HubTransformer:
             if hasattr(config, key):
                 setattr(config, key, value)
         model: Any = AutoModel.from_pretrained(
-            place, config=config, trust_remote_code=False, dtype=torch.float32, use_safetensors=True
+            place,
+            config=config,
+            trust_remote_code=False,
+            dtype=torch.float32,
+            use_safetensors=True,
+            attn_implementation="sdpa",  # a configuration may name code of the hub there
         )
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a wrong config.json ends in errors of many types
         raise InputError(
-            f"there is no model {name!r} ({str(error).splitlines()[0][:300]}). Name a folder in the hub's layout with "
+            f"there is no model {name!r} ({_first_line(error)}). Name a folder in the hub's layout with "
             "safetensors, or a model of the hub."
         ) from error
     return HubTransformer(model, dim=int(config.hidden_size))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
