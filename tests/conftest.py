@@ -30,7 +30,7 @@ def _one_thread():
 @pytest.fixture(scope="session")
 def torchvision_operators():
     # imported here: what a conftest imports is loaded before shapes are checked
-    from contrascope.encoders.torchvision_operators import complete_torchvision
+    from contrascope.machine.torchvision_operators import complete_torchvision
 
     return complete_torchvision()
 

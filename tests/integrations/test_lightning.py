@@ -117,7 +117,7 @@ TWO = """
 import sys, torch
 tests, out = sys.argv[1:]
 sys.path[:0] = [tests, f"{tests}/training", f"{tests}/integrations"]
-from contrascope.encoders.torchvision_operators import complete_torchvision
+from contrascope.machine.torchvision_operators import complete_torchvision
 complete_torchvision()
 torch.set_num_threads(1)
 from pathlib import Path

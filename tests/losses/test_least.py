@@ -40,6 +40,7 @@ def test_the_bounded_losses_are_these():
     assert BOUNDED == [
         "barlow_twins",
         "byol",
+        "info_nce",
         "info_nce_queue",
         "mean_shift",
         "negative_cosine",

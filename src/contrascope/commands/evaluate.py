@@ -2,7 +2,8 @@
 
 import sys
 from dataclasses import dataclass, field
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import tyro
 
@@ -10,6 +11,7 @@ from contrascope.commands.command import DONE, Command, Computing
 from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError
 from contrascope.evaluation.protocol import Protocol
+from contrascope.evaluation.sts_settings import StsSettings
 from contrascope.terminal.help import shown
 from contrascope.terminal.progress import CommandProgress
 
@@ -26,6 +28,9 @@ class EvaluateArguments(Computing):
     """A run's folder, an encoder's name, or a file of features."""
     source: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")] = None
     """The images: digits, scenes, shapes, a folder, an array file, or a name on the hub; for a file of features, a second one to test on."""  # noqa: E501
+    suite: Literal["sts"] | None = None
+    """Of text encoders: sts, correlations with people's scores of pairs; DATA is the folder of the sets."""
+    sts: StsSettings = field(default_factory=StsSettings)
     data: DataSettings = field(default_factory=DataSettings)
     protocol: Protocol = field(default_factory=Protocol)
     json: bool = False
@@ -34,6 +39,8 @@ class EvaluateArguments(Computing):
 
 def run(parsed: EvaluateArguments, progress: CommandProgress) -> int:
     """Evaluate and print the table."""
+    if parsed.suite == "sts":
+        return _sts(parsed, progress)
     if parsed.source is None:
         raise InputError("evaluate needs the images (or a second file of features) as its second argument.")
     from contrascope.jobs.evaluate import evaluate_anything
@@ -54,6 +61,26 @@ def run(parsed: EvaluateArguments, progress: CommandProgress) -> int:
     return DONE
 
 
+def _sts(parsed: EvaluateArguments, progress: CommandProgress) -> int:
+    """The suite of sentences; its record lies in the run's folder."""
+    if parsed.source is None:
+        raise InputError("--suite sts needs the folder of sts12 to sts16 and stsb as its second argument.")
+    from contrascope.machine.device import find_device
+    from contrascope.subjects.sentences import open_text_subject
+    from contrascope.suites.sts import sts_suite
+    from contrascope.terminal.sts import show_sts
+
+    subject = open_text_subject(parsed.encoder, pool=parsed.sts.pool)
+    device = find_device(parsed.device)
+    if device is not None:
+        subject.encoder.to(device)
+    out = None if subject.run is None else subject.run.path
+    folder = Path(parsed.source).expanduser()
+    record = sts_suite(subject, folder, parsed.sts, out=out, say=progress.say)
+    sys.stdout.write(show_sts(record, as_json=parsed.json))
+    return DONE
+
+
 COMMAND = Command(
     name="evaluate",
     group="measure",
@@ -69,6 +96,7 @@ COMMAND = Command(
         shown("--protocol.test-split", "split that is tested on"),
         shown("--data.labels", "label column that is scored", "the first one"),
         shown("--data.size", "side in px to bring images to", "the run's, or as they are"),
+        shown("--suite", "sts: a text encoder on scored pairs of sentences; DATA is their folder"),
         shown("--json", "print the scores as JSON"),
         shown("--device", "cpu, cuda, cuda:1 or mps", "the first GPU, or the CPU"),
     ),
@@ -76,5 +104,6 @@ COMMAND = Command(
         "contrascope evaluate runs/my-run ~/photos",
         "contrascope evaluate timm:resnet18 uoft-cs/cifar10 --protocol.probes knn few_labels",
         "contrascope evaluate train.safetensors test.safetensors",
+        "contrascope evaluate runs/my-text-run ~/sts --suite sts",
     ),
 )

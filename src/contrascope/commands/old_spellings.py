@@ -7,6 +7,8 @@ from contrascope.errors import InputError
 
 SUITES = {"augmented": "robustness", "transfer": "transfer"}
 """Word of `evaluate --suite` to the command that it became."""
+NOW = ("sts",)
+"""Words of `evaluate --suite` that are spelt so today."""
 UNTIL = "the old spelling works until version 0.3"
 
 
@@ -22,6 +24,8 @@ def renewed(words: list[str]) -> list[str]:
         old, new = "diagnose --geometry", ["geometry", *_without(rest, {"--geometry"}, ("of-geometry.",))]
     elif name == "evaluate" and any(word.partition("=")[0] == "--suite" for word in rest):
         suite, left = _suite(rest)
+        if suite in NOW:
+            return words
         old = f"evaluate --suite {suite}"
         if suite == "augmented" and any(word.partition("=")[0] == "--sets" for word in rest):
             raise InputError("--sets belongs to contrascope transfer; robustness takes its images as DATA.")
@@ -38,8 +42,10 @@ def _suite(words: list[str]) -> tuple[str, list[str]]:
     end = place + 1
     if not equals:
         suite, end = "".join(words[end : end + 1]), end + 1
-    if suite not in SUITES:
-        raise InputError(f"--suite is {suite!r}; expected augmented or transfer.")
+    if suite not in SUITES and suite not in NOW:
+        raise InputError(
+            f"--suite is {suite!r}; expected sts (sentences); of images: contrascope robustness, transfer."
+        )
     return suite, [*words[:place], *words[end:]]
 
 

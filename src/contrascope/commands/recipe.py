@@ -14,6 +14,7 @@ from contrascope.imports import FromFile, allow, from_file, is_path
 from contrascope.methods.settings import method_settings
 from contrascope.runs.recipes import RECIPES, Recipe, find_recipe
 from contrascope.runs.settings import RunSettings
+from contrascope.runs.text_settings import AnyRunSettings, TextRunSettings
 
 METHOD = "--method"
 
@@ -22,7 +23,7 @@ METHOD = "--method"
 class RecipeArguments(Computing):
     """A whole run's settings, and what stands for many of them."""
 
-    settings: Annotated[RunSettings, tyro.conf.arg(name="")]
+    settings: Annotated[AnyRunSettings, tyro.conf.arg(name="")]
     name: tyro.conf.Suppress[tyro.conf.Fixed[str]] = ""
     """What a run without --out is called."""
     method_name: Annotated[str | None, tyro.conf.arg(name="method")] = None
@@ -55,14 +56,28 @@ def with_method(default: A, rest: list[str]) -> A:
     return replace(default, settings=replace(default.settings, method=method_settings(names[-1])))
 
 
-def resolved(parsed: RecipeArguments) -> RunSettings:
+def resolved(parsed: RecipeArguments) -> AnyRunSettings:
     """The settings with what the short words stand for."""
+    if isinstance(parsed.settings, TextRunSettings):
+        if parsed.policy is not None or parsed.probe is not None:
+            raise InputError(
+                "--policy and --probe are for images; views of sentences are set by --views.first."
+            )
+        return parsed.settings
     from contrascope.augment.policy_file import in_place_of
 
     settings = replace(parsed.settings, policy=in_place_of(parsed.settings.policy, parsed.policy))
     if parsed.probe == "geometry":
         settings = replace(settings, geometry=settings.geometry.followed())
     return settings
+
+
+def resolved_images(parsed: RecipeArguments) -> RunSettings:
+    """The same for what works on images alone."""
+    settings = resolved(parsed)
+    if isinstance(settings, RunSettings):
+        return settings
+    raise InputError("these settings are of a run on sentences; grids and sweeps are of runs on images.")
 
 
 def _named(kind: type[A], name: str, rest: list[str], *, helping: bool) -> A:
@@ -96,8 +111,9 @@ def _of_recipe(kind: type[A], recipe: Recipe, name: str, rest: list[str], *, hel
         prog=f"contrascope train {name}",
         config=CONFIG,
     )
-    facts = look(given.settings.data, find_device(given.device))
-    fitted = recipe.adapt(replace(default.settings, data=given.settings.data), facts)
+    data = resolved_images(given).data
+    facts = look(data, find_device(given.device))
+    fitted = recipe.adapt(replace(recipe.make(), data=data), facts)
     return replace(default, settings=fitted)
 
 

@@ -5,8 +5,7 @@ from pathlib import Path
 from contrascope import records
 from contrascope.errors import InputError
 from contrascope.records.settings import settings_tree
-from contrascope.runs.settings import RunSettings
-from contrascope.settings import from_json
+from contrascope.runs.text_settings import AnyRunSettings, read_any_settings
 
 SUFFIX = ".json"
 
@@ -20,7 +19,7 @@ def is_settings_file(name: str) -> bool:
     return name.endswith(SUFFIX) or Path(name).expanduser().is_file()
 
 
-def read_settings(path: Path) -> RunSettings:
+def read_settings(path: Path) -> AnyRunSettings:
     """The settings in a file; a missing, damaged or wrong one is refused by name."""
     if not path.exists():
         raise InputError(
@@ -31,7 +30,7 @@ def read_settings(path: Path) -> RunSettings:
     )  # in a run's folder no link is followed
     try:
         tree = settings_tree(found, path)[0] if isinstance(found, dict) else found
-        return from_json(RunSettings, tree)
+        return read_any_settings(tree)
     except InputError as error:
         raise type(error)(f"{path}: {error}") from None
 

@@ -14,7 +14,7 @@ import tyro
 from contrascope import records
 from contrascope.commands.command import CONFIG, DONE, WRONG_INPUT, Command, Start
 from contrascope.commands.engine import RayArguments
-from contrascope.commands.recipe import RecipeArguments, allow_methods, allow_typed, named, resolved
+from contrascope.commands.recipe import RecipeArguments, allow_methods, allow_typed, named, resolved_images
 from contrascope.commands.train import new_folder
 from contrascope.errors import InputError
 from contrascope.machine.cores import usable_cores, whole_threads
@@ -136,7 +136,7 @@ def asked(parsed: SweepArguments) -> "tuple[Grid, bool]":
         return grid_of(record), _halves(record)
     axes = read_axes(parsed.grid)
     _check_flags(axes, rest)
-    base = resolved(parsed)
+    base = resolved_images(parsed)
     parse = _Parser(parsed, name, rest)
     grid = make_grid(axes, base, parse)
     if there is not None and is_sweep(there):
@@ -151,7 +151,7 @@ def _halves(record: SweepRecord) -> bool:
 
 def _check_as_it_is(parsed: SweepArguments, folder: Path) -> None:
     """Refuses flags that would change a sweep that goes on by its folder."""
-    if parsed.grid or parsed.halving or resolved(parsed) != RunSettings() or parsed.out != folder:
+    if parsed.grid or parsed.halving or resolved_images(parsed) != RunSettings() or parsed.out != folder:
         raise InputError(
             f"the sweep in {parsed.words[0]} has its settings and its grid. Leave the flags for them out, or add "
             f"values with the command that began it and --out {parsed.words[0]}."
@@ -180,9 +180,13 @@ class _Parser:
                 from contrascope.sweeps.grid import expected
 
                 sentence = _sentence(said.getvalue())
-                kind = "" if "xpected" in sentence else expected(resolved(self._fitted[fits]), _path(more))
+                kind = (
+                    ""
+                    if "xpected" in sentence
+                    else expected(resolved_images(self._fitted[fits]), _path(more))
+                )
                 raise InputError(f"--grid {values}: {f'expected {kind}.' if kind else sentence}") from None
-        return resolved(parsed)
+        return resolved_images(parsed)
 
 
 def _path(more: Sequence[str]) -> str:

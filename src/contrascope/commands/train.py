@@ -22,8 +22,11 @@ from contrascope.commands.recipe import (
 )
 from contrascope.commands.settings_file import read_settings
 from contrascope.errors import InputError
-from contrascope.runs.recipes import CPU_METHODS, FAMILIES, RECIPES
+from contrascope.methods.settings import every_method
+from contrascope.runs.recipes import FAMILIES, RECIPES
 from contrascope.runs.settings import RunSettings
+from contrascope.runs.text_recipes import TEXT_FAMILIES, TEXT_RECIPES
+from contrascope.runs.text_settings import AnyRunSettings, TextRunSettings
 from contrascope.terminal.help import shown
 from contrascope.terminal.progress import CommandProgress
 
@@ -57,6 +60,9 @@ def start(words: list[str], *, helping: bool) -> Start:
         )
     name, rest = words[0], words[1:]
     allow_methods(rest)
+    if name in TEXT_RECIPES:
+        made = TrainArguments(settings=TEXT_RECIPES[name].make(), name=name)
+        return Start(rest=rest, default=with_method(made, rest), name=name)
     folder = Path(name).expanduser()
     if name not in RECIPES and (folder / records.SETTINGS).is_file():
         settings = read_settings(records.inside(folder, records.SETTINGS))
@@ -71,7 +77,7 @@ def run(parsed: TrainArguments, progress: CommandProgress) -> int:
     from contrascope.jobs.train import train
     from contrascope.machine.device import find_device
     from contrascope.terminal.closing import closing_lines
-    from contrascope.terminal.tables import show_run, show_settings
+    from contrascope.terminal.tables import show_run, show_settings, show_text_run
     from contrascope.training.interrupt import StoppedError
     from contrascope.training.together import ProcessLostError
     from contrascope.training.watch import NonFiniteLossError
@@ -103,12 +109,19 @@ def run(parsed: TrainArguments, progress: CommandProgress) -> int:
             with contextlib.suppress(OSError):
                 out.rmdir()  # what ended before it began leaves no empty folder
     if first:
-        sys.stdout.write(show_run(rows, out) + closing_lines(out))
+        told = (
+            show_text_run(out)
+            if isinstance(settings, TextRunSettings)
+            else show_run(rows, out) + closing_lines(out)
+        )
+        sys.stdout.write(told)
     return DONE
 
 
-def _on_ray(parsed: TrainArguments, settings: RunSettings, out: Path) -> None:
+def _on_ray(parsed: TrainArguments, settings: AnyRunSettings, out: Path) -> None:
     """Trains by Ray's workers, and ends as they did where that was not the end of the training."""
+    if isinstance(settings, TextRunSettings):
+        raise InputError("--engine ray trains on images; expected none for a run on sentences. Leave it out.")
     from contrascope.jobs.train_ray import train_on_ray
     from contrascope.records.sweeps import ALARMED
     from contrascope.records.sweeps import DIVERGED as NO_NUMBER
@@ -152,17 +165,18 @@ def _with_folder(stop: KeyboardInterrupt, out: Path) -> KeyboardInterrupt:
 
 def recipe_lines() -> list[str]:
     """Every recipe that stands alone with its summary, and a line for those that differ in their method alone."""
-    alone = {name: recipe.summary for name, recipe in RECIPES.items() if not recipe.family}
-    width = max(map(len, (*alone, *FAMILIES)))
+    recipes, families = {**RECIPES, **TEXT_RECIPES}, {**FAMILIES, **TEXT_FAMILIES}
+    alone = {name: recipe.summary for name, recipe in recipes.items() if not recipe.family}
+    width = max(map(len, (*alone, *families)))
     lines = [f"{name:<{width}}  {summary}" for name, summary in alone.items()]
-    for family, summary in FAMILIES.items():
+    for family, summary in families.items():
         first, _, last = family.partition("METHOD")
         known = [
             name.removeprefix(first).removesuffix(last)
-            for name, recipe in RECIPES.items()
+            for name, recipe in recipes.items()
             if recipe.family == family and name.startswith(first)
         ]
-        labelled = {name for name, info in CPU_METHODS.items() if info.supervised}
+        labelled = {name.replace("_", "-") for name, info in every_method().items() if info.supervised}
         methods = ", ".join(f"{name} (supervised)" if name in labelled else name for name in known)
         lines.append(f"{family:<{width}}  {summary}; METHOD is one of")
         space = " " * (width + 4)

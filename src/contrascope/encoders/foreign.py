@@ -10,10 +10,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from contrascope.encoders.torchvision_operators import complete_torchvision
 from contrascope.errors import InputError, did_you_mean
 from contrascope.extras import missing_extra
 from contrascope.imports import import_typed, not_ending
+from contrascope.machine.torchvision_operators import complete_torchvision
 
 PACKAGES = {"timm": "timm", "hf": "transformers", "torchvision": "torchvision"}
 """Prefix of a name (also the extra to install) to the package it needs."""

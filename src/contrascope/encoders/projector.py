@@ -7,6 +7,8 @@ from contrascope.encoders.settings import ProjectorSettings
 from contrascope.errors import InputError
 from contrascope.precision import single_precision
 
+ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh}
+
 
 class Projector(nn.Module):
     """MLP of `ProjectorSettings`; a linear layer that feeds a batch norm has no bias.
@@ -18,17 +20,20 @@ class Projector(nn.Module):
 
     def __init__(self, settings: ProjectorSettings, *, in_dim: int) -> None:
         super().__init__()
-        self.in_dim, self.dim = in_dim, settings.out
+        self.in_dim, self.dim = in_dim, settings.out or in_dim
         layers: list[nn.Module] = []
         for width in settings.hidden:
             layers.append(nn.Linear(in_dim, width, bias=settings.bias and not settings.batch_norm))
             if settings.batch_norm:
                 layers.append(nn.BatchNorm1d(width))
-            layers.append(nn.GELU() if settings.activation == "gelu" else nn.ReLU())
+            layers.append(ACTIVATIONS[settings.activation]())
             in_dim = width
-        layers.append(nn.Linear(in_dim, settings.out, bias=settings.bias and not settings.batch_norm_out))
+        if settings.out:
+            layers.append(nn.Linear(in_dim, settings.out, bias=settings.bias and not settings.batch_norm_out))
         if settings.batch_norm_out:
-            layers.append(nn.BatchNorm1d(settings.out, affine=False))
+            layers.append(nn.BatchNorm1d(self.dim, affine=False))
+        if settings.activation_out:
+            layers.append(ACTIVATIONS[settings.activation]())
         self.layers = nn.Sequential(*layers)
 
     def forward(self, h: Float[Tensor, "batch in_dim"]) -> Float[Tensor, "batch dim"]:

@@ -58,18 +58,20 @@ class ProjectorSettings:
     hidden: tuple[int, ...] = (512,)
     """Widths of the hidden layers, each followed by the activation; empty: linear."""
     out: int = 128
-    """Width of the output."""
+    """Width of the output; 0, without hidden layers: none, what goes in comes out."""
     batch_norm: bool = False
     """Batch norm before the activation of every hidden layer."""
     batch_norm_out: bool = False
     """Batch norm, without learnt scale and shift, on the output."""
     bias: bool = True
     """A bias in linear layers that no batch norm follows."""
-    activation: Literal["relu", "gelu"] = "relu"
+    activation: Literal["relu", "gelu", "tanh"] = "relu"
     """What follows every hidden layer; GELU is smooth, so that the projector has no affine pieces to count."""
+    activation_out: bool = False
+    """The activation on the output too, as the head of BERT and SimCSE has it."""
 
     def __post_init__(self) -> None:
-        if self.out < 1 or any(width < 1 for width in self.hidden):
+        if (self.out < 1 and (self.out or self.hidden)) or any(width < 1 for width in self.hidden):
             raise InputError(
                 f"projector widths must be at least 1; got hidden={self.hidden}, out={self.out}."
             )

@@ -3,9 +3,9 @@
 import importlib
 from types import ModuleType
 
-from contrascope.encoders.torchvision_operators import complete_torchvision
 from contrascope.errors import InputError
 from contrascope.extras import missing_extra
+from contrascope.machine.torchvision_operators import complete_torchvision
 
 
 def package(name: str) -> ModuleType:

@@ -5,8 +5,8 @@ from typing import Any
 
 from contrascope.diagnosis.monitor.monitor import Monitor
 from contrascope.diagnosis.monitor.rows import NOTHING_YET, Row, numbers_of
-from contrascope.encoders.torchvision_operators import complete_torchvision
 from contrascope.errors import MissingExtraError
+from contrascope.machine.torchvision_operators import complete_torchvision
 
 complete_torchvision()
 try:

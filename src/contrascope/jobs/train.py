@@ -9,19 +9,15 @@ from accelerate import Accelerator
 
 from contrascope import records
 from contrascope.data.imageset import ImageSet
-from contrascope.data.open import open_images
 from contrascope.distributed import broadcast_value
-from contrascope.jobs.assess import Rows, assess_run, foreseen
-from contrascope.jobs.probes import probes_of
+from contrascope.jobs.assess import Rows, assess_run
+from contrascope.jobs.work import Work, image_work, text_work
 from contrascope.machine.arithmetic import multiplies_bf16
-from contrascope.methods.base import Method
 from contrascope.precision import single_precision
 from contrascope.progress import Progress, silent, to_stderr
 from contrascope.records.kinds import EvaluationRecord
 from contrascope.records.typed import as_record
-from contrascope.runs.bad_images import told_of
-from contrascope.runs.build import build
-from contrascope.runs.claim import check_count, claimed
+from contrascope.runs.claim import claimed
 from contrascope.runs.folder import (
     begin_run,
     check_request,
@@ -29,8 +25,9 @@ from contrascope.runs.folder import (
     recorded_threads,
     segments_of,
 )
-from contrascope.runs.load import load_run, policies_for, views_for
+from contrascope.runs.load import load_run
 from contrascope.runs.settings import RunSettings
+from contrascope.runs.text_settings import AnyRunSettings, TextRunSettings
 from contrascope.settings import to_json
 from contrascope.training.arithmetic import check_accumulation
 from contrascope.training.course import Segment
@@ -42,12 +39,11 @@ from contrascope.training.step import check_parts
 from contrascope.training.threads import threads, threads_for
 from contrascope.training.together import lost_is_said, together
 from contrascope.training.track import check_trackers
-from contrascope.training.views import ImageViews
 
 
 @single_precision()
 def train(
-    settings: RunSettings,
+    settings: AnyRunSettings,
     out: Path,
     *,
     resume: bool = False,
@@ -56,7 +52,7 @@ def train(
     progress: Progress = silent,
     until: int | None = None,
 ) -> Rows:
-    """Train in folder `out` and assess; returns the table of scores (empty for unlabelled images).
+    """Train in folder `out` and assess; returns the table of scores (empty for unlabelled images, and for sentences).
 
     `images`: a set in memory, in place of what the settings of the data name. `device` unset: the one that accelerate
     finds; `progress` counts the images of the assessment.
@@ -80,13 +76,13 @@ def train(
             return done or []
         trained = _train(settings, out, images, accelerator, resume=resume, held=held, until=until)
         paused = until is not None and until < settings.training.epochs
-        if not main or not trained or paused:
-            return []
+        if not main or not trained or paused or isinstance(settings, TextRunSettings):
+            return []  # sentences are evaluated by a suite, which asks for its data
         return _assessed(settings, out, images, accelerator.device, progress)
 
 
 def _train(
-    settings: RunSettings,
+    settings: AnyRunSettings,
     out: Path,
     given: ImageSet | None,
     accelerator: Accelerator,
@@ -95,84 +91,72 @@ def _train(
     held: contextlib.ExitStack,
     until: int | None,
 ) -> bool:
-    """Everything is built before the folder is begun and `held`; returns whether the images have labels."""
+    """Everything is built before the folder is begun and `held`; returns whether the items have labels."""
     main, processes = accelerator.is_main_process, accelerator.num_processes
     with together():
-        images = open_images(settings.data) if given is None else given
-        check_count(images)
-        method = build(settings, images.shape)
-        policies = policies_for(settings.policy, images)
-        probes = probes_of(settings, images, policies, accelerator.device)
-        views = views_for(settings, method, images)
-        per_epoch = _steps_of_an_epoch(settings.training, method, images, processes)
-        _settle_threads(settings.training, method, views, images, out, accelerator, held=held)
+        if isinstance(settings, TextRunSettings):
+            work = text_work(settings, out)
+        else:
+            work = image_work(settings, given, out, accelerator.device)
+        per_epoch = _steps_of_an_epoch(settings.training, work, processes)
+        _settle_threads(settings.training, work, out, accelerator, held=held)
         if main:
             held.enter_context(claimed(out))
             begin_run(
                 settings,
                 out,
-                images,
+                work.items,
                 resume=resume,
                 device=accelerator.device,
                 processes=processes,
                 per_epoch=per_epoch,
             )
-            for line in told_of(images, listed=out / records.BAD_IMAGES):
+            for line in work.told():
                 to_stderr(f"contrascope: {line}")
-            for said in foreseen(settings.data if given is None else given, settings.protocol, images=images):
-                to_stderr(f"contrascope: {said}")
     segments = segments_of(out)
     if main:
         _say_how(segments)
         _say_slow(settings.training, accelerator.device)
     fit(
-        method,
-        images.to(accelerator.device),
-        views,
+        work.method,
+        work.items.to(accelerator.device),
+        work.views,
         run=out,
         training=settings.training,
         optim=settings.optim,
         schedule=settings.schedule,
         accelerator=accelerator,
-        probes=probes,
+        probes=work.probes,
         config=to_json(settings),
         segments=segments,
         until=until,
     )
-    return images.y is not None
+    return work.labelled
 
 
 def _settle_threads(
     training: TrainingSettings,
-    method: Method,
-    views: ImageViews,
-    images: ImageSet,
+    work: Work,
     out: Path,
     accelerator: Accelerator,
     *,
     held: contextlib.ExitStack,
 ) -> None:
     """Takes the threads of the run until everything that is `held` is let go."""
-
-    def some(count: int) -> torch.Tensor:
-        ids = torch.arange(min(count, len(images)))
-        layout = torch.channels_last if training.channels_last else torch.contiguous_format
-        return views(images.gather(ids), ids=ids, epoch=0).groups[0][0].contiguous(memory_format=layout)
-
     found = threads_for(
-        training, method.encoder, some, device=accelerator.device, recorded=recorded_threads(out)
+        training, work.method.encoder, work.some, device=accelerator.device, recorded=recorded_threads(out)
     )
     held.enter_context(threads(found.count))
     if found.why and accelerator.is_main_process:
         to_stderr(f"contrascope: {found.why}.")
 
 
-def _steps_of_an_epoch(training: TrainingSettings, method: Method, images: ImageSet, processes: int) -> int:
+def _steps_of_an_epoch(training: TrainingSettings, work: Work, processes: int) -> int:
     """Steps, before anything is claimed; refuses methods, batches and parts of batches that cannot be trained."""
-    method.check_before_training()
-    check_parts(method, training, world_size=processes)
-    check_accumulation(method, training, world_size=processes)
-    return steps_per_epoch(len(images), batch_size=training.batch_size, world_size=processes)
+    work.method.check_before_training()
+    check_parts(work.method, training, world_size=processes)
+    check_accumulation(work.method, training, world_size=processes)
+    return steps_per_epoch(len(work.items), batch_size=training.batch_size, world_size=processes)
 
 
 def _say_how(segments: Sequence[Segment]) -> None:

@@ -7,7 +7,7 @@ from torch import nn
 from contrascope.distributed import synchronise_batch_norm, world_size
 from contrascope.errors import InputError
 from contrascope.methods.base import Method
-from contrascope.methods.settings import MethodSettings, discover, info_of
+from contrascope.methods.settings import MethodSettings, every_method, info_of
 from contrascope.methods.split_norm import SplitBatchNorm
 from contrascope.precision import single_precision
 
@@ -26,7 +26,7 @@ def build_method(settings: MethodSettings, encoder: nn.Module) -> Method:
     >>> build_method(SimCLRSettings(), encoder).projector.dim
     128
     """
-    known = discover()
+    known = every_method()
     info = info_of(type(settings))
     if info is None:
         raise InputError(

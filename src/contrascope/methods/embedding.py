@@ -4,7 +4,7 @@ from abc import abstractmethod
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from contrascope.encoders.projector import Projector, build_projector
@@ -20,7 +20,7 @@ from contrascope.methods.views import ViewBatch
 
 
 def over_views(
-    network: nn.Module, views: Float[Tensor, "views batch *shape"], *, joint: bool
+    network: nn.Module, views: Shaped[Tensor, "views batch *shape"], *, joint: bool
 ) -> Float[Tensor, "views batch dim"]:
     """`network` on every view: one pass a view, or with `joint` one pass over all.
 
@@ -95,7 +95,7 @@ class JointEmbedding(Method):
     ) -> LossTerms:
         """The loss of projector outputs of this process's whole batch, and of what `targets` gave for it."""
 
-    def seen(self, views: ViewBatch) -> Float[Tensor, "views batch ..."]:
+    def seen(self, views: ViewBatch) -> Shaped[Tensor, "views batch ..."]:
         """The views that count: all, or the first two under positives "first"."""
         return views.only[: views_that_count(len(views.only), self.positives)]
 

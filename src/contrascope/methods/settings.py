@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 PositivesName = Literal["first", "average", "average-asymmetric", "worst", "worst-symmetric", "soft-worst"]
 """The words of the setting `positives`; docs/arcl.md has a table of what each means for each loss."""
 
+ItemKind = Literal["images", "sentences"]
+"""What methods learn from."""
+
 _PROJECTOR = ProjectorSettings()
 
 
@@ -64,7 +67,7 @@ class MethodSettings(Open):
         """The settings of the method of this kind, which a file names: an import path has to be allowed."""
         if is_path(kind):
             return imported(FromFile(kind)).settings
-        known = {kind_of(info.settings): info.settings for info in discover().values()}
+        known = {kind_of(info.settings): info.settings for info in every_method().values()}
         if kind not in known:
             raise InputError(f"no method has it. {did_you_mean(kind, known)}")
         return known[kind]
@@ -159,6 +162,8 @@ class MethodInfo:
     """Its recipe for a GPU; None: there is none."""
     supervised: bool = False
     """Whether it learns from labels: no method of self-supervision, but a yard-stick for them."""
+    items: ItemKind = "images"
+    """What it learns from."""
     small: Mapping[str, Any] = field(default_factory=dict)
     """Settings that make it small enough for a test of 16 images, beside projectors of a few units."""
 
@@ -172,16 +177,21 @@ REGISTERED: dict[str, MethodInfo] = {}
 """Methods whose settings were imported, by name; `discover` imports all of ours."""
 IMPORTED: dict[str, MethodInfo] = {}
 """Methods that were asked for by import path in this process."""
-ROOMS, SUFFIX = ("joint", "momentum", "predict", "cluster", "pretext", "adversarial"), "_settings"
+ROOMS, SUFFIX = ("joint", "momentum", "predict", "cluster", "pretext", "adversarial", "text"), "_settings"
 """Folders of methods, and the ending of a file that registers one."""
 
 
-def discover() -> dict[str, MethodInfo]:
-    """Every registered method by name; ours are found by their file's ending, nothing lists them.
+def discover(items: ItemKind = "images") -> dict[str, MethodInfo]:
+    """Every registered method of such items by name; ours are found by their file's ending, nothing lists them.
 
-    >>> {"simclr", "moco", "plain"} <= set(discover())
-    True
+    >>> {"simclr", "moco", "plain"} <= set(discover()), "simcse" in discover("sentences")
+    (True, True)
     """
+    return {name: info for name, info in every_method().items() if info.items == items}
+
+
+def every_method() -> dict[str, MethodInfo]:
+    """Every registered method by name, whatever it learns from."""
     _import_rooms()
     return REGISTERED
 
@@ -214,6 +224,7 @@ def registered(
     large_run: LargeRun | None = None,
     supervised: bool = False,
     small: Mapping[str, Any] | None = None,
+    items: ItemKind = "images",
 ) -> Callable[[Kind], Kind]:
     """Registers the settings below it as those of a method.
 
@@ -226,6 +237,7 @@ def registered(
         large_run: Its recipe for a GPU, with the literature's settings.
         supervised: Whether it learns from labels.
         small: Settings for tests of 16 images.
+        items: What it learns from.
     """
 
     def register(settings: Kind) -> Kind:
@@ -241,6 +253,7 @@ def registered(
             large_run=large_run,
             supervised=supervised,
             small=small or {},
+            items=items,
         )
         return settings
 
@@ -289,7 +302,7 @@ def method_settings(name: str) -> MethodSettings:
     if is_path(name):
         kind = imported(name).settings
     else:
-        known = discover()
+        known = every_method()
         plain = name.replace("-", "_")
         if plain not in known:
             hint = did_you_mean(plain, known)

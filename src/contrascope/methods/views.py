@@ -10,6 +10,7 @@ from torch import Tensor
 from contrascope.augment.settings import PolicySettings
 from contrascope.draws import DrawKey
 from contrascope.errors import InputError
+from contrascope.text.settings import SpanSettings
 from contrascope.types import Ids, Labels
 
 Masker = Callable[[Tensor, DrawKey], Tensor]
@@ -32,7 +33,9 @@ class Group:
     role: str = ""
     """What its views are for, where a method treats its groups differently: global or local."""
     pair: Pairer | None = None
-    """Makes each view into an input and a target: turned and by how much, grey and its colours."""
+    """Makes each view into an input and a target: turned and by how much, grey and its colours, hidden words."""
+    spans: SpanSettings | None = None
+    """Of documents: the spans that its views are; its role says which, anchor or positive."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

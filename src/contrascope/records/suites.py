@@ -224,3 +224,51 @@ def _mode(entry: Any) -> Any:
         return entry
     networks = {key: value for key, value in entry.items() if key != "published"}
     return {"networks": networks, "published": entry.get("published", {})}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimilarityEntry(Entry):
+    """One representation on one set of scored pairs."""
+
+    of: str
+    """The representation."""
+    set: str
+    """The set: sts12 to sts16, or stsb."""
+    split: str
+    """Split that was measured."""
+    n: Count | None
+    """Pairs."""
+    all: float | None
+    """Spearman's correlation over the joined subsets."""
+    low: float | None
+    """Lower end of its interval over pairs."""
+    high: float | None
+    """Upper end."""
+    mean: float | None
+    """Plain mean over the subsets."""
+    wmean: float | None
+    """Mean over the subsets by their size."""
+    gain: float | None = None
+    """What it has over the reference `TF-IDF`."""
+    gain_low: float | None = None
+    """Lower end of the paired interval."""
+    gain_high: float | None = None
+    """Upper end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimilarityRecord(RequestedRecord):
+    """The suite of semantic textual similarity."""
+
+    KIND: ClassVar[str] = "similarity"
+    FILE: ClassVar[str] = "evaluation-sts.json"
+    encoder: str
+    """Hash of the weights."""
+    pool: str
+    """How tokens became one vector."""
+    max_length: Count | None
+    """Tokens of a sentence that are seen."""
+    rows: tuple[SimilarityEntry, ...]
+    """A representation and a set each."""
+    step: Count | None = None
+    """Checkpoint of a run."""

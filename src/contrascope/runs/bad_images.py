@@ -7,6 +7,7 @@ from contrascope.data.imageset import ImageSet
 from contrascope.progress import Say
 from contrascope.records.kinds import BadImagesRecord
 from contrascope.records.typed import as_record, write_record
+from contrascope.training.views import RunItems
 
 NAMED = 20
 """Skipped images that are named where no file lists them."""
@@ -46,7 +47,7 @@ def tell_images(images: ImageSet, say: Say, *, beside: Path | None = None) -> No
         say(line)
 
 
-def write_bad_images(images: ImageSet, file: Path) -> None:
+def write_bad_images(images: RunItems, file: Path) -> None:
     """The names of all skipped images, with what is wrong with them."""
     bad = [{"name": image.name, "reason": image.reason} for image in images.bad_images]
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from contrascope import records
-from contrascope.data.imageset import ImageSet
 from contrascope.errors import InputError
 from contrascope.records.inside import removed
 from contrascope.records.requests import SegmentsRecord
 from contrascope.training.interrupt import StoppedError
 from contrascope.training.track import FOLDER as TRACKERS
+from contrascope.training.views import RunItems
 from contrascope.training.watch import NonFiniteLossError
 
 WRITTEN = (
@@ -23,7 +23,7 @@ LEAST_IMAGES = 8
 """Images that a run needs: its probes learn on some and test on others."""
 
 
-def check_count(images: ImageSet) -> None:
+def check_count(images: RunItems) -> None:
     """Raises `InputError` for fewer images than a run's verdict can be about."""
     if len(images) < LEAST_IMAGES:
         raise InputError(

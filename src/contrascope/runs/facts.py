@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
+from typing import TypeVar
 
 import torch
 
@@ -17,6 +18,9 @@ from contrascope.errors import InputError
 from contrascope.machine.arithmetic import multiplies_bf16
 from contrascope.runs.recipes import find_recipe
 from contrascope.runs.settings import ImageFacts, RunSettings
+from contrascope.runs.text_settings import AnyRunSettings
+
+AnySettings = TypeVar("AnySettings", bound=AnyRunSettings)
 
 LOOK_AT = 200
 LARGEST = Reading(max_pixels=2**62, channels="0")
@@ -54,7 +58,7 @@ def recipe_here(name: str, device: torch.device | None = None) -> RunSettings:
     return suited(find_recipe(name).make(), device)
 
 
-def suited(settings: RunSettings, device: torch.device | None = None) -> RunSettings:
+def suited(settings: AnySettings, device: torch.device | None = None) -> AnySettings:
     """A recipe's settings with float32 in place of bf16 where the device multiplies bf16 more slowly.
 
     >>> from contrascope.runs.recipes import digits_simclr

@@ -7,7 +7,6 @@ from typing import Any
 import torch
 
 from contrascope import records
-from contrascope.data.imageset import ImageSet
 from contrascope.errors import InputError
 from contrascope.progress import Say, to_stderr, unheard
 from contrascope.records.entry import as_tree
@@ -17,13 +16,14 @@ from contrascope.records.typed import Read, as_record, read_record, write_record
 from contrascope.runs.bad_images import write_bad_images
 from contrascope.runs.claim import WRITTEN
 from contrascope.runs.environment import environment
-from contrascope.runs.load import settings_of
-from contrascope.runs.settings import RunSettings
+from contrascope.runs.load import any_settings_of
 from contrascope.runs.store import refuse
+from contrascope.runs.text_settings import AnyRunSettings
 from contrascope.settings import differences, from_json, to_json
 from contrascope.training.checksums import STATE, newest_whole, set_aside_damaged
 from contrascope.training.course import Segment, continued, in_order, whole
 from contrascope.training.optim import learning_rate
+from contrascope.training.views import RunItems
 
 SEGMENTS = SegmentsRecord.FILE
 """How the steps of a continued run walk through its schedule; a run in one piece has none."""
@@ -36,8 +36,8 @@ CLOCK = ("time", "command")
 
 
 def check_request(
-    settings: RunSettings, out: Path, *, resume: bool, more_epochs: bool = False
-) -> RunSettings | None:
+    settings: AnyRunSettings, out: Path, *, resume: bool, more_epochs: bool = False
+) -> AnyRunSettings | None:
     """The settings that the folder holds, None where it holds no run; reads only.
 
     Raises `InputError` where it holds a run and `resume` is not set, or one with other settings. `more_epochs`: the
@@ -50,7 +50,7 @@ def check_request(
         return None
     if not resume:
         raise InputError(f"{out} already holds a run. Go on with --resume, or choose another --out.")
-    recorded = settings_of(out)  # a setting that came later has its default
+    recorded = any_settings_of(out)  # a setting that came later has its default
     changed = differences(to_json(recorded), to_json(settings))
     free = (*MOVED, "training.epochs") if more_epochs and _epochs(settings) > _epochs(recorded) else MOVED
     if all(line.split(":")[0] in free for line in changed):
@@ -63,14 +63,14 @@ def check_request(
     return recorded
 
 
-def _epochs(settings: RunSettings) -> int:
+def _epochs(settings: AnyRunSettings) -> int:
     return settings.training.epochs
 
 
-def finished(settings: RunSettings, out: Path) -> list[dict[str, Any]] | None:
+def finished(settings: AnyRunSettings, out: Path) -> list[dict[str, Any]] | None:
     """The scores of a run of these settings that is trained to its end and assessed; None where something is left."""
     try:
-        recorded = settings_of(out)
+        recorded = any_settings_of(out)
         scores = read_record(EvaluationRecord, out / records.EVALUATION)
     except InputError:
         return None
@@ -93,9 +93,9 @@ def newest(out: Path, *, say: Say = unheard) -> dict[str, Any] | None:
 
 
 def begin_run(
-    settings: RunSettings,
+    settings: AnyRunSettings,
     out: Path,
-    images: ImageSet,
+    images: RunItems,
     *,
     resume: bool,
     device: torch.device,
@@ -130,7 +130,7 @@ def begin_run(
 
 
 def planned(
-    settings: RunSettings, out: Path, state: dict[str, Any] | None, *, steps: int, per_epoch: int
+    settings: AnyRunSettings, out: Path, state: dict[str, Any] | None, *, steps: int, per_epoch: int
 ) -> tuple[Segment, ...]:
     """The segments of a run that is at `state` and is to end at `steps`."""
     before = segments_of(out, state)
@@ -169,7 +169,7 @@ def segments_of(out: Path, state: dict[str, Any] | None = None) -> tuple[Segment
     return () if state is None else whole(state["steps"])
 
 
-def _facts(images: ImageSet, *, device: torch.device, processes: int, per_epoch: int) -> dict[str, Any]:
+def _facts(images: RunItems, *, device: torch.device, processes: int, per_epoch: int) -> dict[str, Any]:
     return {
         **environment(device),
         "processes": processes,
@@ -233,7 +233,9 @@ def _say_numbers(known: dict[str, Any], facts: dict[str, Any]) -> None:
             to_stderr(f"contrascope: {name}: {before} -> {facts[name]}; the last bits of numbers may differ.")
 
 
-def _write_segments(out: Path, segments: tuple[Segment, ...], settings: RunSettings, per_epoch: int) -> None:
+def _write_segments(
+    out: Path, segments: tuple[Segment, ...], settings: AnyRunSettings, per_epoch: int
+) -> None:
     """Before the settings: a crash between the two leaves a segment that has not begun, and is planned anew."""
     path = out / SEGMENTS
     if len(segments) == 1 and not path.exists():
@@ -249,7 +251,7 @@ def _write_segments(out: Path, segments: tuple[Segment, ...], settings: RunSetti
         write_record(path, record)
 
 
-def _write_continued(settings: RunSettings, recorded: RunSettings, out: Path, *, said: bool) -> None:
+def _write_continued(settings: AnyRunSettings, recorded: AnyRunSettings, out: Path, *, said: bool) -> None:
     """The recorded settings with the epochs that are asked for, and the place where the images lie now.
 
     A word on the schedule that was said is in the segments from then on.

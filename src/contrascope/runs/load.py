@@ -19,7 +19,7 @@ from contrascope.records.typed import read_record
 from contrascope.reports.notebook import run_html
 from contrascope.runs.build import RANDOM_SEED_OFFSET, build
 from contrascope.runs.settings import RunSettings
-from contrascope.settings import from_json
+from contrascope.runs.text_settings import AnyRunSettings, read_any_settings
 from contrascope.training.checkpoint import read_weights
 from contrascope.training.checksums import newest_whole, verified
 from contrascope.training.views import ImageViews, image_views
@@ -47,8 +47,19 @@ class Run:
 
 
 def settings_of(folder: Path) -> RunSettings:
-    """The settings of a run's folder."""
-    return from_json(RunSettings, records.read_settings(folder), path=str(folder / records.SETTINGS))
+    """The settings of a run on images."""
+    settings = any_settings_of(folder)
+    if isinstance(settings, RunSettings):
+        return settings
+    raise InputError(
+        f"{folder} is a run on sentences, and this is for images. What there is for sentences: contrascope evaluate "
+        f"{folder} FOLDER --suite sts, and contrascope diagnose {folder}."
+    )
+
+
+def any_settings_of(folder: Path) -> AnyRunSettings:
+    """The settings of a run's folder, whatever it learns from."""
+    return read_any_settings(records.read_settings(folder), path=str(folder / records.SETTINGS))
 
 
 def image_shape(folder: Path) -> tuple[int, int, int]:
@@ -68,15 +79,28 @@ def load_run(path: Path, *, step: int | None = None) -> Run:
     A checkpoint that is not as it was written is named and the one before it taken; with `step` it is refused.
     """
     settings = settings_of(path)
-    found = dict(records.checkpoint_folders(path))
-    if not found:
+    if not records.checkpoint_folders(path):
         raise InputError(f"{path} has no checkpoint yet. Train on with: contrascope train {path} --resume")
+    refuse_absent(path, step)
+    shape = image_shape(path)
+    method = build(settings, shape)
+    chosen = newest_weights(path, method, step=step)
+    return Run(path=path, settings=settings, method=method.eval(), step=chosen, image_shape=shape)
+
+
+def refuse_absent(path: Path, step: int | None) -> None:
+    """Refuses a step at which a run has no checkpoint."""
+    found = dict(records.checkpoint_folders(path))
     if step is not None and step not in found:
         raise InputError(
             f"{path} has no checkpoint at step {step}; it has {', '.join(map(str, sorted(found)))}."
         )
-    shape = image_shape(path)
-    method = build(settings, shape)
+
+
+def newest_weights(path: Path, method: Method, *, step: int | None = None) -> int:
+    """Reads a run's newest whole checkpoint, or that at `step`, into the method; returns its step."""
+    refuse_absent(path, step)
+    found = dict(records.checkpoint_folders(path))
     if step is None:
         newest = newest_whole(path, moments=False)
         assert newest is not None  # there are some
@@ -85,8 +109,7 @@ def load_run(path: Path, *, step: int | None = None) -> Run:
         folder = found[step]
         verified(folder, moments=False)
     read_weights(folder, method)
-    chosen = next(step for step, place in found.items() if place == folder)
-    return Run(path=path, settings=settings, method=method.eval(), step=chosen, image_shape=shape)
+    return next(step for step, place in found.items() if place == folder)
 
 
 def open_run(folder: Path | str, *, step: int | None = None, allow_import: Sequence[str] = ()) -> Run:

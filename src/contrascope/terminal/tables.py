@@ -12,13 +12,13 @@ from rich.text import Text
 from contrascope.records.lookup import probe_order, probe_title, remarks
 from contrascope.reports.blocks import Table as Block
 from contrascope.reports.gains import gain_sentences
-from contrascope.runs.settings import RunSettings
+from contrascope.runs.text_settings import AnyRunSettings
 from contrascope.settings import KIND, to_json
 
 Rows = list[dict[str, Any]]
 
 
-def show_settings(settings: RunSettings, *, brief: bool = False) -> str:
+def show_settings(settings: AnyRunSettings, *, brief: bool = False) -> str:
     """Every resolved setting: as JSON, or one line a part."""
     tree = to_json(settings)
     if not brief:
@@ -72,6 +72,11 @@ def show_run(rows: Rows, out: Path) -> str:
     return (
         f"{text}The run is in {out}; use it with: contrascope embed {out} DATA --out features.safetensors\n"
     )
+
+
+def show_text_run(out: Path) -> str:
+    """Where a run on sentences lies, and what is asked of it next."""
+    return f"The run is in {out}; ask how good it is: contrascope evaluate {out} FOLDER --suite sts\n"
 
 
 def _cell(row: dict[str, Any] | None) -> str:

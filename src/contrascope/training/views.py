@@ -1,6 +1,6 @@
 """From items to views: what the loop asks of its items and of who makes the views, and the one for images."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 from contrascope.augment.policy import Policy
 from contrascope.augment.presets import build_policy
 from contrascope.augment.views import make_views
-from contrascope.data.imageset import ImageSet
+from contrascope.data.imageset import BadImage, ImageSet
 from contrascope.draws import DrawKey
 from contrascope.errors import InputError
 from contrascope.methods.base import Method
@@ -34,6 +34,36 @@ class Items(Protocol):
         self, order: Tensor, batch_size: int, *, device: torch.device | str = "cpu", start: int = 0
     ) -> Iterator[tuple[Tensor, Any]]:
         """Ids and items in the given order, on the device, from batch `start` on."""
+        ...
+
+
+@runtime_checkable
+class RunItems(Items, Protocol):
+    """Items of which a run keeps the facts, so that it goes on with the same ones."""
+
+    @property
+    def name(self) -> str:
+        """Where they are from."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Channels, height and width; of what has no fixed shape none."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Identity of the content."""
+        ...
+
+    @property
+    def class_names(self) -> Mapping[str, tuple[str, ...]]:
+        """Names of the classes of every label column."""
+        ...
+
+    @property
+    def bad_images(self) -> tuple[BadImage, ...]:
+        """What was left out."""
         ...
 
 

@@ -1,0 +1,112 @@
+"""What is trained: items, views and networks, of images or of sentences, built before anything is written."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from contrascope import records
+from contrascope.data.imageset import ImageSet
+from contrascope.data.open import open_images
+from contrascope.jobs.assess import foreseen
+from contrascope.jobs.probes import probes_of
+from contrascope.methods.base import Method
+from contrascope.progress import silent
+from contrascope.runs.bad_images import told_of
+from contrascope.runs.build import build
+from contrascope.runs.claim import check_count
+from contrascope.runs.load import policies_for, views_for
+from contrascope.runs.settings import RunSettings
+from contrascope.runs.text_load import begin_from, build_text, tokenizer_of
+from contrascope.runs.text_settings import TextRunSettings
+from contrascope.text.policy import build_text_policies
+from contrascope.text.sentences import open_sentences
+from contrascope.training.probe import Probe
+from contrascope.training.text_views import text_views
+from contrascope.training.views import ViewMaker
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """All that a training needs beside its settings."""
+
+    items: Any
+    """What is trained on: a `contrascope.training.views.RunItems` with `to`."""
+    method: Method
+    """Networks and loss."""
+    views: ViewMaker
+    """Makes the views that the method asks for."""
+    some: Callable[[int], Tensor]
+    """Makes that many inputs of the encoder, for the trial of threads."""
+    told: Callable[[], list[str]]
+    """What is said once the run has begun, a sentence a line."""
+    probes: tuple[Probe, ...] = ()
+    """What looks at the networks while they train."""
+    labelled: bool = False
+    """Whether the items have labels by which the run is assessed."""
+
+
+def image_work(settings: RunSettings, given: ImageSet | None, out: Path, device: torch.device) -> Work:
+    """Images: `given`, or those that the settings name."""
+    images = open_images(settings.data) if given is None else given
+    check_count(images)
+    method = build(settings, images.shape)
+    policies = policies_for(settings.policy, images)
+    probes = probes_of(settings, images, policies, device)
+    views = views_for(settings, method, images)
+
+    def some(count: int) -> Tensor:
+        ids = torch.arange(min(count, len(images)))
+        layout = torch.channels_last if settings.training.channels_last else torch.contiguous_format
+        return views(images.gather(ids), ids=ids, epoch=0).groups[0][0].contiguous(memory_format=layout)
+
+    def told() -> list[str]:
+        data = settings.data if given is None else given
+        lines = told_of(images, listed=out / records.BAD_IMAGES)
+        return [*lines, *foreseen(data, settings.protocol, images=images)]
+
+    return Work(
+        items=images,
+        method=method,
+        views=views,
+        some=some,
+        told=told,
+        probes=probes,
+        labelled=images.y is not None,
+    )
+
+
+def text_work(settings: TextRunSettings, out: Path) -> Work:
+    """Sentences that the settings name; a run that has not begun takes the weights of `encoder.start`."""
+    tokenizer = tokenizer_of(settings.encoder)
+    policies = build_text_policies(settings.views, tokenizer)
+    sentences = open_sentences(settings.data, tokenizer, progress=silent)
+    check_count(sentences)
+    method = build_text(settings, tokenizer)
+    if settings.encoder.start and not records.checkpoint_folders(out):
+        begin_from(method, settings.encoder.start)
+    views = text_views(
+        method,
+        policies,
+        tokenizer.vocabulary,
+        num_views=settings.training.num_views,
+        seed=settings.training.seed,
+        same_mask=settings.views.same_mask,
+    )
+
+    def some(count: int) -> Tensor:
+        ids = torch.arange(min(count, len(sentences)))
+        return views(sentences.gather(ids), ids=ids, epoch=0).groups[0][0]
+
+    def told() -> list[str]:
+        if not sentences.cut:
+            return []
+        longest = settings.data.max_length
+        return [
+            f"{100 * sentences.cut:.1f} % of the texts are longer than {longest} tokens and are cut off there."
+        ]
+
+    return Work(items=sentences, method=method, views=views, some=some, told=told)
