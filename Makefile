@@ -5,7 +5,7 @@ RUN := $(VENV)/bin
 READY := $(VENV)/.ready
 TEST_FLAGS ?= -n 2
 
-.PHONY: demo test test-slow test-browser check format lint types contracts install bench clean
+.PHONY: demo test test-slow test-browser check format lint types contracts install bench docs clean
 
 install: $(READY)
 
@@ -41,10 +41,10 @@ test-browser: $(READY)
 check: format lint types contracts test
 
 format: $(READY)
-	$(RUN)/ruff format --check src tests benchmarks
+	$(RUN)/ruff format --check src tests benchmarks tools
 
 lint: $(READY)
-	$(RUN)/ruff check src tests benchmarks
+	$(RUN)/ruff check src tests benchmarks tools
 
 types: $(READY)
 	$(RUN)/pyright
@@ -55,6 +55,12 @@ contracts: $(READY)
 bench: $(READY)
 	$(RUN)/python -m pip install --quiet -c constraints.txt --no-deps torchvision lightly lightly_utils kornia kornia_rs
 	$(RUN)/python -m pip install --quiet -c constraints.txt matplotlib lightning_utilities
+
+# The site, into build/docs/site; to look at it: python3 -m http.server -d build/docs/site
+docs: $(READY)
+	$(RUN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
+	$(RUN)/python tools/build_docs.py
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest tests/docs/test_built.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
