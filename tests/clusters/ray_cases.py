@@ -46,15 +46,15 @@ def below(process, ancestor):
     return False
 
 
-def kill_one(title, *, when, deadline=200):
+def kill_one(title, *, when, deadline=400):
     """Kills the last process of this title with SIGKILL once `when` says so."""
     end = time.monotonic() + deadline
     while time.monotonic() < end:
-        found = processes_in(title)
-        if when() and found:
+        found = processes_in(title) if when() else []
+        if found:
             os.kill(found[-1], signal.SIGKILL)
             return True
-        time.sleep(0.05)
+        time.sleep(0.1)
     return False
 
 

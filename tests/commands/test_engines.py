@@ -75,7 +75,7 @@ def test_a_command_hands_its_words_to_the_cluster(tmp_path, monkeypatch):
     assert main(["embed", "convnet", "digits", "--out", str(tmp_path / "f"), *words]) == 0
     assert told == {
         **{"settings": RaySettings(cpus=2), "thing": "convnet", "source": "digits", "workers": 3},
-        **{"rows": 512, "device": None, "shards": 3},
+        **{"rows": 512, "shards": 3},
     }
 
 

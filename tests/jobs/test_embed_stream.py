@@ -8,16 +8,21 @@ import time
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from contrascope.data.imageset import InMemoryImages
+from contrascope.data.settings import DataSettings
+from contrascope.data.stream import StreamedImages
 from contrascope.errors import InputError
 from contrascope.features.files import load_features
 from contrascope.features.shards import shards_of
+from contrascope.jobs import embed_stream
 from contrascope.jobs.embed import embed_anything, embed_to_file
 from contrascope.jobs.embed_stream import WORK, embed_to_shards
 from contrascope.subjects.open import open_subject
@@ -150,6 +155,21 @@ def test_a_folder_that_lacks_a_shard_is_not_read_as_if_it_were_whole(tmp_path):
     pq.write_table(pa.table({"h": [[1.0]]}), folder / "part-00000-of-00009.parquet")
     with pytest.raises(InputError, match="shards of 2 sets"):
         load_features(folder)
+
+
+def test_images_of_files_are_decoded_as_they_come_and_have_the_rows_of_one_file(tmp_path, monkeypatch):
+    source = np.random.default_rng(0)
+    for number in range(40):
+        path = tmp_path / "pictures" / f"{number % 2}" / f"{number:03}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(source.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(path)
+    data = DataSettings(source=str(tmp_path / "pictures"))
+    monkeypatch.setattr(embed_stream, "AHEAD_MB", 0)  # as for sets of more than that
+    assert isinstance(embed_stream.open_stream("convnet", data, device="cpu").subject.images, StreamedImages)
+    many = embed_to_shards("convnet", data, tmp_path / "many", rows=16, device="cpu")
+    one = embed_to_file("convnet", data, tmp_path / "one.parquet", device="cpu")
+    assert pq.read_table(many).equals(pq.read_table(one))
+    assert pq.read_table(many).column("name").to_pylist()[:2] == ["0/000.png", "0/002.png"]
 
 
 def test_memory_of_a_batch_does_not_grow_with_the_side_of_the_images():

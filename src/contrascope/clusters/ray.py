@@ -54,6 +54,11 @@ class RaySettings:
             )
 
     @property
+    def device(self) -> str:
+        """Where a worker embeds, whatever the machine has that gives the command."""
+        return "cuda" if self.gpus else "cpu"
+
+    @property
     def resources(self) -> dict[str, float]:
         """As Ray names them."""
         return {"CPU": float(self.cpus), **({"GPU": self.gpus} if self.gpus else {})}

@@ -45,12 +45,12 @@ def run(parsed: EmbedArguments, progress: CommandProgress) -> int:
     from contrascope.machine.device import find_device
 
     data, out = replace(parsed.data, source=parsed.source), parsed.out.expanduser()
+    on_ray = parsed.on_ray(parsed.device)
     told: dict[str, Any] = {
-        "device": find_device(parsed.device),
+        "device": parsed.ray_settings().device if on_ray else find_device(parsed.device),
         "progress": progress.counter("images embedded"),
         "say": progress.say,
     }
-    on_ray = parsed.on_ray()
     if out.suffix and on_ray:
         raise InputError(f"the engine ray writes a folder; expected --out without an ending, not {out.name}.")
     if out.suffix:
@@ -75,7 +75,6 @@ def _pool(parsed: EmbedArguments, data: DataSettings) -> "Finish":
         data,
         workers=parsed.workers,
         rows=parsed.shard_rows,
-        device=parsed.device,
     )
 
 

@@ -34,8 +34,10 @@ class EngineArguments(RayArguments):
     workers: int = 1
     """Workers of the engine ray."""
 
-    def on_ray(self) -> bool:
-        """Whether the engine is Ray; raises `InputError` where its flags are set without it."""
+    def on_ray(self, device: str | None) -> bool:
+        """Whether the engine is Ray; raises `InputError` for its flags without it, and for a device with it."""
+        if self.engine == "ray" and device is not None:
+            raise InputError("the engine ray takes --ray gpus=1 in place of --device; leave it out.")
         if self.engine == "local" and (self.ray or self.workers != 1):
             flag = "--ray" if self.ray else "--workers"
             raise InputError(f"{flag} is of the engine ray; add --engine ray.")

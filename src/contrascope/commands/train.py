@@ -92,9 +92,10 @@ def run(parsed: TrainArguments, progress: CommandProgress) -> int:
     out = parsed.out or new_folder(parsed.name)
     try:
         count = progress.counter("images embedded")
-        if parsed.on_ray():
+        on_ray = parsed.on_ray(parsed.device)
+        if on_ray:
             _on_ray(parsed, settings, out)
-        done = parsed.resume or parsed.on_ray()  # what Ray's workers have finished is read
+        done = parsed.resume or on_ray  # what Ray's workers have finished is read
         rows = train(settings, out, resume=done, device=device, progress=count)
     except StoppedError as alarmed:
         raise EndedError(BROKEN, f"{alarmed} Look at it: contrascope diagnose {out}") from None

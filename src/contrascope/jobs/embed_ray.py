@@ -52,7 +52,6 @@ def finish_on_ray(
     *,
     workers: int,
     rows: int = ROWS,
-    device: str | None = None,
 ) -> Finish:
     """How `embed_to_shards` writes what is missing on a cluster: by Ray Data, with one to `workers` actors.
 
@@ -66,18 +65,13 @@ def finish_on_ray(
         if not missing:
             return
         told = {
-            **{"thing": thing, "data": data, "rows": rows, "device": device or _device(settings)},
+            **{"thing": thing, "data": data, "rows": rows, "device": settings.device},
             **{"place": os.getcwd(), "out": out.resolve(), "request": stream.request.entry},
         }
         with ray_cluster(settings, workers=workers) as ray:
             _embed(ray, told, missing, settings, workers=workers, progress=progress)
 
     return finish
-
-
-def _device(settings: RaySettings) -> str | None:
-    """Actors without a GPU of their own take the CPU."""
-    return None if settings.gpus else "cpu"
 
 
 def _embed(

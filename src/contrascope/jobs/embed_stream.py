@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from contrascope.data.settings import DataSettings
 from contrascope.encoders.twin import weights_hash
 from contrascope.errors import InputError
 from contrascope.features.embed import EmbeddedBatch, batch_for, embedded_batches
@@ -26,6 +27,7 @@ from contrascope.precision import single_precision
 from contrascope.progress import Progress, Say, silent, unheard
 from contrascope.records.inside import inside
 from contrascope.runs.bad_images import tell_images
+from contrascope.runs.load import default_device
 from contrascope.runs.store import Request, begin
 from contrascope.subjects.open import open_subject
 from contrascope.subjects.subject import Subject
@@ -33,6 +35,8 @@ from contrascope.subjects.subject import Subject
 ROWS = 10_000
 """Images of a shard, brought to whole batches."""
 
+AHEAD_MB = 64
+"""Budget of decoded images on a CPU: some batches ahead; a larger set is not decoded before its first shard."""
 WORK = "_work"
 """Folder in that of the shards for what is no shard; readers of Parquet folders pass over names that begin so."""
 
@@ -95,6 +99,9 @@ def open_stream(
     """Networks and images of anything that `open_subject` opens with images."""
     if rows < 1:
         raise InputError(f"shards of {rows} rows; expected 1 or more.")
+    where = default_device() if device is None else torch.device(device)
+    if isinstance(data, DataSettings) and where.type == "cpu":
+        data = replace(data, memory_budget_mb=min(data.memory_budget_mb, AHEAD_MB))
     subject = open_subject(thing, data=data)
     return Stream(subject, torch.device(subject.device(device)), rows)
 
