@@ -24,7 +24,7 @@ from contrascope.diagnosis.monitor.model import Part, device_in
 from contrascope.diagnosis.monitor.outputs import Output
 from contrascope.diagnosis.monitor.probe import Probe, Reference, check_counts
 from contrascope.diagnosis.monitor.probe_views import ViewSource
-from contrascope.diagnosis.monitor.rows import Judged, Row
+from contrascope.diagnosis.monitor.rows import NOTHING_YET, Judged, Row, numbers_of
 from contrascope.diagnosis.monitor.undisturbed import undisturbed
 from contrascope.diagnosis.monitor.window import Ids, Window
 from contrascope.distributed import broadcast_value, is_main
@@ -196,6 +196,12 @@ class Monitor:
     def history(self) -> list[Row]:
         """The flat rows of all measurements, by step."""
         return [one.flat for one in self._history.rows]
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The last measurement for what takes numbers alone, see `numbers_of`; before the first, the lowest score."""
+        rows = self._history.rows
+        return numbers_of(rows[-1].flat) if rows else dict(NOTHING_YET)
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps: plain values, and the rows of a reference that was measured first."""
