@@ -13,7 +13,7 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(RUN)/python -m pip install --quiet --upgrade pip
 	$(RUN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
-	$(RUN)/python -m pip install --quiet -c constraints.txt --no-deps torchvision timm
+	$(RUN)/python -m pip install --quiet -c constraints.txt --no-deps torchvision timm lightly lightly_utils
 	touch $@
 
 demo: $(READY)

@@ -24,7 +24,8 @@ from contrascope.diagnosis.monitor.model import Part, device_in
 from contrascope.diagnosis.monitor.outputs import Output
 from contrascope.diagnosis.monitor.probe import Probe, Reference, check_counts
 from contrascope.diagnosis.monitor.probe_views import ViewSource
-from contrascope.diagnosis.monitor.rows import Judged, Row
+from contrascope.diagnosis.monitor.rows import NOTHING_YET, Judged, Row, numbers_of
+from contrascope.diagnosis.monitor.sharded import whole_model
 from contrascope.diagnosis.monitor.undisturbed import undisturbed
 from contrascope.diagnosis.monitor.window import Ids, Window
 from contrascope.distributed import broadcast_value, is_main
@@ -117,8 +118,7 @@ class Monitor:
 
     def begin(self, model: Any) -> None:
         """Read the views and draw the random reference now, so that `observe` alone can tell whether it is learning."""
-        if self._measures:
-            self._tried(partial(self._probe.begin, model), partial(device_in, model))
+        self._seen(self._probe.begin, model)
 
     def __call__(
         self,
@@ -133,11 +133,7 @@ class Monitor:
         `step`: finished steps, `epoch`: finished epochs; `metrics`: numbers of the caller's own for the folder.
         """
         began = time.perf_counter()
-        rows = (
-            self._tried(partial(self._probe.rows, model), partial(device_in, model))
-            if self._measures
-            else None
-        )
+        rows = self._seen(self._probe.rows, model)
         outcome = self._finished(rows, step, epoch, metrics, began)
         return {} if outcome is None else outcome.measured.flat
 
@@ -197,6 +193,12 @@ class Monitor:
         """The flat rows of all measurements, by step."""
         return [one.flat for one in self._history.rows]
 
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The last measurement for what takes numbers alone, see `numbers_of`; before the first, the lowest score."""
+        rows = self._history.rows
+        return numbers_of(rows[-1].flat) if rows else dict(NOTHING_YET)
+
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps: plain values, and the rows of a reference that was measured first."""
         return {"history": self._history.state(), "first": self._probe.first}
@@ -219,6 +221,13 @@ class Monitor:
     @property
     def _measures(self) -> bool:
         return not self._together or is_main()
+
+    def _seen(self, work: Callable[[Any], Found], model: Any) -> Found | None:
+        """What `work` makes of the model in the process that measures; sharded parameters come from all."""
+        whole = self._tried(partial(whole_model, model, together=self._together))
+        if whole is None or not self._measures:
+            return None
+        return self._tried(partial(work, whole), partial(device_in, whole))
 
     def _tried(
         self, work: Callable[[], Found], where: Callable[[], torch.device] | None = None
