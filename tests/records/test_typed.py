@@ -18,6 +18,7 @@ from contrascope.records.metrics import read_rows
 from contrascope.records.requests import RequestRecord, SegmentsRecord
 from contrascope.records.suites import AugmentedRecord, TransferRecord
 from contrascope.records.sweeps import OutcomeRecord, SweepRecord
+from contrascope.records.tables import MeasuredRecord, TableRecord
 from contrascope.records.typed import as_record, read_record, record_of, write_record
 
 KINDS = (
@@ -36,6 +37,8 @@ KINDS = (
     SegmentsRecord,
     SweepRecord,
     OutcomeRecord,
+    MeasuredRecord,
+    TableRecord,
 )
 SCORE = {"of": "raw pixels", "name": "knn", "value": 0.5, "low": 0.4, "high": 0.6, "n": 9, "protocol": "ab"}
 SCORES = {"format": 1, "kind": "evaluation", "rows": [{**SCORE, "split": "test"}], "protocol": {}}

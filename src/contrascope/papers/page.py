@@ -18,9 +18,10 @@ def page(table: Table, record: TableRecord | None, scale: str = "cpu") -> str:
     """The whole page; of a table that was not begun, what it is and its command."""
     head = [f"# {table.name}: {table.title}", "", f"{table.source}.", ""]
     if record is None or not record.cells:
-        return (
-            "\n".join([*head, "**Not run yet.**", "", *_command(table, scale, 3), "", *_notes(table)]) + "\n"
-        )
+        begun = [*head, "**Not run yet.**", "", *_command(table, scale, 3), ""]
+        for panel in table.panels:
+            begun += [*panel_lines(panel, {}), ""] if _is_published(panel) else []
+        return "\n".join([*begun, *_notes(table)]).rstrip() + "\n"
     seeds = by_seed(record)
     counted = counted_seeds(table, record)
     shown = {name: seeds[name] for name in counted if name in seeds}
@@ -72,6 +73,8 @@ def _state(table: Table, record: TableRecord, counted: Sequence[str]) -> list[st
         minutes = [one.minutes for one in runs if one.minutes is not None]
         if minutes:
             said.append(f"Training took {sum(minutes):.0f} minutes ({record.machine}).")
+    random = {one.cell: one.measures["twin"].values["knn_random"] for one in runs if "twin" in one.measures}
+    said += [f"Random weights, the encoder of {cell}: kNN {value:.1f} %." for cell, value in random.items()]
     ended = [one for one in runs if one.state in ("diverged", "alarmed", "refused", "lost")]
     said += [f"{one.cell}, seed {one.seed}: {one.state}. {one.why}".rstrip() for one in ended]
     unsound = [f"{one.cell} (seed {one.seed}: {one.sound})" for one in runs if one.sound not in ("", "sound")]
@@ -103,6 +106,11 @@ def panel_lines(panel: Panel, seeds: Mapping[str, SeedValues]) -> list[str]:
         lines.append(f"| {row} | {' | '.join(cells)} |")
     sentence = comparison([found for found in places.values() if found is not None], seeds)
     return [*lines, *(["", sentence] if sentence else [])]
+
+
+def _is_published(panel: Panel) -> bool:
+    places = (panel.at(row, column) for row in panel.rows for column in panel.columns)
+    return any(found is not None and found.published is not None for found in places)
 
 
 def _cells(
