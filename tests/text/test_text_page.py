@@ -11,7 +11,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "text.md"
 
 def test_the_examples_of_the_page_run():
     result = doctest.testfile(str(PAGE), module_relative=False, encoding="utf-8")
-    assert (result.failed, result.attempted) == (0, 9)
+    assert (result.failed, result.attempted) == (0, 10)
 
 
 def test_the_page_names_every_recipe_and_every_operation():

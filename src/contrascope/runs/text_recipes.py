@@ -85,7 +85,9 @@ def consert_cpu() -> TextRunSettings:
 
 def clear_cpu() -> TextRunSettings:
     """CLEAR with deleted spans on one view and reordered ones on the other."""
-    return contrast_cpu(CLEARSettings(), first=("delete-spans=5x0.05",), second=("reorder=5x0.05",), steps=500)
+    return contrast_cpu(
+        CLEARSettings(), first=("delete-spans=5x0.05",), second=("reorder=5x0.05",), steps=500
+    )
 
 
 def cert_cpu() -> TextRunSettings:
