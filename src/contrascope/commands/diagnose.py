@@ -3,6 +3,7 @@
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from contrascope.commands.command import BROKEN, DONE, Command
 from contrascope.commands.subject import SHOWN, SubjectArguments, out_or_run, subject_of
@@ -10,6 +11,9 @@ from contrascope.diagnosis.settings import DiagnosisSettings
 from contrascope.errors import InputError, did_you_mean
 from contrascope.terminal.help import shown
 from contrascope.terminal.progress import CommandProgress
+
+if TYPE_CHECKING:
+    from contrascope.subjects.diagnose import Diagnosed
 
 FAILING = {"unsound": "sound", "not-learning": "learning", "not-useful": "useful"}
 """Words of --fail-on to the question that they answer."""
@@ -47,23 +51,38 @@ def run(parsed: DiagnoseArguments, progress: CommandProgress) -> int:
     """Diagnose, write the record, print the summary."""
     bad = failing(parsed.fail_on)
     from contrascope.subjects.diagnose import diagnose_anything, write_diagnosis
+    from contrascope.subjects.sentences import is_of_sentences
     from contrascope.terminal.diagnosis import show_diagnosis
 
-    found = diagnose_anything(
-        parsed.thing,
-        **subject_of(parsed),
-        settings=parsed.diagnosis,
-        progress=progress.counter("views embedded"),
-        say=progress.say,
-        beside=parsed.out,
-        labelled=parsed.labelled,
-    )
+    if is_of_sentences(parsed.thing, parsed.source):
+        found = _of_sentences(parsed)
+    else:
+        found = diagnose_anything(
+            parsed.thing,
+            **subject_of(parsed),
+            settings=parsed.diagnosis,
+            progress=progress.counter("views embedded"),
+            say=progress.say,
+            beside=parsed.out,
+            labelled=parsed.labelled,
+        )
     out = out_or_run(parsed)
     written = None if out is None else write_diagnosis(found, parsed.diagnosis, out)
     sys.stdout.write(show_diagnosis(found, written, as_json=parsed.json))
     verdict = found.diagnosis.verdict
     failed = any(getattr(verdict, question).word == word for question, word in bad.items())
     return BROKEN if failed else DONE
+
+
+def _of_sentences(parsed: DiagnoseArguments) -> "Diagnosed":
+    """A run on sentences, or a model of the hub on a file of sentences."""
+    from contrascope.subjects.diagnose_sentences import diagnose_sentences
+    from contrascope.subjects.sentences import open_text_subject
+
+    if parsed.policy is not None or parsed.labelled is not None or parsed.labels is not None:
+        raise InputError("--policy, --labels and --labelled are for images; leave them out for sentences.")
+    subject = open_text_subject(parsed.thing, step=parsed.step)
+    return diagnose_sentences(subject, parsed.source or "", settings=parsed.diagnosis)
 
 
 COMMAND = Command(
@@ -84,5 +103,6 @@ COMMAND = Command(
         "contrascope diagnose runs/my-run",
         "contrascope diagnose timm:resnet18 ~/photos --policy simclr",
         "contrascope diagnose embeddings.npy",
+        "contrascope diagnose hf:FOLDER corpus.txt",
     ),
 )

@@ -28,8 +28,8 @@ class EvaluateArguments(Computing):
     """A run's folder, an encoder's name, or a file of features."""
     source: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")] = None
     """The images: digits, scenes, shapes, a folder, an array file, or a name on the hub; for a file of features, a second one to test on."""  # noqa: E501
-    suite: Literal["sts"] | None = None
-    """Of text encoders: sts, correlations with people's scores of pairs; DATA is the folder of the sets."""
+    suite: Literal["sts", "sentences"] | None = None
+    """Of text encoders: sts, correlations with people's scores of pairs; sentences, classifiers on mr, cr, subj, sst2 and trec; DATA is the folder of the sets."""  # noqa: E501
     sts: StsSettings = field(default_factory=StsSettings)
     data: DataSettings = field(default_factory=DataSettings)
     protocol: Protocol = field(default_factory=Protocol)
@@ -39,8 +39,8 @@ class EvaluateArguments(Computing):
 
 def run(parsed: EvaluateArguments, progress: CommandProgress) -> int:
     """Evaluate and print the table."""
-    if parsed.suite == "sts":
-        return _sts(parsed, progress)
+    if parsed.suite is not None:
+        return _of_sentences(parsed, progress)
     if parsed.source is None:
         raise InputError("evaluate needs the images (or a second file of features) as its second argument.")
     from contrascope.jobs.evaluate import evaluate_anything
@@ -61,14 +61,16 @@ def run(parsed: EvaluateArguments, progress: CommandProgress) -> int:
     return DONE
 
 
-def _sts(parsed: EvaluateArguments, progress: CommandProgress) -> int:
-    """The suite of sentences; its record lies in the run's folder."""
+def _of_sentences(parsed: EvaluateArguments, progress: CommandProgress) -> int:
+    """The suites of sentences; the record of sts lies in the run's folder."""
     if parsed.source is None:
-        raise InputError("--suite sts needs the folder of sts12 to sts16 and stsb as its second argument.")
+        raise InputError(f"--suite {parsed.suite} needs the folder of its sets as its second argument.")
     from contrascope.machine.device import find_device
     from contrascope.subjects.sentences import open_text_subject
+    from contrascope.suites.sentence_transfer import sentence_transfer
     from contrascope.suites.sts import sts_suite
     from contrascope.terminal.sts import show_sts
+    from contrascope.terminal.tables import show_json, show_table
 
     subject = open_text_subject(parsed.encoder, pool=parsed.sts.pool)
     device = find_device(parsed.device)
@@ -76,6 +78,12 @@ def _sts(parsed: EvaluateArguments, progress: CommandProgress) -> int:
         subject.encoder.to(device)
     out = None if subject.run is None else subject.run.path
     folder = Path(parsed.source).expanduser()
+    if parsed.suite == "sentences":
+        found = sentence_transfer(subject, folder, say=progress.say)
+        rows = [{"set": name, **row} for name, some in found.items() for row in some]
+        tables = "".join(f"{name}\n{show_table(some)}" for name, some in found.items())
+        sys.stdout.write(show_json(rows) if parsed.json else tables)
+        return DONE
     record = sts_suite(subject, folder, parsed.sts, out=out, say=progress.say)
     sys.stdout.write(show_sts(record, as_json=parsed.json))
     return DONE
@@ -96,7 +104,7 @@ COMMAND = Command(
         shown("--protocol.test-split", "split that is tested on"),
         shown("--data.labels", "label column that is scored", "the first one"),
         shown("--data.size", "side in px to bring images to", "the run's, or as they are"),
-        shown("--suite", "sts: a text encoder on scored pairs of sentences; DATA is their folder"),
+        shown("--suite", "of text encoders: sts (scored pairs) or sentences (labels); DATA is their folder"),
         shown("--json", "print the scores as JSON"),
         shown("--device", "cpu, cuda, cuda:1 or mps", "the first GPU, or the CPU"),
     ),

@@ -7,7 +7,7 @@ from contrascope.errors import InputError
 
 SUITES = {"augmented": "robustness", "transfer": "transfer"}
 """Word of `evaluate --suite` to the command that it became."""
-NOW = ("sts",)
+NOW = ("sts", "sentences")
 """Words of `evaluate --suite` that are spelt so today."""
 UNTIL = "the old spelling works until version 0.3"
 
@@ -44,7 +44,7 @@ def _suite(words: list[str]) -> tuple[str, list[str]]:
         suite, end = "".join(words[end : end + 1]), end + 1
     if suite not in SUITES and suite not in NOW:
         raise InputError(
-            f"--suite is {suite!r}; expected sts (sentences); of images: contrascope robustness, transfer."
+            f"--suite is {suite!r}; expected sts or sentences; of images: contrascope robustness, transfer."
         )
     return suite, [*words[:place], *words[end:]]
 

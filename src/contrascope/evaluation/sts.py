@@ -38,7 +38,7 @@ def cosines(first: Float[Tensor, "n dim"], second: Float[Tensor, "n dim"]) -> Fl
     return (unit_rows(first.double()) * unit_rows(second.double())).sum(1)
 
 
-def spearman(one: Float[Tensor, " n"], other: Float[Tensor, " n"]) -> float:
+def spearman(one: Float[Tensor, " n"], other: Float[Tensor, " m"]) -> float:
     """Spearman's correlation, ties at their mean rank; in [-1, 1], 0 where one side has a single value.
 
     >>> round(spearman(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 3.0, 2.0])), 9)

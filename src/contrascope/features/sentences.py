@@ -28,19 +28,18 @@ def embed_rows(
     """
     rows, was = rows.cut(max_length - SPECIALS), encoder.training
     device, order = device_of(encoder), rows.lengths.argsort(stable=True)
-    found: Tensor | None = None
+    found = torch.zeros(len(rows), encoder.dim, dtype=torch.float32)
     encoder.eval()
     try:
         for done, ids in enumerate(order.split(batch), start=1):
             h = encoder(
                 clean_view(rows.padded(ids, fill=encoder.vocabulary.pad), encoder.vocabulary).to(device)
             )
-            found = h.new_empty((len(rows), h.shape[1]), device="cpu") if found is None else found
             found[ids] = h.cpu()
             progress(min(done * batch, len(rows)), len(rows))
     finally:
         encoder.train(was)
-    return torch.zeros(0, encoder.dim) if found is None else found
+    return found
 
 
 def embed_texts(

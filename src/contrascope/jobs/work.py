@@ -11,6 +11,7 @@ from torch import Tensor
 from contrascope import records
 from contrascope.data.imageset import ImageSet
 from contrascope.data.open import open_images
+from contrascope.errors import InputError
 from contrascope.jobs.assess import foreseen
 from contrascope.jobs.probes import probes_of
 from contrascope.methods.base import Method
@@ -81,6 +82,8 @@ def image_work(settings: RunSettings, given: ImageSet | None, out: Path, device:
 
 def text_work(settings: TextRunSettings, out: Path) -> Work:
     """Sentences that the settings name; a run that has not begun takes the weights of `encoder.start`."""
+    if not settings.data.source:
+        raise InputError("no sentences are named; give data.source, a file or a folder.")
     tokenizer = tokenizer_of(settings.encoder)
     policies = build_text_policies(settings.views, tokenizer)
     sentences = open_sentences(settings.data, tokenizer, progress=silent)

@@ -190,19 +190,15 @@ def discover(items: ItemKind = "images") -> dict[str, MethodInfo]:
     return {name: info for name, info in every_method().items() if info.items == items}
 
 
-def every_method() -> dict[str, MethodInfo]:
-    """Every registered method by name, whatever it learns from."""
-    _import_rooms()
-    return REGISTERED
-
-
 @functools.cache
-def _import_rooms() -> None:
+def every_method() -> dict[str, MethodInfo]:
+    """Every registered method by name, whatever it learns from; the dictionary is `REGISTERED` itself."""
     for room in ROOMS:
         package = importlib.import_module(f"contrascope.methods.{room}")
         for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             if found.name.endswith(SUFFIX):
                 importlib.import_module(found.name)
+    return REGISTERED
 
 
 def info_of(settings: type[MethodSettings]) -> MethodInfo | None:

@@ -57,6 +57,12 @@ def is_text(thing: str) -> bool:
     return isinstance(tree, dict) and tree.get("kind") == kind_of(TextRunSettings)
 
 
+def is_of_sentences(thing: str, source: str | None) -> bool:
+    """Whether a subject is of sentences: a run on them, or hf:NAME with a file of lines or of JSON lines."""
+    lines = source is not None and Path(source).suffix in (".txt", ".jsonl")
+    return is_text(thing) or (thing.startswith(HUB) and lines)
+
+
 def open_text_subject(
     thing: str, *, step: int | None = None, pool: TextPool | None = None, vocabulary: str = ""
 ) -> TextSubject:

@@ -134,10 +134,9 @@ def _entry(
     drawn = {"draws": settings.draws, "seed": settings.seed, "key": pairs.name}
     whole = spearman_estimate(similarity, pairs.scores, **drawn)
     apart = {how: joined(similarity, pairs.scores, pairs.subsets, how=how) for how in ("mean", "wmean")}
-    gain: dict[str, float | None] = {}
+    found = None
     if reference is not None and reference is not similarity:
         found = gain_estimate(similarity, reference, pairs.scores, **drawn)
-        gain = {"gain": found.value, "gain_low": found.low, "gain_high": found.high}
     told = asdict(whole)
     return SimilarityEntry(
         of=of,
@@ -148,5 +147,7 @@ def _entry(
         low=told["low"],
         high=told["high"],
         **apart,
-        **gain,
+        gain=None if found is None else found.value,
+        gain_low=None if found is None else found.low,
+        gain_high=None if found is None else found.high,
     )

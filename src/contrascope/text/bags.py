@@ -1,6 +1,7 @@
 """What counts of words alone say of sentences: the references that a text encoder has to beat."""
 
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -11,6 +12,8 @@ from torch import Tensor
 from contrascope.errors import InputError
 from contrascope.text.ragged import Ragged
 
+Sparse: TypeAlias = Any
+"""A sparse matrix of scipy, whose types say less than they should."""
 SIF_A = 1e-3
 """Weight of a word of frequency p is a / (a + p) (Arora et al. 2017, ICLR, section 3)."""
 
@@ -32,7 +35,7 @@ class CorpusCounts:
         return np.log((1 + self.texts) / (1 + self.documents)) + 1
 
 
-def counts_of(rows: Ragged, *, size: int) -> sparse.csr_matrix:
+def counts_of(rows: Ragged, *, size: int) -> Sparse:
     """How often each id comes in each text."""
     row = torch.arange(len(rows)).repeat_interleave(rows.lengths).numpy()
     ones = np.ones(len(rows.values), dtype=np.float64)
@@ -56,7 +59,7 @@ def bag_cosines(
     >>> round(bag_cosines(one, other, size=4).item(), 6)
     0.5
     """
-    scale = sparse.diags(np.ones(size) if weights is None else weights)
+    scale: Sparse = sparse.diags(np.ones(size) if weights is None else weights)
     one, other = (counts_of(rows, size=size) @ scale for rows in (first, second))
     norms = (np.sqrt(np.asarray(each.multiply(each).sum(axis=1)).ravel()) for each in (one, other))
     product = np.asarray(one.multiply(other).sum(axis=1)).ravel()
@@ -109,27 +112,27 @@ def word_vectors(
     )
 
 
-def _weighted_means(counts: sparse.csr_matrix, vectors: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _weighted_means(counts: Sparse, vectors: np.ndarray, weights: np.ndarray) -> np.ndarray:
     weighted = counts @ sparse.diags(weights)
     length = np.asarray(counts.sum(axis=1)).ravel().clip(1)
     return (weighted @ vectors) / length[:, None]
 
 
-def _cooccurrence(rows: Ragged, *, size: int, window: int) -> sparse.csr_matrix:
+def _cooccurrence(rows: Ragged, *, size: int, window: int) -> Sparse:
     values = rows.values.numpy().astype(np.int64)
     text = torch.arange(len(rows)).repeat_interleave(rows.lengths).numpy()
-    made = sparse.csr_matrix((size, size))
+    made: Sparse = sparse.csr_matrix((size, size))
     for step in range(1, window + 1):
         same = text[step:] == text[:-step]
         pair = (values[:-step][same], values[step:][same])
-        one = sparse.coo_matrix((np.ones(len(pair[0])), pair), shape=(size, size))
+        one: Sparse = sparse.coo_matrix((np.ones(len(pair[0])), pair), shape=(size, size))
         made = made + sparse.csr_matrix(one + one.T)
     return made
 
 
-def _ppmi(near: sparse.csr_matrix) -> sparse.csr_matrix:
+def _ppmi(near: Sparse) -> Sparse:
     """Log of how much more often two ids stand together than by chance, where it is above 0."""
-    found = sparse.coo_matrix(near)
+    found: Sparse = sparse.coo_matrix(near)
     totals = np.asarray(near.sum(axis=1)).ravel()
     value = np.log(found.data * totals.sum() / (totals[found.row] * totals[found.col]))
     kept = value > 0

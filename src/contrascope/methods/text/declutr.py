@@ -8,7 +8,7 @@ from contrascope.losses.contrastive import nt_xent
 from contrascope.losses.terms import LossTerms
 from contrascope.methods.base import Method, StepOutput
 from contrascope.methods.text.declutr_settings import DeCLUTRSettings
-from contrascope.methods.text.masked_head import Found, MaskedHead, find_masked, masked_group
+from contrascope.methods.text.masked_head import MaskedFound, MaskedHead, find_masked, masked_group
 from contrascope.methods.views import Group, ViewBatch, ViewPlan
 from contrascope.text.encoder import text_encoder
 from contrascope.text.masking import MaskTokens
@@ -48,7 +48,7 @@ class DeCLUTR(Method):
             terms = LossTerms(align=terms.align, spread=terms.spread, beside=beside)
         return StepOutput(terms=terms, h=h.detach())
 
-    def _anchors(self, views: ViewBatch) -> tuple[Tensor, Found | None]:
+    def _anchors(self, views: ViewBatch) -> tuple[Tensor, MaskedFound | None]:
         encoder = text_encoder(self.encoder, method="declutr")
         if self.head is None:
             return encoder(views.groups[0].flatten(0, 1)), None

@@ -30,7 +30,7 @@ class MaskedHead(nn.Module):
         return F.linear(self.norm(F.gelu(self.turn(states))), weight, self.bias)
 
 
-class Found(NamedTuple):
+class MaskedFound(NamedTuple):
     """What came of finding the hidden tokens of a batch."""
 
     loss: Float[Tensor, " batch"]
@@ -62,7 +62,7 @@ def find_masked(
     head: MaskedHead,
     sentences: Int[Tensor, "batch length fields"],
     targets: Int[Tensor, "batch length"],
-) -> Found:
+) -> MaskedFound:
     """The loss of these sentences with hidden tokens, the softmax at the hidden places alone."""
     states = encoder.states(sentences)
     hidden = targets != SEEN
@@ -71,7 +71,7 @@ def find_masked(
     with torch.autocast(logits.device.type, enabled=False):
         loss = masked_loss(logits, targets[hidden], sentence, len(sentences))
     accuracy = (logits.detach().argmax(1) == targets[hidden]).float().mean()
-    return Found(loss=loss, states=states, accuracy=accuracy)
+    return MaskedFound(loss=loss, states=states, accuracy=accuracy)
 
 
 def masked_group(views: ViewBatch, group: int) -> tuple[Tensor, Tensor]:

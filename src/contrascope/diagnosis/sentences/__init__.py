@@ -1,0 +1,1 @@
+"""What is asked of encoders of sentences, where images are asked otherwise."""

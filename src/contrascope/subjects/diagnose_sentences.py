@@ -1,0 +1,199 @@
+"""Diagnose an encoder of sentences: on its own views, on disjoint halves, and for what is typical of text."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from contrascope.diagnosis.causes import Known
+from contrascope.diagnosis.diagnosis import array_signals, diagnosis
+from contrascope.diagnosis.sentences.faults import TextFaults, length_bias, mean_cosine, padding_leak
+from contrascope.diagnosis.sentences.learning import (
+    TextLearning,
+    equal_views,
+    is_text_learning,
+    text_learning,
+)
+from contrascope.diagnosis.settings import DiagnosisSettings
+from contrascope.diagnosis.verdict import Answer
+from contrascope.draws import PROBE_EPOCH
+from contrascope.errors import InputError, MissingSplitError
+from contrascope.features.embed import device_of
+from contrascope.features.sentences import embed_rows
+from contrascope.methods.text.mlm_settings import MLMSettings
+from contrascope.precision import single_precision
+from contrascope.progress import Progress, silent
+from contrascope.records.vocabulary import UsefulWord
+from contrascope.subjects.diagnose import Diagnosed
+from contrascope.subjects.sentences import TextSubject
+from contrascope.text.bags import corpus_counts, counts_of
+from contrascope.text.encoder import TextEncoder
+from contrascope.text.policy import build_text_policies
+from contrascope.text.ragged import Ragged
+from contrascope.text.sentences import SPECIALS, open_sentences
+from contrascope.text.settings import TextDataSettings, TextViewSettings
+from contrascope.text.views import clean_view, make_text_views
+
+HELD_OUT, LEAST_WORDS = "validation", 6
+"""Split that a run was not trained on; tokens of a sentence that can be halved."""
+FOREIGN = TextViewSettings(first=("delete=0.3",))
+"""Views of an encoder that was not trained here, without dropout."""
+BATCH = 128
+NO_LABELS: Answer[UsefulWord] = Answer(
+    word="cannot be told without labels",
+    evidence=("Whether a representation serves a task depends on the task.",),
+    next="Scored pairs tell: contrascope evaluate RUN FOLDER --suite sts.",
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MeasuredSentences:
+    """The sentences that are looked at."""
+
+    rows: Ragged
+    """Their ids, whole."""
+    what: str
+    """Where they are from."""
+
+
+@single_precision()
+def diagnose_sentences(
+    subject: TextSubject,
+    source: str = "",
+    *,
+    settings: DiagnosisSettings,
+    progress: Progress = silent,
+) -> Diagnosed:
+    """The verdict of a text encoder, on sentences of `source`; unset: those of a run that it was not trained on.
+
+    h are its views as it was trained: with dropout where dropout makes them. Whether it is learning is told by
+    disjoint halves, with the network at rest.
+    """
+    shown = measured_sentences(subject, source, settings)
+    longest = subject.max_length - SPECIALS
+    rows, twin = shown.rows.cut(longest), subject.twin
+    h, z = _views(subject, subject.encoder, rows, settings), None
+    known = None if twin is None else _views(subject, twin, rows, settings)
+    signals = array_signals(h, z, reference=(known, None), draws=settings.draws, seed=settings.seed)
+    faults = text_faults(subject, shown.rows)
+    signals = replace(signals, faults=replace(signals.faults, batch=faults.leak, copies=faults.copies))
+    told = Known(method=subject.method)
+    found = diagnosis(
+        signals, h, z, {}, known=told, useful=NO_LABELS, draws=settings.draws, seed=settings.seed
+    )
+    learnt = None if twin is None else _learning(subject, twin, rows, h, settings)
+    sound = replace(found.verdict.sound, evidence=(*found.verdict.sound.evidence, *faults.notes()))
+    verdict = replace(found.verdict, sound=sound, learning=is_text_learning(learnt, sound))
+    progress(1, 1)
+    about = f"{len(rows)} sentences of {shown.what}, {settings.views} views each"
+    return Diagnosed(thing=subject.name, data=about, diagnosis=replace(found, verdict=verdict))
+
+
+def measured_sentences(subject: TextSubject, source: str, settings: DiagnosisSettings) -> MeasuredSentences:
+    """Those of `source`, or of the split `validation` beside what a run was trained on, or else of that."""
+    if source:
+        data, what = TextDataSettings(source=source, columns=()), source
+    elif subject.data.source:
+        data, what = (
+            replace(subject.data, split=HELD_OUT, columns=subject.data.columns[:1]),
+            "the validation split",
+        )
+    else:
+        raise InputError(f"{subject.name} needs sentences: contrascope diagnose {subject.name} corpus.txt")
+    data = replace(data, documents=True, limit=settings.images, seed=settings.seed)
+    try:
+        held = open_sentences(data, subject.tokenizer)
+    except MissingSplitError:
+        held, what = (
+            open_sentences(replace(data, split=subject.data.split), subject.tokenizer),
+            "the training split",
+        )
+    if Path(subject.data.source).expanduser().is_file() and not source:
+        what = "the file that it was trained on"
+    long = (held.columns[0].lengths >= LEAST_WORDS).nonzero()[:, 0]
+    if len(long) < 16:
+        raise InputError(
+            f"{what} has {len(long)} sentences of {LEAST_WORDS} tokens or more; expected 16 or more."
+        )
+    return MeasuredSentences(rows=held.columns[0].select(long), what=what)
+
+
+def text_faults(subject: TextSubject, rows: Ragged) -> TextFaults:
+    """What is typical of text, measured at rest on whole sentences."""
+    h = embed_rows(subject.encoder, rows, max_length=subject.max_length)
+    some = torch.arange(min(len(rows), 64))
+    cut = rows.cut(subject.max_length - SPECIALS)
+    packed = clean_view(cut.padded(some, fill=subject.encoder.vocabulary.pad), subject.encoder.vocabulary)
+    texts = [tuple(row.tolist()) for row in rows.values.split(rows.lengths.tolist())]
+    counted = {text: 0 for text in texts}
+    for text in texts:
+        counted[text] += 1
+    return TextFaults(
+        leak=padding_leak(subject.encoder, packed.to(device_of(subject.encoder))),
+        cosine=mean_cosine(h),
+        length=length_bias(h, cut.lengths),
+        cut=float((rows.lengths > subject.max_length - SPECIALS).double().mean()),
+        copies=sum(counted[text] > 1 for text in texts) / len(texts),
+    )
+
+
+@torch.no_grad()
+def _views(
+    subject: TextSubject, encoder: TextEncoder, rows: Ragged, settings: DiagnosisSettings
+) -> Float[Tensor, "views n dim"]:
+    """Rows of fixed views, made and seen as in training for a run."""
+    own = subject.run is not None
+    views = subject.views if own else FOREIGN
+    policies = build_text_policies(views, subject.tokenizer)
+    was, found = encoder.training, []
+    encoder.train(own)
+    try:
+        for ids in torch.arange(len(rows)).split(BATCH):
+            made, _ = make_text_views(
+                [rows.padded(ids, fill=encoder.vocabulary.pad)],
+                policies,
+                encoder.vocabulary,
+                ids=ids,
+                seed=settings.seed,
+                epoch=PROBE_EPOCH,
+                num_views=settings.views,
+                same_mask=views.same_mask,
+            )
+            found.append(torch.stack([encoder(view.to(device_of(encoder))).cpu() for view in made]))
+    finally:
+        encoder.train(was)
+    return torch.cat(found, dim=1)
+
+
+def _learning(
+    subject: TextSubject, twin: TextEncoder, rows: Ragged, own: Tensor, settings: DiagnosisSettings
+) -> TextLearning:
+    halves = _halves(rows)
+    size = subject.tokenizer.vocabulary.size
+    idf = torch.from_numpy(corpus_counts(rows, size=size).idf)
+    used = rows.values.long().unique()
+    words = torch.stack(
+        [torch.from_numpy(counts_of(each, size=size)[:, used.numpy()].toarray()) for each in halves]
+    )
+    mine, other = (
+        torch.stack([embed_rows(network, each, max_length=subject.max_length) for each in halves])
+        for network in (subject.encoder, twin)
+    )
+    contrasts = subject.run is not None and not isinstance(subject.method, MLMSettings)
+    return text_learning(
+        mine,
+        other,
+        (words * idf[used]).float(),
+        equal=equal_views(own) if contrasts else None,
+        draws=settings.draws,
+    )
+
+
+def _halves(rows: Ragged) -> tuple[Ragged, Ragged]:
+    """The tokens before the middle of each text, and those after it."""
+    place = torch.arange(len(rows.values)) - rows.starts[:-1].repeat_interleave(rows.lengths)
+    middle = rows.lengths // 2
+    before = place < middle.repeat_interleave(rows.lengths)
+    return Ragged.of(rows.values[before], middle), Ragged.of(rows.values[~before], rows.lengths - middle)

@@ -1,0 +1,208 @@
+"""Runs on sentences, as a user trains, resumes, evaluates and diagnoses them."""
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from contrascope import records
+from contrascope.commands.main import main
+from contrascope.errors import InputError
+from contrascope.jobs.train import train
+from contrascope.records.suites import SimilarityRecord
+from contrascope.records.typed import read_record
+from contrascope.runs.load import load_run
+from contrascope.runs.text_load import load_text_run, random_twin_of_text
+from contrascope.runs.text_recipes import TEXT_RECIPES
+from contrascope.runs.text_settings import read_any_settings
+from contrascope.settings import to_json
+
+WORDS = f"the cat sat on the mat . a dog ran in the old tree {'and it flew under the sky then it was slow'}".split(
+    " "
+)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """Sentences of a few words, and documents that are long enough for spans."""
+    folder, source = tmp_path_factory.mktemp("corpus"), torch.Generator().manual_seed(0)
+
+    def text(length):
+        return " ".join(WORDS[k] for k in torch.randint(0, len(WORDS), (length,), generator=source).tolist())
+
+    (folder / "train.txt").write_text("\n".join(text(6 + k % 9) for k in range(48)) + "\n")
+    (folder / "documents.txt").write_text("\n".join(text(60) for _ in range(24)) + "\n")
+    for name in ("sts12", "stsb"):
+        (folder / name).mkdir()
+        pairs = [(text(6), text(6)) for _ in range(40)]
+        table = {
+            "sentence1": [one for one, _ in pairs],
+            "sentence2": [two for _, two in pairs],
+            "score": [float(k % 6) for k in range(40)],
+            "subset": ["a"] * 25 + ["b"] * 15,
+        }
+        pq.write_table(pa.table(table), folder / name / "test-00000-of-00001.parquet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def flags(vocabulary_folder):
+    return [
+        *("--encoder.vocabulary", str(vocabulary_folder), "--encoder.width", "8", "--encoder.depth", "1"),
+        *("--encoder.heads", "2", "--training.batch-size", "8", "--training.threads", "1", "-q"),
+    ]
+
+
+def run(name, out, corpus, flags, *more, source="train.txt"):
+    return main(
+        ["train", f"text-{name}-cpu", "--data.source", str(corpus / source), "--out", str(out), *flags, *more]
+    )
+
+
+@pytest.fixture(scope="module")
+def mlm_run(corpus, flags, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "mlm"
+    assert run("mlm", out, corpus, flags, "--training.epochs", "1") == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def simcse_run(corpus, flags, mlm_run):
+    out = mlm_run.parent / "simcse"
+    head = ("--method.projector.out", "8", "--encoder.start", str(mlm_run))
+    assert run("simcse", out, corpus, flags, *head) == 0
+    return out
+
+
+MORE = {
+    "consert": (),
+    "clear": ("--method.projector.out", "6"),
+    "cert": ("--method.projector.out", "6", "--method.queue-size", "16"),
+    "declutr": ("--method.spans.shortest", "4", "--method.spans.longest", "12", "--training.epochs", "1"),
+}
+
+
+@pytest.mark.parametrize("name", MORE)
+def test_every_recipe_trains_from_a_run_of_mlm(name, corpus, flags, mlm_run, tmp_path):
+    source = "documents.txt" if name == "declutr" else "train.txt"
+    start = ("--encoder.start", str(mlm_run))
+    assert run(name, tmp_path / "run", corpus, flags, *start, *MORE[name], source=source) == 0
+    rows = [row for row in records.read_metrics(tmp_path / "run" / records.METRICS) if row["kind"] == "step"]
+    assert rows[-1]["loss"] == pytest.approx(rows[-1]["align"] + rows[-1]["spread"])
+    assert ("method_masked_loss" in rows[-1]) == (name in ("clear", "declutr"))
+
+
+def settings_for(corpus, vocabulary_folder, **more):
+    made = to_json(TEXT_RECIPES["text-clear-cpu"].make())
+    made["data"] |= {"source": str(corpus / "train.txt"), "bucket": 2}
+    made["encoder"] |= {"vocabulary": str(vocabulary_folder), "width": 8, "depth": 1, "heads": 2}
+    made["training"] |= {
+        "epochs": 3,
+        "batch_size": 8,
+        "threads": 1,
+        "log_every": 1,
+        "checkpoint_every": 4,
+    } | more
+    return read_any_settings(made)
+
+
+def test_a_run_that_was_stopped_goes_on_bit_for_bit(corpus, vocabulary_folder, tmp_path):
+    settings = settings_for(corpus, vocabulary_folder)
+    train(settings, tmp_path / "whole")
+    train(settings, tmp_path / "parts", until=1)
+    assert load_text_run(tmp_path / "parts").step == 6
+    train(settings, tmp_path / "parts", resume=True)
+    one, other = (load_text_run(tmp_path / name) for name in ("whole", "parts"))
+    assert (one.step, other.step) == (18, 18)
+    for (name, value), again in zip(
+        one.method.state_dict().items(), other.method.state_dict().values(), strict=True
+    ):
+        assert torch.equal(value, again), name
+    assert read_any_settings(to_json(settings)) == settings
+
+
+def test_a_run_goes_on_with_its_own_sentences_alone(corpus, vocabulary_folder, tmp_path):
+    file = tmp_path / "mine.txt"
+    file.write_text((corpus / "train.txt").read_text())
+    settings = settings_for(corpus, vocabulary_folder)
+    data = {**to_json(settings.data), "source": str(file)}
+    settings = read_any_settings({**to_json(settings), "data": data})
+    train(settings, tmp_path / "run", until=1)
+    file.write_text((corpus / "train.txt").read_text().replace("cat", "dog"))
+    with pytest.raises(InputError, match=r"was trained on other images|data_fingerprint"):
+        train(settings, tmp_path / "run", resume=True)
+
+
+def test_training_begins_with_the_weights_of_the_other_run(corpus, flags, mlm_run, simcse_run):
+    begun, other = load_text_run(simcse_run), load_text_run(mlm_run)
+    gap = begun.encoder.trunk.tokens.weight - other.encoder.trunk.tokens.weight
+    drawn = random_twin_of_text(other).encoder.trunk.tokens.weight
+    assert 0 < gap.abs().max() < 0.01 < (drawn - other.encoder.trunk.tokens.weight).abs().max()
+    other_shape = ("--encoder.start", str(mlm_run), "--encoder.width", "16")
+    assert run("simcse", simcse_run.parent / "no", corpus, flags, *other_shape) == 2
+    assert not (simcse_run.parent / "no").exists()
+
+
+def test_scored_pairs_stand_beside_their_references(simcse_run, corpus, capsys):
+    words = [
+        "evaluate",
+        str(simcse_run),
+        str(corpus),
+        "--suite",
+        "sts",
+        "--sts.sets",
+        "sts12",
+        "stsb",
+        "--sts.draws",
+        "20",
+    ]
+    assert main([*words, "-q"]) == 0
+    told = capsys.readouterr().out
+    assert "random twin" in told
+    assert "avg6" in told
+    assert main([*words, "--json", "-q"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert {row["of"] for row in rows} == {"TF-IDF", "bag of words", "random twin", str(simcse_run)}
+    assert all(row["low"] <= row["all"] <= row["high"] for row in rows)
+    kept = read_record(SimilarityRecord, simcse_run / SimilarityRecord.FILE).record
+    assert len(kept.rows) == 8
+    assert kept.step == 6
+    assert main(["evaluate", str(simcse_run), str(corpus / "stsb"), "--suite", "sts", "-q"]) == 2
+
+
+def test_a_run_is_diagnosed_and_one_without_dropout_is_not_called_learning(
+    simcse_run, corpus, flags, mlm_run, capsys
+):
+    asked = ("--diagnosis.images", "40", "--diagnosis.draws", "0", "--diagnosis.views", "2", "-q")
+    assert main(["diagnose", str(simcse_run), *asked]) in (0, 3)
+    assert (simcse_run / records.DIAGNOSIS).exists()
+    out = simcse_run.parent / "off"
+    off = ("--encoder.dropout", "0", "--encoder.attention-dropout", "0", "--method.projector.out", "8")
+    assert run("simcse", out, corpus, flags, *off, "--encoder.start", str(mlm_run)) == 0
+    capsys.readouterr()
+    assert main(["diagnose", str(out), *asked, "--json"]) in (0, 3)
+    verdict = json.loads(capsys.readouterr().out)["verdict"]
+    assert verdict["learning"]["word"] in ("not learning", "cannot be told")
+    if verdict["sound"]["word"] == "sound":
+        assert verdict["learning"]["reason"] == "its two views are one"
+
+
+def test_what_is_for_images_refuses_a_run_on_sentences(simcse_run, capsys):
+    assert (
+        main(["embed", str(simcse_run), "digits", "--out", str(simcse_run.parent / "x.safetensors"), "-q"])
+        == 2
+    )
+    assert "is a run on sentences, and this is for images" in capsys.readouterr().err
+    with pytest.raises(InputError, match="is a run on sentences"):
+        load_run(simcse_run)
+
+
+def test_recipes_are_named_and_each_prints_settings_that_can_be_read_back(capsys):
+    assert len(TEXT_RECIPES) == 8
+    for name, recipe in TEXT_RECIPES.items():
+        assert main(["train", name, "--print-settings"]) == 0
+        assert read_any_settings(json.loads(capsys.readouterr().out)) == recipe.make()
+    assert main(["train", "text-mlm-cpu", "-q"]) == 2
+    assert "no sentences are named" in capsys.readouterr().err
