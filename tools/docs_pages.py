@@ -27,7 +27,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 """Sections of the navigation, with their pages in order; a pattern takes all that no earlier word took."""
 REST = "More"
 """The section of pages that no word above takes, so that a new page is on the site at once."""
-HIDDEN = re.compile(r"<!-- run:.*?-->\n?", flags=re.DOTALL)
+HIDDEN = re.compile(r"^<!-- run:\n.*?^-->\n", flags=re.DOTALL | re.MULTILINE)
 """Code that only the test of the pages runs."""
 ITEM = re.compile(r"\s*([-*]|\d+\.) ")
 FENCE = re.compile(r"\s*(```|~~~)")

@@ -1,4 +1,6 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+HERE = Path(__file__).resolve()
+for folder in (HERE.parents[2] / "tools", HERE.parent):
+    sys.path.insert(0, str(folder))
