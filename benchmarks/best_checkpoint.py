@@ -26,7 +26,7 @@ from torch.nn import functional as F
 import contrascope
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
-from contrascope.encoders.torchvision_operators import complete_torchvision
+from contrascope.machine.torchvision_operators import complete_torchvision
 from contrascope.errors import MissingSplitError
 from contrascope.evaluation.knn import KNNClassifier
 

@@ -20,7 +20,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from contrascope.diagnosis.monitor.monitor import Monitor
-from contrascope.encoders.torchvision_operators import complete_torchvision
+from contrascope.machine.torchvision_operators import complete_torchvision
 
 BATCH, SIDE, PROBE = 64, 32, 256
 AIM = 0.03

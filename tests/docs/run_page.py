@@ -80,7 +80,7 @@ def tiny_run(folder):
 def main(page):
     import torch
 
-    from contrascope.encoders.torchvision_operators import complete_torchvision
+    from contrascope.machine.torchvision_operators import complete_torchvision
 
     complete_torchvision()
     torch.manual_seed(0)
