@@ -13,7 +13,6 @@ from contrascope.errors import InputError
 
 BLOCK_FLOATS = 1 << 25
 """Floats of one block of similarities (128 MiB in float32)."""
-
 GROUP = 16
 """Columns whose maximum stands for them while the top k are sought."""
 
@@ -112,10 +111,9 @@ def nearest(
 ) -> Neighbours:
     """The k nearest rows of `bank` for every row of `query`, exact, in blocks of queries.
 
-    Cosine similarity in [-1, 1], 0 for a zero row; or Euclidean distance, computed about the bank's mean, so
-    that the distance of equal rows may be off zero by the square root of the rounding error. With
-    `exclude_self` the query is the bank and row i is no neighbour of itself. `see` is shown every block of cosines
-    before the nearest are taken, with its first query, and may set some of them to -inf, which takes the pair out.
+    Cosine similarity in [-1, 1], 0 for a zero row; or Euclidean distance about the bank's mean: that of equal rows may
+    be off zero by the square root of the rounding error. With `exclude_self` the query is the bank and row i is no
+    neighbour of itself. `see` is shown every block with its first query, and may take pairs out by -inf.
 
     >>> bank = torch.tensor([[1.0, 0.0], [0.0, 1.0], [2.0, 0.1]])
     >>> nearest(bank[:1], bank, 2).index.tolist()

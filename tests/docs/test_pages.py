@@ -105,7 +105,10 @@ def test_a_page_whose_block_raises_or_prints_something_else_fails(tmp_path):
         page.write_text(f"# P\n```python\n{code}\n```\n")
         from run_page import execute
 
-        names = {}
-        with pytest.raises((ValueError, AssertionError)):
+        def run(page=page):
+            names = {}
             for part in parts_of(page.read_text()):
                 execute(part, "page.md", names)
+
+        with pytest.raises((ValueError, AssertionError)):
+            run()

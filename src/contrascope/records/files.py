@@ -18,6 +18,8 @@ SETTINGS, ENVIRONMENT, METRICS = "settings.json", "environment.json", "metrics.j
 EVALUATION, BAD_IMAGES, CHECKPOINTS, LOCK = "evaluation.json", "bad_images.json", "checkpoints", "run.lock"
 DIAGNOSIS, BEST, GALLERY = "diagnosis.json", "best_label_free.json", "gallery.json"
 GEOMETRY = "geometry.json"
+MONITORED, REFERENCE = "monitored.safetensors", "monitored_reference.safetensors"
+"""Rows that a monitor measured last in its folder, and those of the reference where there is one."""
 HOLDER = 24
 """Bytes in which a lock names its holder."""
 
@@ -150,3 +152,8 @@ def finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [finite(item) for item in value]
     return value
+
+
+def is_monitored(folder: Path) -> bool:
+    """Whether a folder is a monitor's, and no run's with settings and checkpoints."""
+    return (folder / MONITORED).is_file() and not (folder / SETTINGS).exists()

@@ -22,8 +22,8 @@ from contrascope.features.rows import are_rows, views_of
 from contrascope.features.shards import is_shards
 from contrascope.methods.base import Method
 from contrascope.precision import single_precision
+from contrascope.records.files import MONITORED, REFERENCE, is_monitored
 from contrascope.records.inside import inside
-from contrascope.records.monitored import MONITORED, REFERENCE, is_monitored
 from contrascope.runs.load import Run, load_run, random_twin_of
 from contrascope.subjects.subject import Kind, Origin, Subject
 

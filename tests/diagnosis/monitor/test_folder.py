@@ -12,7 +12,7 @@ from contrascope import Monitor, records
 from contrascope.cli import main
 from contrascope.diagnosis.settings import DiagnosisSettings
 from contrascope.errors import InputError
-from contrascope.records.monitored import MONITORED
+from contrascope.records.files import MONITORED
 from contrascope.subjects.diagnose import diagnose_anything
 
 

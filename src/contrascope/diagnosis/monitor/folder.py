@@ -15,9 +15,9 @@ from contrascope.errors import InputError
 from contrascope.features.features import Features
 from contrascope.features.files import save_features
 from contrascope.records.diagnosis import DiagnosisRecord
+from contrascope.records.files import MONITORED, REFERENCE
 from contrascope.records.kinds import BestRecord
 from contrascope.records.metrics import MetricsRow, read_rows
-from contrascope.records.monitored import MONITORED, REFERENCE
 from contrascope.records.typed import as_record
 from contrascope.settings import to_json
 
