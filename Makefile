@@ -26,8 +26,8 @@ test: $(READY)
 
 # Simulations of coverage need one thread each; all else may use both cores, or start processes of its own.
 test-slow: $(READY)
-	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -m "slow and not gpu" -k cover $(TEST_FLAGS)
-	OMP_NUM_THREADS=2 $(RUN)/python -m pytest -m "slow and not gpu" -k "not cover"
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -m "slow and not gpu" -k cover -rs $(TEST_FLAGS)
+	OMP_NUM_THREADS=2 $(RUN)/python -m pytest -m "slow and not gpu" -k "not cover" -rs
 
 # The report page in headless Chromium; skips with a reason where there is none and none can be installed.
 test-browser: $(READY)

@@ -1,6 +1,9 @@
 """What the house promises of itself: sizes of rooms and files, one name a class, nothing twice."""
 
 import ast
+import os
+import subprocess
+import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -70,3 +73,19 @@ def test_the_search_for_blocks_finds_a_copy():
 @pytest.mark.parametrize("word", ["utils", "helpers", "common", "misc"])
 def test_no_file_has_a_name_that_says_nothing(word):
     assert [path for path in FILES if path.stem == word] == []
+
+
+@pytest.mark.slow
+def test_no_slow_test_begins_after_the_deadline_of_a_slow_machine():
+    words = [sys.executable, "-m", "pytest", "-rs", "-m", "slow", "-p", "no:cacheprovider"]
+    late = os.environ | {"SLOW_TESTS_BEGIN_BEFORE": "1"}
+    said = subprocess.run(
+        [*words, "tests/evaluation/test_centres.py"],
+        env=late,
+        capture_output=True,
+        text=True,
+        cwd=SOURCE.parents[1],
+        check=True,
+    ).stdout
+    assert "too slow to come to it" in said
+    assert "passed" not in said
