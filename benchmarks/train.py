@@ -96,7 +96,7 @@ class Contenders:
             h.float().mean().backward()
         self.method.zero_grad(set_to_none=True)
 
-    def lightly(self) -> Step:
+    def lightly(self, *, workers: int = 2) -> Step:
         """A fresh step: its workers begin with the round and hold no batches made ready in another's turn."""
         declare_torchvision_operators()
         from lightly.loss import NTXentLoss
@@ -109,7 +109,7 @@ class Contenders:
         optimizer = build_optimizer(self.settings.optim, network)
         criterion = NTXentLoss(temperature=0.5)
         side = self.ready.shape[-1]
-        batches = iter(lightly_batches(self.images.cpu(), self.batch, side))
+        batches = iter(lightly_batches(self.images.cpu(), self.batch, side, workers=workers))
 
         def step(number: int) -> None:
             del number
@@ -140,8 +140,10 @@ class Endless(torch.utils.data.Dataset[Any]):
         return cast(list[torch.Tensor], self.transform(self.pictures[index % len(self.pictures)]))
 
 
-def lightly_batches(images: torch.Tensor, batch: int, side: int) -> Iterator[list[torch.Tensor]]:
-    return iter(torch.utils.data.DataLoader(Endless(images, side), batch_size=batch, num_workers=2))
+def lightly_batches(
+    images: torch.Tensor, batch: int, side: int, *, workers: int
+) -> Iterator[list[torch.Tensor]]:
+    return iter(torch.utils.data.DataLoader(Endless(images, side), batch_size=batch, num_workers=workers))
 
 
 def summary(ratios: list[float]) -> dict[str, Any]:

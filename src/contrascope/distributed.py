@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -71,15 +71,29 @@ def gather_rows(x: Shaped[Tensor, "n ..."]) -> Shaped[Tensor, "joined ..."]:
     return torch.cat(_all_gather(x.detach()))
 
 
+_DROP = "Drop the last, incomplete batch."
+
+
 def refuse_unequal(batch: int, device: torch.device) -> None:
-    """Refuses processes that hold different numbers of images: averaged gradients would weigh them unequally."""
+    """Refuses processes that hold different numbers of images: averaged gradients would weigh them unequally.
+
+    On a GPU the refusal is a failed assertion of the device, which ends the process at its next call.
+    """
     if world_size() == 1:
         return
-    sizes = torch.cat(_all_gather(torch.tensor([batch], device=device))).tolist()
-    if len(set(sizes)) > 1:
-        raise InputError(
-            f"processes hold {sizes} images; expected equally many. Drop the last, incomplete batch."
-        )
+    sizes = torch.cat(_all_gather(torch.full((1,), batch, device=device)))
+    if device.type != "cpu":  # to read them would wait for the device: it stops by itself
+        assert_equal(sizes, batch)
+        return
+    held = sizes.tolist()
+    if len(set(held)) > 1:
+        raise InputError(f"processes hold {held} images; expected equally many. {_DROP}")
+
+
+def assert_equal(sizes: Int[Tensor, " processes"], batch: int) -> None:
+    """An assertion where the sizes are, which the host does not wait for."""
+    words = f"processes hold different numbers of images, {batch} here; expected equally many. {_DROP}"
+    torch._assert_async((sizes == batch).all(), words)
 
 
 def all_reduce_sum(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:

@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from contrascope.errors import InputError
+from contrascope.machine.constants import constant
 
 _MASK = 0xFFFFFFFF
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
@@ -63,9 +64,9 @@ def philox(counter: Int[Tensor, "4 ..."], key: tuple[int, int]) -> Int[Tensor, "
     ['6627e8d5', 'e169c58d', 'bc57ac4c', '9b00dbd8']
     """
     words = counter.flatten(1)
-    multipliers = torch.tensor(_MULTIPLIERS, device=counter.device)[:, None]
+    multipliers = constant(_MULTIPLIERS, device=counter.device)[:, None]
     keys = [[(k + r * w) & _MASK for k, w in zip(key, _WEYL, strict=True)] for r in range(_ROUNDS)]
-    round_keys = torch.tensor(keys, device=counter.device)[:, :, None]
+    round_keys = constant(keys, device=counter.device)[:, :, None]
     even, odd = words[0::2], words[1::2]
     for round_key in round_keys:
         product = even * multipliers  # wraps modulo 2**64: the low 64 bits are all that is used

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from contrascope.machine.constants import constant
 from contrascope.types import FloatImages
 
 LUMA = (0.2989, 0.587, 0.114)  # ITU-R 601-2 as torchvision rounds it
@@ -85,7 +86,7 @@ def adjust_hue_(images: FloatImages, shift: Factors) -> FloatImages:
     if images.shape[1] == 1:
         return images
     low, minus_six_chroma, hue = _hue(images)
-    offset = torch.tensor((0.0, 4 / 6, 2 / 6), device=images.device, dtype=images.dtype)
+    offset = constant((0.0, 4 / 6, 2 / 6), device=images.device, dtype=images.dtype)
     torch.add(hue[:, None], (shift[:, None] + offset)[:, :, None, None], out=images)
     images.sub_(images.round()).abs_()  # distance, in turns, to where the channel peaks
     return images.sub_(1 / 3).clamp_(-1 / 6, 0).mul_(minus_six_chroma[:, None]).add_(low[:, None])
@@ -111,6 +112,17 @@ def _hue(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     hue.sub_(from_red).mul_(not_red).add_(from_red)
     minus_six_chroma = chroma.mul_(-6)
     return low, minus_six_chroma, hue.div_(torch.clamp(minus_six_chroma, max=-1e-20, out=not_red)).neg_()
+
+
+def blend(
+    images: FloatImages, target: Float[Tensor, "#batch #channel #height #width"], factor: Factors
+) -> FloatImages:
+    """Blend with `target`, clamped, as a new tensor: factor 0 is the target, 1 the image.
+
+    >>> blend(torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 1, 1), torch.tensor([0.25])).item()
+    0.25
+    """
+    return _blend_(images.clone(), target, factor)
 
 
 def _blend_(images: Tensor, target: Tensor, factor: Tensor) -> Tensor:

@@ -84,13 +84,13 @@ def pixelate(images: FloatImages, *, share: float) -> FloatImages:
     for axis in (3, 2):
         side = images.shape[axis]
         small = max(1, int(side * share))
-        for cells in (_boxes(side, small), _boxes(small, side)):
-            mixed = torch.movedim(out, axis, -1) @ cells.T.to(images.device)
+        for cells in (_boxes(side, small, out.device), _boxes(small, side, out.device)):
+            mixed = torch.movedim(out, axis, -1) @ cells.T
             out = _bytes(torch.movedim(mixed, -1, axis))
     return out.div(255).to(images.dtype)
 
 
-def _boxes(before: int, after: int) -> Float[Tensor, "after before"]:
+def _boxes(before: int, after: int, device: torch.device) -> Float[Tensor, "after before"]:
     """The mean of the pixels whose centres lie in each cell, in Pillow's order of float64 operations.
 
     A centre on the edge of two cells belongs to the left one, but for what rounding makes of it: some such
@@ -98,8 +98,8 @@ def _boxes(before: int, after: int) -> Float[Tensor, "after before"]:
     """
     scale = before / after
     width = max(scale, 1.0)
-    centre = (torch.arange(after, dtype=torch.float64)[:, None] + 0.5) * scale
-    pixel = torch.arange(before, dtype=torch.float64)
+    centre = (torch.arange(after, dtype=torch.float64, device=device)[:, None] + 0.5) * scale
+    pixel = torch.arange(before, dtype=torch.float64, device=device)
     first, end = (centre - 0.5 * width + 0.5).trunc(), (centre + 0.5 * width + 0.5).trunc()
     offset = (pixel - centre + 0.5) * (1 / width)
     cells = ((pixel >= first) & (pixel < end) & (offset > -0.5) & (offset <= 0.5)).double()
@@ -109,7 +109,7 @@ def _boxes(before: int, after: int) -> Float[Tensor, "after before"]:
 def _blur(images: Tensor, level: float) -> Tensor:
     sigma = level * min(images.shape[2:]) / _SIDE
     weights = gaussian(
-        torch.tensor([sigma], dtype=torch.float64, device=images.device), round(4 * sigma) or 1
+        torch.full((1,), sigma, dtype=torch.float64, device=images.device), round(4 * sigma) or 1
     )
     return smooth(images, weights)
 

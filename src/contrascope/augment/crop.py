@@ -19,6 +19,7 @@ from contrascope.augment.op import (
 from contrascope.augment.resample import resample_columns, resample_rows, triangle_taps
 from contrascope.draws import DrawKey, to_integers, to_uniform, words
 from contrascope.errors import InputError
+from contrascope.machine.constants import constant
 from contrascope.settings import written_as
 from contrascope.types import FloatImages
 
@@ -73,8 +74,8 @@ class RandomResizedCrop(AbstractOp):
         drawn = torch.stack(
             (to_integers(random[:, 1], height - h + 1), to_integers(random[:, 2], width - w + 1), h, w), 1
         )
-        central = torch.tensor(_central_box(height, width, self.ratio), device=drawn.device)
-        whole = torch.tensor((0, 0, height, width), device=drawn.device)
+        central = constant(_central_box(height, width, self.ratio), device=drawn.device)
+        whole = constant((0, 0, height, width), device=drawn.device)
         box = torch.where(found[:, None], drawn, central)
         return {"box": torch.where(on[:, None], box, whole), "on": on}
 

@@ -13,7 +13,9 @@ from contrascope.augment.colour import (
     adjust_contrast_,
     adjust_hue_,
     adjust_saturation_,
+    blend,
     gray,
+    image_mean,
 )
 from contrascope.augment.compiled import kernels_for, run_on_pixels
 from contrascope.augment.op import (
@@ -27,6 +29,7 @@ from contrascope.augment.op import (
 )
 from contrascope.draws import DrawKey, to_integers, to_uniform, words
 from contrascope.errors import InputError
+from contrascope.machine.constants import constant
 from contrascope.settings import written_as
 from contrascope.types import FloatImages
 
@@ -36,6 +39,7 @@ _ADJUST: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "saturation": adjust_saturation_,
     "hue": adjust_hue_,
 }
+_PLACES = {name: place for place, name in enumerate(_ADJUST)}
 _ORDERS = tuple(itertools.permutations(range(4)))
 
 
@@ -84,7 +88,7 @@ class ColorJitter(AbstractOp):
         check_colour(shape[0], "ColorJitter")
         random = words(key, 6)
         unit = to_uniform(random)
-        orders = torch.tensor(_ORDERS, device=random.device)
+        orders = constant(_ORDERS, device=random.device)
         params = {"on": unit[:, 0] < self.p, "order": orders[to_integers(random[:, 5], len(_ORDERS))]}
         for place, name in enumerate(_ADJUST):
             amount = getattr(self, name)
@@ -99,6 +103,8 @@ class ColorJitter(AbstractOp):
             amounts = torch.stack([params[name] for name in _ADJUST], dim=1)
             enabled = torch.tensor([getattr(self, name) > 0 for name in _ADJUST])
             return run_on_pixels(kernels.jitter, images, params["on"], params["order"], amounts, enabled)
+        if images.device.type != "cpu":
+            return self.everywhere(images, params)
         due = params["order"].T.masked_fill(~params["on"], len(_ADJUST)).contiguous()
         sorted_at = due.argsort(dim=1, stable=True)
         counts = (due[:, :, None] == torch.arange(len(_ADJUST) + 1, device=due.device)).sum(1).tolist()
@@ -116,6 +122,34 @@ class ColorJitter(AbstractOp):
                 start += several
         assert place_of is not None
         return torch.index_select(out, 0, place_of, out=spare)
+
+    def everywhere(self, images: FloatImages, params: Params) -> FloatImages:
+        """The same bits without asking the device how many images are due for what: all are computed, some are kept.
+
+        Brightness, contrast and saturation are one blend, with black, the mean grey and the own grey.
+        """
+        blended = [name for name in ("brightness", "contrast", "saturation") if getattr(self, name) > 0]
+        if images.shape[1] == 1 and "saturation" in blended:
+            blended.remove("saturation")
+        hue, out = self.hue > 0 and images.shape[1] == 3, images
+        for place in range(len(_ADJUST)):
+            due, now = params["order"][:, place], out
+            if blended:
+                factor, target = torch.ones_like(params[blended[0]]), torch.zeros_like(now[:, :1])
+                greys, changed = gray(now), torch.zeros_like(params["on"])
+                for name in blended:
+                    chosen = params["on"] & (due == _PLACES[name])
+                    changed = changed | chosen
+                    factor = torch.where(chosen, params[name], factor)
+                    if name != "brightness":
+                        grey = greys if name == "saturation" else image_mean(greys)
+                        target = torch.where(chosen[:, None, None, None], grey, target)
+                out = torch.where(changed[:, None, None, None], blend(now, target, factor), now)
+            if hue:
+                turned = adjust_hue_(now.clone(), params["hue"])
+                chosen = params["on"] & (due == _PLACES["hue"])
+                out = torch.where(chosen[:, None, None, None], turned, out)
+        return out
 
 
 @written_as("Grayscale")

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from contrascope.errors import InputError
+from contrascope.machine.constants import constant
 from contrascope.types import FloatImages
 
 _LUMA = (
@@ -46,14 +47,14 @@ def jpeg(images: FloatImages, *, quality: int) -> FloatImages:
     height, width = images.shape[2:]
     pixels = _bytes(images.double() * 255)
     if images.shape[1] == 1:
-        return (_plane(pixels, _table(_LUMA, quality)) / 255).to(images.dtype)
-    matrix = torch.tensor(_TO_YCC, dtype=torch.float64, device=images.device)
-    shift = torch.tensor((0.0, 128.0, 128.0), dtype=torch.float64, device=images.device)[:, None, None]
+        return (_plane(pixels, _table(_LUMA, quality, pixels.device)) / 255).to(images.dtype)
+    matrix = constant(_TO_YCC, dtype=torch.float64, device=images.device)
+    shift = constant((0.0, 128.0, 128.0), dtype=torch.float64, device=images.device)[:, None, None]
     ycc = _bytes(torch.einsum("oc,bchw->bohw", matrix, pixels) + shift)
-    luma = _plane(ycc[:, :1], _table(_LUMA, quality))
-    halved = _plane(_halve(ycc[:, 1:]), _table(_CHROMA, quality))[:, :, :, : (width + 1) // 2]
+    luma = _plane(ycc[:, :1], _table(_LUMA, quality, ycc.device))
+    halved = _plane(_halve(ycc[:, 1:]), _table(_CHROMA, quality, ycc.device))[:, :, :, : (width + 1) // 2]
     chroma = _enlarge(halved)[:, :, :height, :width]
-    back = torch.tensor(_TO_RGB, dtype=torch.float64, device=images.device)
+    back = constant(_TO_RGB, dtype=torch.float64, device=images.device)
     joined = torch.cat((luma, chroma - 128), dim=1)
     return (_bytes(torch.einsum("oc,bchw->bohw", back, joined)) / 255).to(images.dtype)
 
@@ -64,22 +65,22 @@ def quality_table(quality: int, *, chroma: bool = False) -> Float[Tensor, "8 8"]
     >>> quality_table(50)[0, :3].tolist(), quality_table(100).max().item()
     ([16.0, 11.0, 10.0], 1.0)
     """
-    return _table(_CHROMA if chroma else _LUMA, quality)
+    return _table(_CHROMA if chroma else _LUMA, quality, torch.device("cpu"))
 
 
-def _table(base: tuple[int, ...], quality: int) -> Tensor:
+def _table(base: tuple[int, ...], quality: int, device: torch.device) -> Tensor:
     percent = 5000 // quality if quality < 50 else 200 - 2 * quality
     scaled = [min(255, max(1, (step * percent + 50) // 100)) for step in base]
-    return torch.tensor(scaled, dtype=torch.float64).view(8, 8)
+    return constant(scaled, dtype=torch.float64, device=device).view(8, 8)
 
 
 @functools.cache
-def _cosines() -> Tensor:
-    """The orthonormal discrete cosine transform of eight values."""
+def _cosines(device: torch.device) -> Tensor:
+    """The orthonormal discrete cosine transform of eight values, computed on the CPU."""
     k = torch.arange(8, dtype=torch.float64)
     rows = (math.pi / 8 * k[:, None] * (k + 0.5)).cos() / 2
     rows[0] *= math.sqrt(0.5)
-    return rows
+    return rows.to(device)
 
 
 def _plane(values: Tensor, table: Tensor) -> Tensor:
@@ -87,7 +88,7 @@ def _plane(values: Tensor, table: Tensor) -> Tensor:
     height, width = values.shape[2:]
     padded = F.pad(values - 128, (0, -width % 8, 0, -height % 8), mode="replicate")
     blocks = padded.unflatten(3, (-1, 8)).unflatten(2, (-1, 8)).transpose(3, 4)
-    cosines, table = _cosines().to(values.device), table.to(values.device)
+    cosines = _cosines(values.device)
     coefficients = cosines @ blocks @ cosines.T / table
     whole = coefficients.sign() * (coefficients.abs() + 0.5 + _TIE).floor()
     restored = cosines.T @ (whole * table) @ cosines

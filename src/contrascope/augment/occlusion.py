@@ -16,6 +16,7 @@ from contrascope.augment.op import (
     on_chosen,
 )
 from contrascope.draws import DrawKey, normal, to_integers, words
+from contrascope.machine.constants import constant
 from contrascope.settings import written_as
 from contrascope.types import FloatImages
 
@@ -46,7 +47,7 @@ class Cutout(AbstractOp):
 
     def draw(self, key: DrawKey, shape: Shape) -> Params:
         """`box`: top, left, height, width of what is hidden, inside the image; `on`."""
-        sides = torch.tensor(shape[1:], device=key.ids.device)
+        sides = constant(shape[1:], device=key.ids.device)
         length = round(self.side * min(shape[1:]))
         start = to_integers(words(key, 2, start=1), sides) - length // 2
         stop = torch.minimum(start + length, sides)

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -52,13 +53,23 @@ def select(params: Params, index: Tensor) -> Params:
 
 
 def on_chosen(images: FloatImages, params: Params, change: Callable[[Tensor, Params], Tensor]) -> FloatImages:
-    """Apply `change` to the images whose `on` is true, and to no other."""
+    """Apply `change` to the images whose `on` is true, and to no other.
+
+    Off the CPU all are computed and the others thrown away: to count who is on would wait for the device.
+    """
+    if images.device.type != "cpu":
+        return on_all(images, params, change)
     chosen = params["on"].nonzero()[:, 0]
     if len(chosen) == 0:
         return images
     if len(chosen) == len(images):
         return change(images, params)
     return images.index_copy(0, chosen, change(images.index_select(0, chosen), select(params, chosen)))
+
+
+def on_all(images: FloatImages, params: Params, change: Callable[[Tensor, Params], Tensor]) -> FloatImages:
+    """What `on_chosen` gives, with shapes that no draw decides."""
+    return torch.where(params["on"][:, None, None, None], change(images, params), images)
 
 
 def check_range(name: str, value: tuple[float, float], low: float, high: float) -> None:

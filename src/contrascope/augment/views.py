@@ -56,15 +56,16 @@ def make_views(
     shape = (images.shape[1], images.shape[2], images.shape[3])
     params: list[tuple[Params, ...]] = [()] * num_views
     for first, one in enumerate(policies[:num_views]):
-        numbers = torch.arange(first, num_views, len(policies), device=images.device)
+        numbers = range(first, num_views, len(policies))
+        views = torch.arange(first, num_views, len(policies), device=images.device)
         key = DrawKey(
             seed=seed,
             epoch=epoch,
             ids=ids.repeat(len(numbers)),
-            view=(first_view + numbers).repeat_interleave(len(ids)),
+            view=(first_view + views).repeat_interleave(len(ids)),
         )
         drawn = one.draw(key, shape)
-        for place, number in enumerate(numbers.tolist()):
+        for place, number in enumerate(numbers):
             part = slice(place * len(ids), (place + 1) * len(ids))
             params[number] = tuple({name: value[part] for name, value in op.items()} for op in drawn)
     return replay(images, policies, tuple(params), dtype=dtype), tuple(params)

@@ -20,6 +20,7 @@ from contrascope.augment.op import (
 )
 from contrascope.draws import DrawKey, uniform
 from contrascope.errors import InputError
+from contrascope.machine.constants import constant
 from contrascope.settings import written_as
 from contrascope.types import FloatImages
 
@@ -57,7 +58,7 @@ class Affine(AbstractOp):
         """`angle` and `shear` in degrees, `translate` [batch 2] in pixels (x, y), `scale`; `on`."""
         _, height, width = shape
         signed = 2 * uniform(key, 4, start=1) - 1
-        reach = torch.tensor((width, height), dtype=torch.float32, device=signed.device) * self.translate
+        reach = constant((width, height), dtype=torch.float32, device=signed.device) * self.translate
         low, high = self.scale
         return {
             "on": draw_switch(key, self.p),
@@ -119,7 +120,7 @@ class Elastic(AbstractOp):
         noise = 2 * uniform(key, 2 * height * width, start=1).view(-1, 2, height, width) - 1
         sigma = torch.full((1,), self.sigma, dtype=torch.float32, device=noise.device)
         smoothed = smooth(noise, gaussian(sigma, int(8 * self.sigma + 1) // 2))
-        sides = torch.tensor((width, height), dtype=torch.float32, device=noise.device)
+        sides = constant((width, height), dtype=torch.float32, device=noise.device)
         moved = smoothed.permute(0, 2, 3, 1).contiguous() * (self.alpha / sides)
         return {"on": draw_switch(key, self.p), "displacement": moved}
 

@@ -218,8 +218,19 @@ class InMemoryImages(ImageSet):
         device: torch.device | str = "cpu",
         start: int = 0,
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        for ids in spans(order, batch_size, start=start, size=len(self)):
-            yield ids.to(device), self.gather(ids).to(device)
+        parts = spans(order, batch_size, start=start, size=len(self))
+        if not parts or torch.device(device).type == "cpu":
+            for ids in parts:
+                yield ids, self.gather(ids).to(device)
+            return
+        # off the CPU the order goes over once: to send each batch's would wait for the device at every step
+        held = self.images.device.type == torch.device(device).type
+        sent = torch.cat(parts).to(device).split(batch_size)
+        for ids, there in zip(parts, sent, strict=True):
+            if held:
+                yield there, self.gather(there).to(device)
+            else:
+                yield there, _pinned(self.gather(ids), device).to(device, non_blocking=True)
 
     def select(self, ids: Int[Tensor, " kept"]) -> "InMemoryImages":
         part = InMemoryImages(
@@ -246,6 +257,11 @@ class InMemoryImages(ImageSet):
             fingerprint=self._fingerprint,
             row_names=self._row_names,
         )
+
+
+def _pinned(images: Tensor, device: torch.device | str) -> Tensor:
+    """Where a GPU can fetch them while the host goes on."""
+    return images.pin_memory() if torch.device(device).type == "cuda" and images.is_cpu else images
 
 
 def spans(order: Int[Tensor, " n"], batch_size: int, *, start: int, size: int) -> list[Tensor]:

@@ -84,12 +84,12 @@ class StreamedImages(ImageSet):
 
         def decoded(ids: Tensor) -> tuple[Tensor, Tensor]:
             images = self.gather(ids)
-            return ids, images.pin_memory() if on_gpu else images
+            return (ids.pin_memory(), images.pin_memory()) if on_gpu else (ids, images)
 
         ahead = min(self._workers + 1, self._budget // (2 * batch_size * prod(self._shape)))
         batches = spans(order, batch_size, start=start, size=len(self))
         for ids, images in bounded_map(decoded, batches, workers=self._workers, ahead=ahead):
-            yield ids.to(device), images.to(device, non_blocking=on_gpu)
+            yield ids.to(device, non_blocking=on_gpu), images.to(device, non_blocking=on_gpu)
 
     def select(self, ids: Int[Tensor, " kept"]) -> "StreamedImages":
         part = StreamedImages(

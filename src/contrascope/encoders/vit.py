@@ -1,5 +1,6 @@
 """A tiny vision transformer whose patch fits the image."""
 
+import functools
 import math
 
 import torch
@@ -32,6 +33,21 @@ def sine_positions(rows: int, columns: int, dim: int) -> Float[Tensor, "tokens d
     row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
     angles = [place.flatten()[:, None] * rates for place in (row, column)]
     return torch.cat([wave for angle in angles for wave in (angle.sin(), angle.cos())], dim=1)
+
+
+def positions_for(
+    tokens: Float[Tensor, "batch tokens dim"], rows: int, columns: int
+) -> Float[Tensor, "tokens dim"]:
+    """The positions of these tokens, on their device and in their type; off the CPU they are sent there once."""
+    if tokens.device.type == "cpu":
+        return sine_positions(rows, columns, tokens.shape[2]).to(tokens)
+    return _held_positions(rows, columns, tokens.shape[2], tokens.device).to(tokens.dtype)
+
+
+@functools.lru_cache(maxsize=64)
+def _held_positions(rows: int, columns: int, dim: int, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):
+        return sine_positions(rows, columns, dim).to(device)
 
 
 class Block(nn.Module):
@@ -106,8 +122,8 @@ class VisionTransformer(nn.Module):
                 "resize them or set `patch` to a divisor."
             )
         maps = self.embed(images)
-        positions = sine_positions(maps.shape[2], maps.shape[3], maps.shape[1])
-        return maps.flatten(2).transpose(1, 2) + positions.to(maps)
+        tokens = maps.flatten(2).transpose(1, 2)
+        return tokens + positions_for(tokens, maps.shape[2], maps.shape[3])
 
     def encoded(self, tokens: Float[Tensor, "batch token dim"]) -> Float[Tensor, "batch token dim"]:
         """All blocks and the last norm, on any of an image's tokens: which patch one is of is in itself."""

@@ -7,6 +7,7 @@ from torch import Tensor
 from contrascope.errors import InputError
 from contrascope.linalg import at_least_single
 from contrascope.losses.terms import LossTerms
+from contrascope.machine.constants import constant
 from contrascope.settings import require_positive
 
 
@@ -40,7 +41,12 @@ def assigned(
     with torch.autocast(scores.device.type, enabled=False):
         logits = at_least_single(scores) / temperature
         products = torch.einsum("aik,vik->avi", codes.to(logits), logits)
-        other = ~torch.eye(makers, views, dtype=torch.bool, device=scores.device)
-        times = other.sum(0).to(logits)  # how many codes each view is held against
+        held = [(code, view) for code in range(makers) for view in range(views) if code != view]
+        places = constant([code * views + view for code, view in held], device=scores.device)
+        others = products.flatten(0, 1).index_select(0, places)
+        counts = [
+            makers - (view < makers) for view in range(views)
+        ]  # how many codes each view is held against
+        times = constant(counts, dtype=logits.dtype, device=scores.device)
         log_sums = logits.logsumexp(-1).mean(1)
-        return LossTerms(align=-products[other].mean(0), spread=(times * log_sums).sum() / times.sum())
+        return LossTerms(align=-others.mean(0), spread=(times * log_sums).sum() / times.sum())

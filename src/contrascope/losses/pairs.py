@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
 from contrascope.errors import InputError, did_you_mean
+from contrascope.machine.constants import constant
 from contrascope.settings import require_positive
 
 
@@ -168,7 +169,7 @@ def farthest_views(
         return online, target
     with torch.no_grad():
         order = [(min(a, b), max(a, b)) for a, b in _pair_indices(len(online))]
-        places = torch.tensor(order, device=online.device)[worst_pair(distances())]  # batch 2
+        places = constant(order, device=online.device)[worst_pair(distances())]  # batch 2
     chosen = [None if z is None else _pick(z, places) for z in (online, target)]
     if positives == "worst-symmetric":
         chosen = [None if z is None else torch.cat([z, z.flip(0)], dim=1) for z in chosen]

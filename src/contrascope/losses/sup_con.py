@@ -30,9 +30,10 @@ def sup_con(z: Float[Tensor, "views batch dim"], labels: Labels, *, temperature:
     with torch.autocast(z.device.type, enabled=False):
         z = unit(at_least_single(z))
         views, batch, dim = z.shape
-        codes = labels.unique(return_inverse=True)[1]
+        codes = (labels[:, None] == labels).to(torch.uint8).argmax(1)  # the first image of the same label
         sums = z.new_zeros(batch, dim).index_add(0, codes.repeat(views), z.flatten(0, 1))
-        others = views * codes.bincount(minlength=batch)[codes] - 1  # positives of each anchor
+        members = torch.zeros_like(codes).index_add(0, codes, torch.ones_like(codes))
+        others = views * members[codes] - 1  # positives of each anchor
         cosines = ((z * sums[codes]).sum(-1) - z.square().sum(-1)) / others
         own = pair_products(z, z).view(views, views - 1, batch) / temperature
         rest = over_others(z / temperature, z, LOG_SUM).logsumexp(-1)

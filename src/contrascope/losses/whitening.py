@@ -31,7 +31,10 @@ def whitened(z: Float[Tensor, "*stack batch dim"]) -> Float[Tensor, "*stack batc
         centred = at_least_single(z)
         centred = centred - centred.mean(-2, keepdim=True)
         factor, info = torch.linalg.cholesky_ex(centred.mT @ centred / (batch - 1))
-        if bool(_singular(factor, info).any()) and bool(centred.isfinite().all()):
+        singular = _singular(factor, info)
+        if not z.is_cpu:  # to ask would wait for the device: the loss becomes nan, which the loop reports
+            factor = factor.masked_fill(singular[..., None, None], torch.nan)
+        elif bool(singular.any()) and bool(centred.isfinite().all()):
             raise InputError(
                 f"the covariance of a sub-batch of {batch} embeddings of {dim} numbers is singular: some directions "
                 "hold nothing, so it cannot be whitened. Lower method.projector.out or the learning rate, or raise "

@@ -86,6 +86,11 @@ class Method(nn.Module, ABC):
         if self.training:
             self._noted |= {name: value.detach() for name, value in signals.items()}
 
+    def same_everywhere(self, *buffers: str) -> None:
+        """Names of buffers that every process has alike already: they are not sent from the first before each step."""
+        before = getattr(self, "_ddp_params_and_buffers_to_ignore", [])
+        self._ddp_params_and_buffers_to_ignore = [*before, *buffers]
+
     def noted(self) -> dict[str, Tensor]:
         """What the steps have noted last, by name."""
         return dict(self._noted)

@@ -12,6 +12,7 @@ from contrascope.losses.similarity import unit
 from contrascope.methods.base import Method
 from contrascope.methods.crop_settings import MultiCropSettings
 from contrascope.methods.embedding import over_views
+from contrascope.methods.host_value import HostValue, rounded
 from contrascope.methods.views import Group, ViewBatch, ViewPlan
 
 
@@ -39,6 +40,8 @@ class MultiCropMethod(Method):
         self.projector: Projector = build_projector(settings.projector, self.dim)  # pyright: ignore[reportIncompatibleVariableOverride]
         self.progress: Tensor
         self.register_buffer("progress", torch.zeros((), dtype=torch.float32))
+        self.same_everywhere("progress")
+        self._progress = HostValue()
 
     def plan(self, num_views: int) -> ViewPlan:
         groups = (Group(count=num_views, role="global"),)
@@ -53,7 +56,11 @@ class MultiCropMethod(Method):
         return Embedded(h=h[0], z=over_views(self.projector, torch.cat(h), joint=True))
 
     def after_step(self, progress: float) -> None:
-        self.progress.fill_(progress)
+        self._progress.set(self.progress, progress)
+
+    def before(self, share: float) -> bool:
+        """Whether less than this share of training is behind it."""
+        return self._progress.get(self.progress) < rounded(share, self.progress.dtype)
 
 
 def held(weight: Float[Tensor, "*shape"], frozen: bool) -> Float[Tensor, "*shape"]:

@@ -28,6 +28,7 @@ class QueuedEmbedding(JointEmbedding):
         start = normal(DrawKey(seed=seed, epoch=0, ids=torch.arange(size), operation=1), self.projector.dim)
         self.register_buffer("queue", self.kept(start))
         self.register_buffer("pointer", torch.zeros((), dtype=torch.int64))
+        self.same_everywhere("queue", "pointer")
         self._waiting: list[Tensor] = []
 
     def kept(self, rows: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:

@@ -143,7 +143,11 @@ class ImageViews:
             masks.append(mask)
             targets.append(target)
             first += group.count
-        labels = None if self.labels is None else self.labels[ids.to(self.labels.device)].to(items.device)
+        if self.labels is not None:
+            self.labels = self.labels.to(
+                items.device
+            )  # once: to look them up elsewhere would wait for the device
+        labels = None if self.labels is None else self.labels[ids.to(items.device)]
         return ViewBatch(
             groups=tuple(groups),
             ids=ids,

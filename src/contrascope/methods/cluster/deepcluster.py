@@ -72,8 +72,7 @@ class DeepCluster(MultiCropMethod):
         self.register_buffer("bank", torch.zeros(0, 0, dim, dtype=torch.float32))  # crop image dim
         self.register_buffer("clusters", torch.zeros(heads, 0, dtype=torch.int64))
         self.register_buffer("centroids", torch.zeros(sum(settings.prototypes), dim, dtype=torch.float32))
-        # the same on every process already, and too large to be sent before every step
-        self._ddp_params_and_buffers_to_ignore = ["bank", "clusters"]
+        self.same_everywhere("bank", "clusters")
         self._waiting: list[tuple[Tensor, Tensor]] = []
 
     def step(self, views: ViewBatch) -> StepOutput:

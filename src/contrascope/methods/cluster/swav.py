@@ -11,6 +11,7 @@ from contrascope.methods.cluster.sinkhorn import sinkhorn
 from contrascope.methods.cluster.swav_settings import SwAVSettings
 from contrascope.methods.crops import MultiCropMethod, held, prototype_scores
 from contrascope.methods.enqueue import enqueue, joined_rows
+from contrascope.methods.host_value import HostValue
 from contrascope.methods.step_signals import code_signals
 from contrascope.methods.views import ViewBatch
 
@@ -43,11 +44,13 @@ class SwAV(MultiCropMethod):
         )
         self.register_buffer("pointer", torch.zeros((), dtype=torch.int64))
         self.register_buffer("filled", torch.zeros((), dtype=torch.int64))
+        self.same_everywhere("queue", "pointer", "filled")
+        self._fill = HostValue()
         self._waiting: list[Tensor] = []
 
     def step(self, views: ViewBatch) -> StepOutput:
         found = self.embed(views)
-        frozen = bool(self.progress < self.swav.freeze)
+        frozen = self.before(self.swav.freeze)
         scores = prototype_scores(found.z, held(self.prototypes.weight, frozen))
         makers = len(found.h)
         codes = self.codes(scores[:makers].detach())
@@ -64,7 +67,7 @@ class SwAV(MultiCropMethod):
         self, scores: Float[Tensor, "views batch prototypes"]
     ) -> Float[Tensor, "views batch prototypes"]:
         """Codes of these crops, shared out together with the queue once it is full."""
-        full = self.swav.queue_size and bool(self.filled >= self.swav.queue_size)
+        full = self.swav.queue_size and self._fill.get(self.filled) >= self.swav.queue_size
         queued = prototype_scores(self.queue[None], self.prototypes.weight)[0] if full else None
         return sinkhorn(scores, queued, epsilon=self.swav.epsilon, iterations=self.swav.iterations)
 
@@ -75,7 +78,7 @@ class SwAV(MultiCropMethod):
         if self._waiting and progress >= self.swav.queue_from:
             rows = joined_rows(torch.cat(self._waiting, dim=1))
             enqueue(self.queue, self.pointer, rows)
-            self.filled.add_(len(rows)).clamp_(max=self.swav.queue_size)
+            self._fill.set(self.filled, min(self._fill.get(self.filled) + len(rows), self.swav.queue_size))
         self._waiting.clear()
 
     def couples(self) -> str:

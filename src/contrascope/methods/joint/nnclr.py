@@ -35,11 +35,9 @@ class NNCLR(QueuedEmbedding):
         p = over_views(self.predictor, z, joint=self.joint_pass)
         places = nearest_places(z, self.queue, count=1)[..., 0]
         neighbours = self.queue[places]
-        self.note(
-            distinct_neighbours=torch.tensor(
-                len(places.unique()) / places.numel(), dtype=torch.float32, device=z.device
-            )
-        )
+        chosen = torch.zeros(len(self.queue), dtype=torch.float64, device=z.device)
+        chosen[places.flatten()] = 1
+        self.note(distinct_neighbours=(chosen.sum() / places.numel()).float())
         self.enqueue_later(z[:1])
         return nnclr(
             gather_batch(p),

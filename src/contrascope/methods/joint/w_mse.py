@@ -12,6 +12,7 @@ from contrascope.losses.cosine import unit_distance
 from contrascope.losses.terms import LossTerms
 from contrascope.losses.whitening import whitened
 from contrascope.methods.embedding import JointEmbedding
+from contrascope.methods.host_value import HostValue
 from contrascope.methods.joint.w_mse_settings import WMSESettings
 from contrascope.methods.step_signals import log_condition
 
@@ -36,6 +37,8 @@ class WMSE(JointEmbedding):
                 f"method.projector.out to {self.sub_batch // 2}."
             )
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        self.same_everywhere("steps")
+        self._step = HostValue()
 
     def terms(
         self, z: Float[Tensor, "views batch out"], target: Float[Tensor, "views batch out"] | None
@@ -49,14 +52,14 @@ class WMSE(JointEmbedding):
         parts = batch // self.sub_batch
         if parts < 2:
             return whitened(z)
-        ids = torch.arange(batch)
-        order = permutation(DrawKey(seed=self.seed, epoch=int(self.steps), ids=ids)).to(z.device)
+        ids = torch.arange(batch, device=z.device)
+        order = permutation(DrawKey(seed=self.seed, epoch=int(self._step.get(self.steps)), ids=ids))
         white = torch.cat([whitened(z[:, some]) for some in order.tensor_split(parts)], dim=1)
         return white[:, order.argsort()]
 
     def after_step(self, progress: float) -> None:
         super().after_step(progress)
-        self.steps += 1
+        self._step.set(self.steps, self._step.get(self.steps) + 1)
 
     def couples(self) -> str:
         return "whitening compares the images of a sub-batch with each other"

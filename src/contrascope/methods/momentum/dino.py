@@ -48,11 +48,12 @@ class DINO(MultiCropMethod):
         self.target_projector = target_copy(self.projector)
         self.target_prototypes = target_copy(self.prototypes)
         self.register_buffer("centre", torch.zeros(settings.prototypes, dtype=torch.float32))
+        self.same_everywhere("centre")
         self._waiting: list[Tensor] = []
 
     def step(self, views: ViewBatch) -> StepOutput:
         found = self.embed(views)
-        frozen = bool(self.progress < self.dino.freeze)
+        frozen = self.before(self.dino.freeze)
         weight = unit(held(self.prototypes.weight, frozen))
         scores, codes = prototype_scores(found.z, weight), self.codes(views.groups[0])
         terms = assigned(scores, codes, temperature=self.dino.temperature)
@@ -72,7 +73,7 @@ class DINO(MultiCropMethod):
     def teacher_temperature(self) -> float:
         """The temperature that the teacher has now."""
         start, end = self.dino.warmup_teacher_temperature, self.dino.teacher_temperature
-        done = float(self.progress)
+        done = self._progress.get(self.progress)
         if done >= self.dino.temperature_warmup:
             return end
         return start + (end - start) * done / self.dino.temperature_warmup

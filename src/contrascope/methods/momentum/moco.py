@@ -10,6 +10,7 @@ from contrascope.losses.contrastive import info_nce_queue
 from contrascope.losses.pairs import queued_views
 from contrascope.losses.terms import LossTerms
 from contrascope.methods.embedding import over_views
+from contrascope.methods.host_value import HostValue
 from contrascope.methods.momentum.moco_settings import MoCoSettings
 from contrascope.methods.queue import QueuedEmbedding
 from contrascope.methods.target import check_decay, follow, target_copy
@@ -36,6 +37,8 @@ class MoCo(QueuedEmbedding):
         self.target_projector = target_copy(self.projector)
         self.start_queue(settings.queue_size, seed=settings.seed)
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        self.same_everywhere("steps")
+        self._step = HostValue()
 
     def terms(
         self, z: Float[Tensor, "views batch out"], target: Float[Tensor, "views batch out"] | None
@@ -60,7 +63,7 @@ class MoCo(QueuedEmbedding):
         super().after_step(progress)
         follow(self.target_encoder, self.encoder, ema_decay=self.settings.ema_decay)
         follow(self.target_projector, self.projector, ema_decay=self.settings.ema_decay)
-        self.steps += 1
+        self._step.set(self.steps, self._step.get(self.steps) + 1)
 
     @torch.no_grad()
     def targets(self, views: ViewBatch) -> Float[Tensor, "views batch out"]:
@@ -72,7 +75,7 @@ class MoCo(QueuedEmbedding):
         keys = []
         for index, view in enumerate(seen):
             images = gather_rows(view)
-            order = self._order(len(images), view=index).to(view.device)
+            order = self._order(len(images), view=index, device=view.device)
             mine = order[rank() * len(view) : (rank() + 1) * len(view)]
             shuffled = gather_rows(self.target_projector(self.target_encoder(images[mine])))
             joined = torch.empty_like(shuffled).index_copy_(0, order, shuffled)
@@ -84,6 +87,7 @@ class MoCo(QueuedEmbedding):
             return "splits shuffle the keys of the whole batch before batch norm sees them; set splits to 0"
         return None
 
-    def _order(self, count: int, *, view: int) -> Int[Tensor, " count"]:
-        ids = torch.arange(count)
-        return permutation(DrawKey(seed=self.settings.seed, epoch=int(self.steps), ids=ids, view=view))
+    def _order(self, count: int, *, view: int, device: torch.device | None = None) -> Int[Tensor, " count"]:
+        ids = torch.arange(count, device=device)
+        step = int(self._step.get(self.steps))
+        return permutation(DrawKey(seed=self.settings.seed, epoch=step, ids=ids, view=view))

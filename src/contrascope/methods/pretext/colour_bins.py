@@ -8,6 +8,7 @@ from torch import Tensor
 
 from contrascope.encoders.lightness import LUMINANCE, light
 from contrascope.errors import InputError
+from contrascope.machine.constants import constant
 from contrascope.types import FloatImages
 
 _XYZ = ((0.4124564, 0.3575761, 0.1804375), LUMINANCE, (0.0193339, 0.1191920, 0.9503041))
@@ -23,7 +24,7 @@ def lab(images: FloatImages) -> Float[Tensor, "batch 3 height width"]:
     >>> [round(v, 2) for v in lab(torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)).flatten().tolist()]
     [53.24, 80.09, 67.2]
     """
-    to_xyz = torch.tensor(_XYZ, dtype=images.dtype, device=images.device)
+    to_xyz = constant(_XYZ, dtype=images.dtype, device=images.device)
     to_xyz = to_xyz / to_xyz.sum(1, keepdim=True)
     values = torch.einsum("xc,bchw->bxhw", to_xyz, light(images))
     line = values / (3 * _BEND**2) + 4 / 29

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from contrascope.distributed import gather_batch
 from contrascope.draws import DrawKey, uniform
 from contrascope.encoders.encoder import Encoder
-from contrascope.encoders.vit import Block, VisionTransformer, sine_positions
+from contrascope.encoders.vit import Block, VisionTransformer, positions_for
 from contrascope.errors import InputError
 from contrascope.linalg import at_least_single
 from contrascope.losses.similarity import unit
@@ -85,7 +85,7 @@ class Decoder(nn.Module):
         seen = self.embed(visible)
         tokens = self.hidden.to(seen).expand(len(seen), rows * columns, -1)
         tokens = tokens.scatter(1, places[..., None].expand_as(seen), seen)
-        tokens = tokens + sine_positions(rows, columns, tokens.shape[2]).to(tokens)
+        tokens = tokens + positions_for(tokens, rows, columns)
         return self.predict(self.norm(self.blocks(tokens)))
 
 
@@ -137,7 +137,7 @@ class MAE(Method):
         """Which patches are hidden: equally many of every image, those with the largest draws."""
         height, width = view.shape[2:] if self.vit.resize is None else (self.vit.resize,) * 2
         count = (height // self.trunk.patch) * (width // self.trunk.patch)
-        kept = int(count * (1 - self.settings.mask_ratio))
+        kept = self._kept(count)
         if not 0 < kept < count:
             raise InputError(
                 f"of {count} patches {kept} would be seen; expected some and not all. Change mask_ratio "
@@ -145,6 +145,10 @@ class MAE(Method):
             )
         order = uniform(key, count).argsort(dim=1, stable=True)
         return torch.ones_like(order, dtype=torch.bool).scatter(1, order[:, :kept], False)
+
+    def _kept(self, count: int) -> int:
+        """Patches of `count` that are seen."""
+        return int(count * (1 - self.settings.mask_ratio))
 
     def step(self, views: ViewBatch) -> StepOutput:
         hidden = views.masks[0] if views.masks else None
@@ -166,7 +170,7 @@ class MAE(Method):
     ) -> tuple[Float[Tensor, "batch kept dim"], Int[Tensor, "batch kept"]]:
         """Encoded tokens of the patches that are not hidden, equally many of every image, and which they are."""
         tokens = self.trunk.tokens(pixels)
-        kept = hidden.shape[1] - int(hidden[0].sum())
+        kept = self._kept(hidden.shape[1])
         places = hidden.to(torch.uint8).argsort(dim=1, stable=True)[:, :kept]  # in their order
         return self.trunk.encoded(tokens.gather(1, places[..., None].expand(-1, -1, tokens.shape[2]))), places
 
