@@ -15,7 +15,7 @@ from contrascope.terminal.help import shown
 from contrascope.terminal.progress import CommandProgress
 
 if TYPE_CHECKING:
-    from contrascope.records.tables import TableRecord
+    from contrascope.records.sweeps import TableRecord
     from contrascope.sweeps.engine import SweepEngine
 
 
