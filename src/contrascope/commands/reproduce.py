@@ -163,7 +163,7 @@ COMMAND = Command(
         shown("--device", "cpu, cuda, cuda:1 or mps", "the first GPU, or the CPU"),
     ),
     examples=(
-        "contrascope reproduce",
+        "contrascope reproduce --scale gpu",
         "contrascope reproduce huang-compositions --data ~/cifar --seeds 3 --only cifar10/simclr",
         "contrascope reproduce huang-compositions --show",
     ),
