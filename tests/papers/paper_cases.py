@@ -7,9 +7,8 @@ from contrascope.encoders.settings import EncoderSettings, ProjectorSettings
 from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.papers.claims import Claim
 from contrascope.papers.scales import finished
-from contrascope.papers.table import Cell, Panel, Sources, Table, number
-from contrascope.records.sweeps import FINISHED
-from contrascope.records.tables import MeasureEntry, TableCellEntry, TableRecord
+from contrascope.papers.table import Cell, PaperTable, Sources, TablePanel, number
+from contrascope.records.sweeps import FINISHED, MeasureEntry, TableCellEntry, TableRecord
 from contrascope.runs.settings import RunSettings
 from contrascope.settings import to_json
 from contrascope.sweeps import worker
@@ -35,13 +34,13 @@ def cells(scale, sources):
     )
 
 
-TABLE = Table(
+TABLE = PaperTable(
     name="tiny",
     title="two temperatures",
     source="nobody",
     cells=cells,
     panels=(
-        Panel(
+        TablePanel(
             title="kNN",
             rows=("cold", "warm"),
             columns=("knn",),

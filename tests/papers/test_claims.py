@@ -136,13 +136,10 @@ def test_arcl_is_judged_copy_by_copy_and_beside_its_control():
 def test_lambda_is_chosen_by_held_out_images_and_not_by_test_images():
     cells = {"SimCLR, temperature 1": 50.0, "SimCLR, temperature 0.5": 55.0}
     found = {f"{name}/fourth": {"knn": value} for name, value in cells.items()}
-    seed = SeedValues([entry(name, "0", **numbers) for name, numbers in found.items()])
     tests, held_out = {0.2: 70.0, 0.4: 60.0, 0.8: 54.0}, {0.2: 40.0, 0.4: 50.0, 0.8: 45.0}
-    entries = [entry(name, "0", **numbers) for name, numbers in found.items()]
     for one, knn in tests.items():
-        made = entry(f"modified, lambda {one:g}/fourth", "0", knn=knn)
-        entries.append(type(made)(**{**vars(made), "held_out": held_out[one]}))
-    seed = SeedValues(entries)
+        found[f"modified, lambda {one:g}/fourth"] = {"knn": knn, "held_out": held_out[one]}
+    seed = values(found)
     assert CLAIMS["H16"].decide(seed) == 5.0
 
 

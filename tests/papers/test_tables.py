@@ -136,7 +136,7 @@ def test_one_cell_of_each_kind_is_trained_for_a_step_and_measured(scale, tmp_pat
         made = reproduce(asked, out, engine=HereEngine(), device="cpu", minutes=30.0)
         done = next(one for one in made.cells if one.cell == cell.name)
         assert done.state == FINISHED, done.why
-        assert set(done.measures) == set(cell.measures), cell.name
+        assert set(done.measures) >= set(cell.measures), cell.name  # a copied run may have more
         assert page(table, made)
 
 

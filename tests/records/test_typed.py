@@ -17,8 +17,7 @@ from contrascope.records.kinds import BadImagesRecord, BestRecord, EnvironmentRe
 from contrascope.records.metrics import read_rows
 from contrascope.records.requests import RequestRecord, SegmentsRecord
 from contrascope.records.suites import AugmentedRecord, TransferRecord
-from contrascope.records.sweeps import OutcomeRecord, SweepRecord
-from contrascope.records.tables import MeasuredRecord, TableRecord
+from contrascope.records.sweeps import MeasuredRecord, OutcomeRecord, SweepRecord, TableRecord
 from contrascope.records.typed import as_record, read_record, record_of, write_record
 
 KINDS = (

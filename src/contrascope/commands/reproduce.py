@@ -15,7 +15,7 @@ from contrascope.terminal.help import shown
 from contrascope.terminal.progress import CommandProgress
 
 if TYPE_CHECKING:
-    from contrascope.records.tables import TableRecord
+    from contrascope.records.sweeps import TableRecord
     from contrascope.sweeps.engine import SweepEngine
 
 
@@ -163,7 +163,7 @@ COMMAND = Command(
         shown("--device", "cpu, cuda, cuda:1 or mps", "the first GPU, or the CPU"),
     ),
     examples=(
-        "contrascope reproduce",
+        "contrascope reproduce --scale gpu",
         "contrascope reproduce huang-compositions --data ~/cifar --seeds 3 --only cifar10/simclr",
         "contrascope reproduce huang-compositions --show",
     ),

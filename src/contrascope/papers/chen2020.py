@@ -5,7 +5,7 @@ The figure is on ImageNet with other operations and prints linear accuracies the
 
 from contrascope.papers.claims import Claim
 from contrascope.papers.huang2023_figures import PAIR_EPOCHS, PAIRS, letters_cell
-from contrascope.papers.table import Cell, Panel, PanelNumber, Scale, Sources, Table, number
+from contrascope.papers.table import Cell, PanelNumber, PaperTable, Scale, Sources, TablePanel, number
 from contrascope.papers.values import SeedValues
 
 OPERATIONS = {"a": "crop", "b": "blur", "c": "colour dropping", "d": "colour distortion", "e": "flip"}
@@ -33,13 +33,13 @@ def crop_and_colour_lead(seed: SeedValues) -> float:
     return best - max(others)
 
 
-MATRIX_TABLE = Table(
+MATRIX_TABLE = PaperTable(
     name="simclr-matrix",
     title="compositions of two of five operations, and each alone",
     source="Chen et al. 2020, arXiv:2002.05709, figure 5 (ImageNet; other operations)",
     cells=_cells,
     panels=(
-        Panel(
+        TablePanel(
             title="CIFAR-10: kNN accuracy on test images, %; the diagonal is one operation alone",
             rows=tuple(OPERATIONS.values()),
             columns=tuple(OPERATIONS.values()),

@@ -10,8 +10,15 @@ from contrascope.errors import InputError
 from contrascope.papers.table import Cell, Scale
 from contrascope.records.inside import inside
 from contrascope.records.kinds import EnvironmentRecord
-from contrascope.records.sweeps import FINISHED, SweepRecord, TrialEntry
-from contrascope.records.tables import MeasuredRecord, MeasureEntry, TableCellEntry, TableRecord
+from contrascope.records.sweeps import (
+    FINISHED,
+    MeasuredRecord,
+    MeasureEntry,
+    SweepRecord,
+    TableCellEntry,
+    TableRecord,
+    TrialEntry,
+)
 from contrascope.records.typed import read_record, write_record
 from contrascope.settings import to_json
 
@@ -78,14 +85,12 @@ def kept_table(path: Path) -> TableRecord:
 def _of_trial(trial: TrialEntry, out: Path) -> TableCellEntry:
     run = inside(out, trial.name)
     last = trial.marks[-1] if trial.marks else None
-    held_out = None if last is None or last.knn_held_out is None else 100 * last.knn_held_out
     return TableCellEntry(
         cell=trial.values[AXIS],
         seed=trial.seed,
         state=trial.state,
         why=trial.why,
         minutes=_minutes(run),
-        held_out=held_out,
         sound="" if last is None else last.sound,
         measures=measured(run) if run.is_dir() else {},
     )

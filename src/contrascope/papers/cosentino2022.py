@@ -12,7 +12,7 @@ from contrascope.methods.joint.plain_settings import PlainSettings
 from contrascope.papers.claims import Claim
 from contrascope.papers.huang2023 import SCORES
 from contrascope.papers.scales import SIMCLR, finished, in_order, run_settings
-from contrascope.papers.table import Cell, Panel, PanelNumber, Scale, Sources, Table, number
+from contrascope.papers.table import Cell, PanelNumber, PaperTable, Scale, Sources, TablePanel, number
 from contrascope.papers.values import SeedValues, correlation, falls_by
 from contrascope.training.settings import OptimSettings
 
@@ -50,7 +50,7 @@ def _cell(scale: Scale, sources: Sources, name: str, policy: str) -> Cell:
         optim=LARS,
         schedule=schedule,
     )
-    settings = finished(made, sources)
+    settings = finished(made, sources, labelled=True)
     images = 32 if sources.dry else IMAGES[scale]
     times = min(settings.training.epochs, 50)
     followed = GeometryProbeSettings(times=times, images=images, operations=())
@@ -73,8 +73,8 @@ _MOMENTS = {"before training": "@0", "first measured": "@1", "end": "@-1"}
 _ROWS = (*POLICIES, *(f"operations {letters}" for letters in COUNTS))
 
 
-def _panel(name: str, title: str) -> Panel:
-    return Panel(
+def _panel(name: str, title: str) -> TablePanel:
+    return TablePanel(
         title=title,
         rows=_ROWS,
         columns=tuple(_MOMENTS),
@@ -83,7 +83,7 @@ def _panel(name: str, title: str) -> Panel:
     )
 
 
-_ACCURACY = Panel(
+_ACCURACY = TablePanel(
     title="Figures 1 and 4: kNN accuracy of h on test images, 100 classes, %, and rank of h, clean training images",
     rows=_ROWS,
     columns=("kNN", "rank at the start", "half-way", "at the end", "of"),
@@ -106,7 +106,7 @@ def _rotation_at(row: str, column: str) -> PanelNumber:
     return number(ROTATIONS, f"{row}@{_DEGREES.index(column)}")
 
 
-_ROTATION_PANEL = Panel(
+_ROTATION_PANEL = TablePanel(
     title="Figure 10: rank of 500 rotated copies of one pixel by the range of angles, by threshold, mean of five seeds",
     rows=_ROTATED,
     columns=_DEGREES,
@@ -192,7 +192,7 @@ _CLAIMS = (
         decide=lambda seed: falls_by(list(reversed(seed.curve(ROTATIONS, "relative 1e-2")))),
     ),
 )
-TABLE = Table(
+TABLE = PaperTable(
     name="cosentino-geometry",
     title="a linear projector under three policies: rank, bound, negatives, displacements",
     source="Cosentino et al. 2022, arXiv:2205.06926, figures 1, 3 to 7, 9 and 10, which print no numbers",

@@ -11,7 +11,7 @@ from contrascope.methods.momentum.t_moco_settings import TMoCoSettings
 from contrascope.papers.claims import Claim
 from contrascope.papers.huang2023 import SCORES
 from contrascope.papers.scales import MOCO, SIMCLR, finished, run_settings, with_preset
-from contrascope.papers.table import Cell, Panel, Scale, Sources, Table, number
+from contrascope.papers.table import Cell, PaperTable, Scale, Sources, TablePanel, number
 from contrascope.papers.values import SeedValues
 from contrascope.runs.recipes import RECIPES
 from contrascope.runs.settings import RunSettings
@@ -41,7 +41,7 @@ def _cells(scale: Scale, sources: Sources) -> tuple[Cell, ...]:
             for title in pair:
                 base = with_preset(_base(scale, METHODS[title], sources), "simclr-cifar")
                 projector = replace(base.method.projector, out=width)  # pyright: ignore[reportAttributeAccessIssue]
-                method = replace(base.method, projector=projector)  # pyright: ignore[reportCallIssue]
+                method = replace(base.method, projector=projector)
                 settings = finished(replace(base, method=method), sources)
                 made.append(Cell(name=f"{title}/{width}", settings=settings, measures=(SCORES,)))
     return tuple(made)
@@ -55,13 +55,13 @@ def _gains_most_where_narrow(seed: SeedValues, heavy: str, plain: str) -> float:
     return min(_gain(seed, heavy, plain, width) for width in (2, 8)) - _gain(seed, heavy, plain, 128)
 
 
-TABLE = Table(
+TABLE = PaperTable(
     name="hu-tsimclr",
     title="heavy-tailed kernels at four widths of the output",
     source="Hu et al. 2023, arXiv:2205.14814; its tables were not at hand",
     cells=_cells,
     panels=(
-        Panel(
+        TablePanel(
             title="CIFAR-10: kNN accuracy of h on test images, %, by width of z",
             rows=tuple(METHODS),
             columns=tuple(map(str, WIDTHS)),

@@ -17,8 +17,9 @@ from contrascope.papers.scales import (
     with_letters,
     with_preset,
 )
-from contrascope.papers.table import Cell, Panel, PanelNumber, Scale, Sources, Table, number
+from contrascope.papers.table import Cell, PanelNumber, PaperTable, Scale, Sources, TablePanel, number
 from contrascope.papers.values import SeedValues, UndecidedError, enough, falls_by, mean_of
+from contrascope.runs.settings import RunSettings
 
 PAPER = "Huang et al. 2023, arXiv:2111.00743"
 SETS = ("abcde", "abcd", "abc", "ab", "a")
@@ -68,7 +69,7 @@ def _name(images: str, method: str, row: str) -> str:
 
 
 def _grid(
-    rows: tuple[str, ...], change: Callable[..., object]
+    rows: tuple[str, ...], change: Callable[[RunSettings, str], RunSettings]
 ) -> Callable[[Scale, Sources], tuple[Cell, ...]]:
     """Cells of every set of images, method and row; a method's rows together, so that a stop leaves whole orders."""
 
@@ -78,7 +79,7 @@ def _grid(
             for method in METHODS:
                 for row in rows:
                     base = run_settings(scale, method, images, sources)
-                    settings = finished(change(base, row), sources)  # pyright: ignore[reportArgumentType]
+                    settings = finished(change(base, row), sources)
                     first = (method, row) == (SIMCLR, rows[0])
                     measures = (SCORES, THEOREM, TWIN) if first else (SCORES, THEOREM)
                     made.append(Cell(name=_name(images, method, row), settings=settings, measures=measures))
@@ -87,8 +88,8 @@ def _grid(
     return cells
 
 
-def _panels(published: Published) -> tuple[Panel, ...]:
-    def panel(images: ImagesName) -> Panel:
+def _panels(published: Published) -> tuple[TablePanel, ...]:
+    def panel(images: ImagesName) -> TablePanel:
         rows = published[images]
 
         def at(row: str, column: str) -> PanelNumber:
@@ -97,7 +98,7 @@ def _panels(published: Published) -> tuple[Panel, ...]:
             return number(_name(images, method, row), "knn", value, best=True)
 
         title = f"{TITLES[images]}: kNN accuracy on test images, %"
-        return Panel(title=title, rows=tuple(rows), columns=tuple(METHODS.values()), at=at)
+        return TablePanel(title=title, rows=tuple(rows), columns=tuple(METHODS.values()), at=at)
 
     return tuple(panel(images) for images in published)
 
@@ -213,7 +214,7 @@ _CPU_RECIPES = (
     "At the scale of a CPU each method has optimiser, rate and batch of its own recipe `cifar10-METHOD-cpu`."
 )
 
-COMPOSITIONS_TABLE = Table(
+COMPOSITIONS_TABLE = PaperTable(
     name="huang-compositions",
     title="five sets of operations, four methods, two sets of images",
     source=f"{PAPER}, table 1",
@@ -237,7 +238,7 @@ def _stronger_is_better(key: str, images: ImagesName) -> Claim:
     )
 
 
-STRENGTHS_TABLE = Table(
+STRENGTHS_TABLE = PaperTable(
     name="huang-strengths",
     title="four strengths of colour distortion beside a crop, four methods, two sets of images",
     source=f"{PAPER}, table 2",

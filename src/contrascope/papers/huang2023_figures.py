@@ -4,12 +4,11 @@ The figures print no numbers; what is published of them is the order that claims
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from contrascope.papers.claims import Claim
 from contrascope.papers.huang2023 import PAPER, SCORES
-from contrascope.papers.scales import METHODS, SIMCLR, finished, run_settings, with_letters
-from contrascope.papers.table import Cell, Panel, PanelNumber, Scale, Sources, Table, number
+from contrascope.papers.scales import EPOCHS, METHODS, SIMCLR, finished, run_settings, with_letters
+from contrascope.papers.table import Cell, PanelNumber, PaperTable, Scale, Sources, TablePanel, number
 from contrascope.papers.values import SeedValues, falls_by, spearman
 
 PAIRS = ("ad", "ac", "ab", "ae", "bc", "bd", "be", "cd", "ce", "de")
@@ -87,13 +86,13 @@ def _delta_matters_little(seed: SeedValues) -> float:
     return spearman(small, large) - 0.9
 
 
-PAIRS_TABLE = Table(
+PAIRS_TABLE = PaperTable(
     name="huang-pairs",
     title="ten pairs of operations: concentration, and the error of SimCLR trained with them",
     source=f"{PAPER}, figure 3, which prints no numbers",
     cells=_pair_cells,
     panels=(
-        Panel(
+        TablePanel(
             title="Pairs of operations, CIFAR-10",
             rows=PAIRS,
             columns=tuple(_PAIR_COLUMNS),
@@ -143,12 +142,12 @@ def _curve_cells(scale: Scale, sources: Sources) -> tuple[Cell, ...]:
 _MOMENTS = {"before training": "@0", "first measured": "@1", "end": "@-1"}
 
 
-def _curve_panel(layer: str, name: str, title: str) -> Panel:
+def _curve_panel(layer: str, name: str, title: str) -> TablePanel:
     def at(row: str, column: str) -> PanelNumber:
         method = next(one for one, found in METHODS.items() if found == row)
         return number(f"cifar10/{method}", f"{layer}_{name}{_MOMENTS[column]}")
 
-    return Panel(
+    return TablePanel(
         title=f"{title}, {layer}", rows=tuple(METHODS.values()), columns=tuple(_MOMENTS), at=at, digits=3
     )
 
@@ -170,7 +169,7 @@ def _falls_while_training(seed: SeedValues, name: str) -> float:
     )
 
 
-CURVES_TABLE = Table(
+CURVES_TABLE = PaperTable(
     name="huang-curves",
     title="alignment and divergence while training, four methods, encoder and projector",
     source=f"{PAPER}; slides of December 2023, two panels without numbers",
@@ -199,11 +198,8 @@ PANEL_CELLS = ("d", "abcde")
 
 
 def _panel_cells(scale: Scale, sources: Sources) -> tuple[Cell, ...]:
-    epochs = {"cpu": 4, "gpu": 30, "paper": 800}
-    return tuple(
-        replace(letters_cell(scale, one, sources, epochs=epochs, measures=(CLUSTERS, SCORES)))
-        for one in PANEL_CELLS
-    )
+    measures = (CLUSTERS, SCORES)
+    return tuple(letters_cell(scale, one, sources, epochs=EPOCHS, measures=measures) for one in PANEL_CELLS)
 
 
 _PANELS = {
@@ -218,13 +214,13 @@ def _clusters_come_with_all(seed: SeedValues) -> float:
     return several - max(start, one)
 
 
-PANELS_TABLE = Table(
+PANELS_TABLE = PaperTable(
     name="huang-panels",
     title="do classes form clusters: before training, with one operation, with all",
     source=f"{PAPER}, figure 1, pictures without numbers",
     cells=_panel_cells,
     panels=(
-        Panel(
+        TablePanel(
             title="Silhouette by class of unit h, the same 2,000 test images (-1 to 1)",
             rows=tuple(_PANELS),
             columns=("silhouette",),

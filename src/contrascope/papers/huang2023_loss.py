@@ -12,7 +12,7 @@ from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.papers.claims import Claim
 from contrascope.papers.huang2023 import PAPER, SCORES
 from contrascope.papers.scales import SIMCLR, finished, run_settings
-from contrascope.papers.table import Cell, Panel, PanelNumber, Scale, Sources, Table, number
+from contrascope.papers.table import Cell, PanelNumber, PaperTable, Scale, Sources, TablePanel, number
 from contrascope.papers.values import SeedValues
 
 LENGTHS: dict[Scale, tuple[int, ...]] = {
@@ -81,13 +81,13 @@ def _modified_is_best(seed: SeedValues) -> float:
     return min(_of_chosen(seed, last) - high, high - low)
 
 
-MODIFIED_TABLE = Table(
+MODIFIED_TABLE = PaperTable(
     name="huang-modified",
     title="SimCLR at two temperatures and alignment without a temperature, four lengths",
     source=f"{PAPER}; slides of ICLR 2023, last slide of experiments",
     cells=_modified_cells,
     panels=(
-        Panel(
+        TablePanel(
             title="CIFAR-10: kNN accuracy on test images, %, after four lengths of training; the last of the first "
             "three rows has the lambda that is best on held-out training images",
             rows=(*_ARMS, *map(_modified, LAMBDAS)),

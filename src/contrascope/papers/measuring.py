@@ -9,12 +9,12 @@ import torch
 from contrascope.machine.device import find_device
 from contrascope.papers.collect import measured
 from contrascope.papers.measures.find import ALONE, MEASURES
-from contrascope.papers.measures.measured_run import Found, MeasuredRun
+from contrascope.papers.measures.measured_run import MeasuredRun, MeasureFound
 from contrascope.papers.table import Cell, Sources
 from contrascope.precision import single_precision
 from contrascope.progress import Say
 from contrascope.records.inside import inside
-from contrascope.records.tables import MeasuredRecord, MeasureEntry
+from contrascope.records.sweeps import MeasuredRecord, MeasureEntry
 from contrascope.records.typed import write_record
 from contrascope.runs.load import default_device
 
@@ -55,13 +55,13 @@ def lacking(cell: Cell, folder: Path, sources: Sources) -> list[str]:
     ]
 
 
-def _measure(name: str, sources: Sources) -> tuple[Callable[[MeasuredRun | None], Found], str]:
+def _measure(name: str, sources: Sources) -> tuple[Callable[[MeasuredRun | None], MeasureFound], str]:
     """A measurement by name, and the hash of what decides its numbers."""
     if name in ALONE:
         alone = ALONE[name]
         return (lambda _: alone.make(sources)), alone.hash(name, dry=sources.dry)
 
-    def of_run(subject: MeasuredRun | None) -> Found:
+    def of_run(subject: MeasuredRun | None) -> MeasureFound:
         assert subject is not None, f"{name} is measured of a run"
         return MEASURES[name].make(subject)
 

@@ -6,15 +6,14 @@ from statistics import mean
 from contrascope.errors import InputError
 from contrascope.papers.claims import Claim, ClaimAnswer, answer
 from contrascope.papers.deviations import deviations
-from contrascope.papers.table import SCALES, Cell, Panel, PanelNumber, Scale, Sources, Table
+from contrascope.papers.table import SCALES, Cell, PanelNumber, PaperTable, Scale, Sources, TablePanel
 from contrascope.papers.values import NotMeasuredError, SeedValues, by_seed, spearman, whole_seeds
-from contrascope.records.sweeps import FINISHED
-from contrascope.records.tables import TableRecord
+from contrascope.records.sweeps import FINISHED, TableRecord
 from contrascope.settings import to_json
 from contrascope.sweeps.compared import seeds_mean
 
 
-def page(table: Table, record: TableRecord | None, scale: str = "cpu") -> str:
+def page(table: PaperTable, record: TableRecord | None, scale: str = "cpu") -> str:
     """The whole page; of a table that was not begun, what it is and its command."""
     head = [f"# {table.name}: {table.title}", "", f"{table.source}.", ""]
     if record is None or not record.cells:
@@ -38,14 +37,14 @@ def page(table: Table, record: TableRecord | None, scale: str = "cpu") -> str:
     return "\n".join(parts).rstrip() + "\n"
 
 
-def counted_seeds(table: Table, record: TableRecord) -> list[str]:
+def counted_seeds(table: PaperTable, record: TableRecord) -> list[str]:
     """Seeds of the page's means: those that every cell has, or else the first one, as far as it is."""
     begun = {one.cell for one in record.cells if one.seed}
     whole = whole_seeds(record, [one.name for one in trained(table, record) if one.name in begun])
     return whole or list(by_seed(record))[:1]
 
 
-def trained(table: Table, record: TableRecord) -> list[Cell]:
+def trained(table: PaperTable, record: TableRecord) -> list[Cell]:
     """All cells of the table at the record's scale that have a run."""
     scale: Scale | None = next((one for one in SCALES if one == record.scale), None)
     if scale is None:
@@ -53,7 +52,7 @@ def trained(table: Table, record: TableRecord) -> list[Cell]:
     return [one for one in table.cells(scale, Sources(dry=record.dry)) if one.settings is not None]
 
 
-def _state(table: Table, record: TableRecord, counted: Sequence[str]) -> list[str]:
+def _state(table: PaperTable, record: TableRecord, counted: Sequence[str]) -> list[str]:
     cells = trained(table, record)
     runs = [one for one in record.cells if one.seed]
     done = {(one.cell, one.seed) for one in runs if one.state == FINISHED and one.measures}
@@ -83,7 +82,7 @@ def _state(table: Table, record: TableRecord, counted: Sequence[str]) -> list[st
     return ["\n".join(said)]
 
 
-def _command(table: Table, scale: str, seeds: int) -> list[str]:
+def _command(table: PaperTable, scale: str, seeds: int) -> list[str]:
     return [
         "```",
         f"contrascope reproduce {table.name} --scale {scale} --seeds {seeds} --data DIR --out DIR",
@@ -91,7 +90,7 @@ def _command(table: Table, scale: str, seeds: int) -> list[str]:
     ]
 
 
-def panel_lines(panel: Panel, seeds: Mapping[str, SeedValues]) -> list[str]:
+def panel_lines(panel: TablePanel, seeds: Mapping[str, SeedValues]) -> list[str]:
     """A panel as a Markdown table: one's own numbers, those of the best epoch and published ones; and a sentence."""
     places = {(row, column): panel.at(row, column) for row in panel.rows for column in panel.columns}
     best = any(found is not None and found.best is not None for found in places.values())
@@ -108,7 +107,7 @@ def panel_lines(panel: Panel, seeds: Mapping[str, SeedValues]) -> list[str]:
     return [*lines, *(["", sentence] if sentence else [])]
 
 
-def _is_published(panel: Panel) -> bool:
+def _is_published(panel: TablePanel) -> bool:
     places = (panel.at(row, column) for row in panel.rows for column in panel.columns)
     return any(found is not None and found.published is not None for found in places)
 
@@ -193,7 +192,7 @@ def _claims(claims: Sequence[Claim], seeds: Mapping[str, SeedValues]) -> list[st
     return [*lines, ""]
 
 
-def _deviations(table: Table, record: TableRecord) -> list[str]:
+def _deviations(table: PaperTable, record: TableRecord) -> list[str]:
     """What the settings say of how the runs differ from the paper's."""
     if record.dry or not record.settings:
         return []
@@ -213,7 +212,7 @@ def _deviations(table: Table, record: TableRecord) -> list[str]:
     ]
 
 
-def _notes(table: Table) -> list[str]:
+def _notes(table: PaperTable) -> list[str]:
     return [*(f"- {note}" for note in table.notes), ""] if table.notes else []
 
 

@@ -11,12 +11,11 @@ from contrascope.errors import InputError
 from contrascope.papers.collect import ALONE, AXIS, alone_folder, collected, keep, kept_table, sweep_of
 from contrascope.papers.limited import LimitedEngine, TimeIsUpError
 from contrascope.papers.measuring import lacking, measure
-from contrascope.papers.table import Cell, Scale, Sources, Table, chosen
+from contrascope.papers.table import Cell, PaperTable, Scale, Sources, chosen
 from contrascope.progress import Say, unheard
 from contrascope.records.files import LOCK
 from contrascope.records.inside import inside, removed
-from contrascope.records.sweeps import FINISHED, SweepRecord, TrialEntry
-from contrascope.records.tables import TableRecord
+from contrascope.records.sweeps import FINISHED, SweepRecord, TableRecord, TrialEntry
 from contrascope.runs.settings import RunSettings
 from contrascope.settings import from_json, to_json
 from contrascope.sweeps.engine import SweepEngine
@@ -28,7 +27,7 @@ from contrascope.sweeps.run import sweep
 class TableRequest:
     """What is asked for of a table."""
 
-    table: Table
+    table: PaperTable
     """Which."""
     scale: Scale
     """At which scale."""

@@ -80,10 +80,10 @@ def with_preset(settings: RunSettings, name: str, *, strength: float | None = No
     return replace(settings, policy=PolicySettings(name=name, strength=strength, size=settings.policy.size))
 
 
-def finished(settings: RunSettings, sources: Sources) -> RunSettings:
+def finished(settings: RunSettings, sources: Sources, *, labelled: bool = False) -> RunSettings:
     """What every run of a table has in common: checkpoints to measure, one look of the monitor; or a dry run.
 
-    The scores are measured apart from the run, which assesses itself by class centres alone: that costs least.
+    A run sees no labels unless it is `labelled`: what needs some is measured apart, and the run need not assess itself.
     """
     training = settings.training
     count, batch = TRAIN_IMAGES, training.batch_size
@@ -91,9 +91,11 @@ def finished(settings: RunSettings, sources: Sources) -> RunSettings:
         count = batch = DRY_IMAGES
         training = replace(training, epochs=1, batch_size=batch)
         settings = replace(settings, data=DataSettings(source="shapes", count=count))
+    data = settings.data if labelled else replace(settings.data, labels="none")
     each = count // batch * max(1, training.epochs // KEPT)
     return replace(
         settings,
+        data=data,
         training=replace(training, keep_every=each, keep_last=1),
         monitor=MonitorSettings(times=1),
         protocol=replace(settings.protocol, probes=("nearest_centre",)),

@@ -59,7 +59,7 @@ def number(cell: str, name: str, published: float | None = None, *, best: bool =
 
 
 @dataclass(frozen=True, kw_only=True)
-class Panel:
+class TablePanel:
     """A part of the page: rows and columns, and which number of which cell stands where."""
 
     title: str
@@ -78,7 +78,7 @@ Cells = Callable[[Scale, Sources], tuple[Cell, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class PaperTable:
     """A table or a figure of a paper."""
 
     name: str
@@ -89,7 +89,7 @@ class Table:
     """Paper, and where in it or in what else the published numbers stand."""
     cells: Cells
     """Its cells at a scale, the most telling first."""
-    panels: tuple[Panel, ...]
+    panels: tuple[TablePanel, ...]
     """What its page shows."""
     claims: tuple[Claim, ...] = ()
     """What the paper concludes from it."""

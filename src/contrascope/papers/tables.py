@@ -6,7 +6,7 @@ import re
 from functools import cache
 
 from contrascope.errors import InputError, did_you_mean
-from contrascope.papers.table import Table
+from contrascope.papers.table import PaperTable
 
 ORDER = (
     *(
@@ -25,17 +25,17 @@ PAPER = re.compile(r"[a-z]+\d{4}(_[a-z]+)?")
 
 
 @cache
-def all_tables() -> dict[str, Table]:
+def all_tables() -> dict[str, PaperTable]:
     """Every table; each paper's file has its own in `TABLES`.
 
     >>> "huang-compositions" in all_tables()
     True
     """
-    found: dict[str, Table] = {}
+    found: dict[str, PaperTable] = {}
     package = importlib.import_module("contrascope.papers")
     for one in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
         if PAPER.fullmatch(one.name.rpartition(".")[2]):
-            tables: tuple[Table, ...] = importlib.import_module(one.name).TABLES
+            tables: tuple[PaperTable, ...] = importlib.import_module(one.name).TABLES
             found |= {table.name: table for table in tables}
     return {name: found[name] for name in sorted(found, key=_place)}
 
@@ -44,7 +44,7 @@ def _place(name: str) -> int:
     return ORDER.index(name) if name in ORDER else len(ORDER)
 
 
-def find_table(name: str) -> Table:
+def find_table(name: str) -> PaperTable:
     """The table of this name, or an error with the nearest one.
 
     >>> find_table("huang-compositions").name

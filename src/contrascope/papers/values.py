@@ -3,8 +3,7 @@
 import itertools
 from collections.abc import Mapping, Sequence
 
-from contrascope.records.sweeps import FINISHED
-from contrascope.records.tables import TableCellEntry, TableRecord
+from contrascope.records.sweeps import FINISHED, TableCellEntry, TableRecord
 
 
 class NotMeasuredError(Exception):
@@ -18,7 +17,7 @@ class UndecidedError(NotMeasuredError):
 class SeedValues:
     """Every number of one seed.
 
-    >>> from contrascope.records.tables import MeasureEntry
+    >>> from contrascope.records.sweeps import MeasureEntry
     >>> found = MeasureEntry(protocol="", values={"knn": 50.0}, curves={"knn": (40.0, 50.0)})
     >>> entry = TableCellEntry(cell="a", seed="0", state="finished", measures={"scores": found})
     >>> SeedValues([entry])("a", "knn"), SeedValues([entry])("a", "knn@0")
@@ -30,8 +29,6 @@ class SeedValues:
         self._curves: dict[tuple[str, str], tuple[float, ...]] = {}
         self.cells = [one.cell for one in entries]
         for one in entries:
-            if one.held_out is not None:
-                self._numbers[one.cell, "held_out"] = one.held_out
             for found in one.measures.values():
                 self._numbers |= {(one.cell, name): value for name, value in found.values.items()}
                 self._curves |= {(one.cell, name): curve for name, curve in found.curves.items()}

@@ -11,7 +11,7 @@ from contrascope.methods.settings import PositivesName
 from contrascope.papers.claims import Claim
 from contrascope.papers.huang2023 import SCORES
 from contrascope.papers.scales import MOCO, SIMCLR, TITLES, ImagesName, finished, run_settings, with_preset
-from contrascope.papers.table import Cell, Panel, PanelNumber, Scale, Sources, Table, number
+from contrascope.papers.table import Cell, PanelNumber, PaperTable, Scale, Sources, TablePanel, number
 from contrascope.papers.values import SeedValues
 from contrascope.runs.settings import RunSettings
 
@@ -67,7 +67,7 @@ def _arm_settings(scale: Scale, arm: ArCLArm, sources: Sources) -> RunSettings:
     base = run_settings(scale, arm.method, "cifar10", sources, epochs=EPOCHS)
     base = with_preset(base, "simclr-cifar")
     temperature = arm.temperature or (TEMPERATURE[scale] if arm.method == SIMCLR else base.method.temperature)  # pyright: ignore[reportAttributeAccessIssue]
-    method = replace(base.method, positives=arm.positives, temperature=temperature)  # pyright: ignore[reportCallIssue]
+    method = replace(base.method, positives=arm.positives, temperature=temperature)
     training = replace(
         base.training,
         num_views=arm.views,
@@ -103,8 +103,8 @@ def _published(name: str, images: ImagesName, copy: str) -> float | None:
     return None
 
 
-def _copies_panel(images: ImagesName) -> Panel:
-    return Panel(
+def _copies_panel(images: ImagesName) -> TablePanel:
+    return TablePanel(
         title=f"{TITLES[images]}: accuracy of a linear probe on each copy, %; the encoder saw CIFAR-10 alone",
         rows=tuple(ARMS),
         columns=AUGMENTED_COPIES,
@@ -112,7 +112,7 @@ def _copies_panel(images: ImagesName) -> Panel:
     )
 
 
-def _temperature_panel() -> Panel:
+def _temperature_panel() -> TablePanel:
     """Linear accuracy on the original, by temperature; the table's own temperature has no name of its own."""
 
     def at(row: str, column: str) -> PanelNumber:
@@ -125,7 +125,7 @@ def _temperature_panel() -> Panel:
         return PanelNumber(value=value)
 
     columns = tuple(f"temperature {one:g}" for one in TEMPERATURES)
-    return Panel(
+    return TablePanel(
         title="CIFAR-10, original: accuracy of a linear probe, %, by temperature, batch 256",
         rows=tuple(COMPARED),
         columns=columns,
@@ -177,7 +177,7 @@ _COPIES_CLAIMS = (
         decide=lambda seed: _lead(seed, "arcl 4, 256", "simclr, 256, twice the epochs"),
     ),
 )
-COPIES_TABLE = Table(
+COPIES_TABLE = PaperTable(
     name="arcl-augmented",
     title="SimCLR, averages over views and the worst pair on six copies of the data",
     source=f"{PAPER}; slide 'Performance on Augmented Datasets' of December 2023",
@@ -217,9 +217,9 @@ def _transfer_cells(scale: Scale, sources: Sources) -> tuple[Cell, ...]:
     )
 
 
-def _transfer_panel(mode: str) -> Panel:
+def _transfer_panel(mode: str) -> TablePanel:
     published = PUBLISHED_TRANSFER_SETS[mode]
-    return Panel(
+    return TablePanel(
         title=f"{mode}: score of each set in its own measure, %; published: ResNet-50 on ImageNet, whole sets",
         rows=tuple(TRANSFER_ARMS),
         columns=(*TRANSFER_SETS, "mean"),
@@ -231,7 +231,7 @@ def _mean_lead(seed: SeedValues, one: str, other: str) -> float:
     return seed(one, "linear mean") - seed(other, "linear mean")
 
 
-TRANSFER_TABLE = Table(
+TRANSFER_TABLE = PaperTable(
     name="arcl-transfer",
     title="MoCo, averages over views and the worst pair, asked on other sets",
     source=f"{PAPER}; slide 'Performance on OOD Datasets' of December 2023",

@@ -67,7 +67,7 @@ def robustness_of(
     run: Path | str,
     settings: AugmentedSettings | None = None,
     *,
-    source: str | None = None,
+    source: str | DataSettings | None = None,
     protocol: Protocol | None = None,
     out: Path | None = None,
 ) -> Robustness:

@@ -8,13 +8,13 @@ from torch import Tensor
 
 from contrascope.features.embed import embed
 from contrascope.linalg import unit_rows
-from contrascope.papers.measures.measured_run import Found, Measure, MeasuredRun, some_of
+from contrascope.papers.measures.measured_run import MeasuredRun, MeasureFound, RunMeasure, some_of
 
 IMAGES = 2_000
 """Test images, the same for every run."""
 
 
-def clusters(one: MeasuredRun) -> Found:
+def clusters(one: MeasuredRun) -> MeasureFound:
     """Silhouette by class of unit h of clean test images, from -1 to 1: at the start and at the end."""
     test = one.sets[1].select(some_of(len(one.sets[1]), IMAGES))
     y = next(iter(test.labels.values()))
@@ -22,7 +22,7 @@ def clusters(one: MeasuredRun) -> Found:
         name: silhouette(unit_rows(embed(method.encoder, None, test, device=one.device).h[0]), y)
         for name, method in (("start", one.start()), ("end", one.run.method))
     }
-    return Found(values={f"silhouette_{name}": value for name, value in found.items()})
+    return MeasureFound(values={f"silhouette_{name}": value for name, value in found.items()})
 
 
 def silhouette(rows: Tensor, y: Tensor) -> float:
@@ -34,4 +34,4 @@ def silhouette(rows: Tensor, y: Tensor) -> float:
     return float(cast(Any, silhouette_score(rows.cpu().numpy(), y.cpu().numpy())))
 
 
-CLUSTERS = Measure(settings={"images": IMAGES}, make=torch.no_grad()(clusters), minutes=0.4)
+CLUSTERS = RunMeasure(settings={"images": IMAGES}, make=torch.no_grad()(clusters), minutes=0.4)

@@ -10,7 +10,7 @@ from contrascope.data.imageset import ImageSet
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
 from contrascope.features.nested_views import nested_views, policy_name
-from contrascope.papers.measures.measured_run import AloneMeasure, Found
+from contrascope.papers.measures.measured_run import AloneMeasure, MeasureFound
 from contrascope.papers.table import Sources
 from contrascope.progress import Say, to_stderr
 from contrascope.theory.concentration.augmented_distance import augmented_distance, normalised_pixels
@@ -63,7 +63,7 @@ def distances(
     return found, distinct
 
 
-def pairs(sources: Sources) -> Found:
+def pairs(sources: Sources) -> MeasureFound:
     """1 - sigma (mean over classes, from the larger cliques found) of each pair, a curve over the deltas, by space."""
     data = DataSettings(source=sources.cifar10, split="test", labels="label")
     per_class, views = PER_CLASS, VIEWS
@@ -83,7 +83,7 @@ def pairs(sources: Sources) -> Found:
                 found = concentration(distance, y, deltas, seconds=SECONDS)
                 curves[f"{space} {letters}"] = tuple((1 - found.mean_low).tolist())
                 curves[f"{space} {letters} low"] = tuple((1 - found.mean_high).tolist())
-    return Found(values={}, curves=curves)
+    return MeasureFound(values={}, curves=curves)
 
 
 CONCENTRATION = AloneMeasure(

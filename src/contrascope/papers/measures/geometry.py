@@ -6,7 +6,7 @@ from contrascope import records
 from contrascope.diagnosis.geometry import FeatureGeometry
 from contrascope.geometry.toys import rotation_rank
 from contrascope.jobs.geometry_probe import GeometryProbe, geometry_row
-from contrascope.papers.measures.measured_run import AloneMeasure, Found, Measure, MeasuredRun
+from contrascope.papers.measures.measured_run import AloneMeasure, MeasuredRun, MeasureFound, RunMeasure
 from contrascope.papers.table import Sources
 from contrascope.runs.load import policies_for
 
@@ -19,7 +19,7 @@ THRESHOLDS = {"relative 1e-2": (1e-2, True), "absolute 1e-2": (1e-2, False), "ab
 """Name to threshold, and whether it is relative to the largest singular value."""
 
 
-def geometry(one: MeasuredRun) -> Found:
+def geometry(one: MeasuredRun) -> MeasureFound:
     """Curves over epochs of what the run's probe followed, epoch 0 first; spectra at start, middle and end."""
     settings, images = one.run.settings, one.sets[0]
     probe = GeometryProbe(
@@ -44,7 +44,7 @@ def geometry(one: MeasuredRun) -> Found:
     moments = {"start": start.features, "half": half.features, "end": end.features}
     for name, features in moments.items():
         curves |= _pictures(name, features)
-    return Found(values={"h_width": float(end.features.dim), **_clean_ranks(moments)}, curves=curves)
+    return MeasureFound(values={"h_width": float(end.features.dim), **_clean_ranks(moments)}, curves=curves)
 
 
 def followed(one: MeasuredRun) -> list[dict[str, float]]:
@@ -72,7 +72,7 @@ def _pictures(name: str, features: FeatureGeometry) -> dict[str, tuple[float, ..
     return found
 
 
-def rotations(sources: Sources) -> Found:
+def rotations(sources: Sources) -> MeasureFound:
     """Figure 10: rank of the covariance of rotated copies of one pixel, mean over five seeds."""
     images = 40 if sources.dry else 500
     found = {
@@ -86,10 +86,10 @@ def rotations(sources: Sources) -> Found:
         )
         for name, (threshold, relative) in THRESHOLDS.items()
     }
-    return Found(values={}, curves={"degrees": ANGLES, **found})
+    return MeasureFound(values={}, curves={"degrees": ANGLES, **found})
 
 
-GEOMETRY = Measure(
+GEOMETRY = RunMeasure(
     settings={"moments": ["start", "half", "end"]}, make=torch.no_grad()(geometry), minutes=0.6
 )
 ROTATIONS = AloneMeasure(

@@ -26,7 +26,7 @@ from contrascope.settings import digest
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class MeasureFound:
     """What a measurement found."""
 
     values: dict[str, float]
@@ -51,8 +51,8 @@ class MeasuredRun:
 
     @cached_property
     def sets(self) -> tuple[ImageSet, ImageSet]:
-        """Training and test images; opened once for all runs on the same ones."""
-        return opened(self.run.settings.data)
+        """Training and test images with all their labels; opened once for all runs on the same ones."""
+        return opened(replace(self.run.settings.data, labels=None))
 
     @cached_property
     def features(self) -> tuple[Features, Features]:
@@ -111,12 +111,12 @@ def part_of(features: Features, ids: Tensor) -> Features:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measure:
+class RunMeasure:
     """One measurement: what decides its numbers, and how they are had."""
 
     settings: dict[str, Any]
     """Everything that decides a number, beside the run."""
-    make: Callable[[MeasuredRun], Found]
+    make: Callable[[MeasuredRun], MeasureFound]
     """The measurement of a run."""
     minutes: float
     """About how many it takes on one thread with 60,000 images of 32 px."""
@@ -132,7 +132,7 @@ class AloneMeasure:
 
     settings: dict[str, Any]
     """Everything that decides a number, beside the images."""
-    make: Callable[[Sources], Found]
+    make: Callable[[Sources], MeasureFound]
     """The measurement, of the images or of none."""
     minutes: float
     """About how many it takes on one thread."""

@@ -4,16 +4,17 @@ from dataclasses import replace
 
 import torch
 
+from contrascope.data.sampling import held_out
 from contrascope.evaluation.evaluate import evaluate
 from contrascope.evaluation.protocol import Protocol
 from contrascope.features.features import Features
 from contrascope.jobs.assess import fitted_protocol
-from contrascope.papers.measures.measured_run import Found, Measure, MeasuredRun, part_of, some_of
+from contrascope.papers.measures.measured_run import MeasuredRun, MeasureFound, RunMeasure, part_of, some_of
 from contrascope.runs.load import random_twin_of
 from contrascope.settings import to_json
 
 BANK = 10_000
-"""Training images of the kNN bank along the epochs, and of the linear classifier."""
+"""Training images of the kNN bank along the epochs, of the linear classifier, and held out from each other."""
 KNN = Protocol(probes=("knn",))
 """kNN of Huang et al. 2023: k 200, temperature 0.1, all training images."""
 CENTRE = replace(KNN, probes=("nearest_centre",))
@@ -29,10 +30,11 @@ def percent(train: Features, test: Features, protocol: Protocol) -> float:
     return 100 * score.value
 
 
-def scores(one: MeasuredRun) -> Found:
-    """KNN of the last and of the best epoch, errors of class centres and of a linear classifier."""
+def scores(one: MeasuredRun) -> MeasureFound:
+    """KNN of the last and the best epoch and of held-out training images; errors of centres and of a line."""
     train, test = one.features
     some = part_of(train, some_of(len(train), BANK))
+    learn, kept = held_out(len(some), seed=KNN.seed)
     last = percent(train, test, KNN)
     along = one.kept()
     curve = [
@@ -45,11 +47,12 @@ def scores(one: MeasuredRun) -> Found:
     whole = last
     if best < len(along) - 1:
         whole = max(last, percent(*one.embedded(along[best][1]()), KNN))
-    return Found(
+    return MeasureFound(
         values={
             "knn": last,
             "knn_best": whole,
             "best_epoch": along[best][0] if whole > last else along[-1][0],
+            "held_out": percent(part_of(some, learn), part_of(some, kept), KNN),
             "centre_error": 100 - percent(train, test, CENTRE),
             "centre_error_some": 100 - percent(some, test, CENTRE),
             "linear_error": 100 - percent(some, test, LINEAR),
@@ -58,15 +61,15 @@ def scores(one: MeasuredRun) -> Found:
     )
 
 
-def twin(one: MeasuredRun) -> Found:
+def twin(one: MeasuredRun) -> MeasureFound:
     """KNN of random weights of the same architecture."""
     train, test = one.embedded(random_twin_of(one.run))
-    return Found(values={"knn_random": percent(train, test, KNN)})
+    return MeasureFound(values={"knn_random": percent(train, test, KNN)})
 
 
-SCORES = Measure(
+SCORES = RunMeasure(
     settings={"bank": BANK, **{name: to_json(p) for name, p in (("knn", KNN), ("linear", LINEAR))}},
     make=torch.no_grad()(scores),
     minutes=1.2,
 )
-TWIN = Measure(settings={"knn": to_json(KNN)}, make=torch.no_grad()(twin), minutes=0.5)
+TWIN = RunMeasure(settings={"knn": to_json(KNN)}, make=torch.no_grad()(twin), minutes=0.5)

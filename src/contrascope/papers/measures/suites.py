@@ -7,7 +7,7 @@ from pathlib import Path
 from contrascope.data.settings import DataSettings
 from contrascope.evaluation.protocol import Protocol
 from contrascope.evaluation.suites import AugmentedSettings, FinetuneSettings, TransferProtocol
-from contrascope.papers.measures.measured_run import Found, Measure, MeasuredRun
+from contrascope.papers.measures.measured_run import MeasuredRun, MeasureFound, RunMeasure
 from contrascope.records.suites import TransferRecord
 from contrascope.settings import to_json
 from contrascope.suites.copies import robustness_of
@@ -34,29 +34,29 @@ TRANSFER = {
 """Whole or not to the protocol on other sets: Ericsson et al. 2021, or a small part of it."""
 
 
-def copies(whole: bool) -> Callable[[MeasuredRun], Found]:
+def copies(whole: bool) -> Callable[[MeasuredRun], MeasureFound]:
     """Accuracy of a linear probe on each of six copies of both sets, in percent; the encoder saw CIFAR-10 alone."""
     settings, protocol = COPIES[whole]
 
-    def make(one: MeasuredRun) -> Found:
+    def make(one: MeasuredRun) -> MeasureFound:
         values: dict[str, float] = {}
         for name, source in (("cifar10", one.sources.cifar10), ("cifar100", one.sources.cifar100)):
             out = one.folder / f"copies-{name}"
             chosen = replace(settings, train_images=None) if one.sources.dry else settings
-            asked = None if one.sources.dry else source
+            asked = replace(one.run.settings.data, labels=None) if one.sources.dry else source
             found = robustness_of(one.folder, chosen, source=asked, protocol=protocol, out=out)
             values |= {f"{name} {copy}": 100 * row.accuracy for copy, row in found.copies.items()}
             values[f"{name} L_AR"] = found.l_ar_unit
-        return Found(values=values)
+        return MeasureFound(values=values)
 
     return make
 
 
-def transfer(whole: bool) -> Callable[[MeasuredRun], Found]:
+def transfer(whole: bool) -> Callable[[MeasuredRun], MeasureFound]:
     """Linear and fine-tuning score on every set at hand, in percent of its own measure, and their means."""
     protocol = TRANSFER[whole]
 
-    def make(one: MeasuredRun) -> Found:
+    def make(one: MeasuredRun) -> MeasureFound:
         chosen = protocol
         if one.sources.dry:
             small = replace(protocol.finetune, steps=1, rates=(1e-2,), decays=(0.0,), batch_size=16)
@@ -72,7 +72,7 @@ def transfer(whole: bool) -> Callable[[MeasuredRun], Found]:
             say=one.say,
         )
         assert isinstance(record, TransferRecord)
-        return Found(values=transfer_values(record))
+        return MeasureFound(values=transfer_values(record))
 
     return make
 
@@ -113,16 +113,16 @@ def plain(name: str) -> str:
     return next((one for one in (*known, "tiny-imagenet") if Path(name).name.startswith(one)), name)
 
 
-def _copies(whole: bool, minutes: float) -> Measure:
+def _copies(whole: bool, minutes: float) -> RunMeasure:
     settings, protocol = COPIES[whole]
     told = {"augmented": to_json(settings), "protocol": to_json(protocol), "sets": ["cifar10", "cifar100"]}
-    return Measure(settings=told, make=copies(whole), minutes=minutes)
+    return RunMeasure(settings=told, make=copies(whole), minutes=minutes)
 
 
 COPIES_SMALL, COPIES_WHOLE = _copies(False, 6.0), _copies(True, 60.0)
-TRANSFER_SMALL = Measure(
+TRANSFER_SMALL = RunMeasure(
     settings={"transfer": to_json(TRANSFER[False]), "record": RECORD}, make=transfer(False), minutes=12.0
 )
-TRANSFER_WHOLE = Measure(
+TRANSFER_WHOLE = RunMeasure(
     settings={"transfer": to_json(TRANSFER[True]), "record": RECORD}, make=transfer(True), minutes=600.0
 )

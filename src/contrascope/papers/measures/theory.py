@@ -7,7 +7,7 @@ from contrascope.augment.presets import build_policy
 from contrascope.augment.settings import PolicySettings
 from contrascope.diagnosis.exhibits import FixedViews, embed_views, fixed_views
 from contrascope.methods.base import Method
-from contrascope.papers.measures.measured_run import Found, Measure, MeasuredRun, some_of
+from contrascope.papers.measures.measured_run import MeasuredRun, MeasureFound, RunMeasure, some_of
 from contrascope.runs.load import policies_for
 from contrascope.theory.bounds.embedding_bound import embedding_error_bounds
 from contrascope.theory.factors.alignment import alignment, unit_views
@@ -18,7 +18,7 @@ POLICY = "simclr-cifar"
 """Views of the curves: the same for every method."""
 
 
-def theorem(one: MeasuredRun) -> Found:
+def theorem(one: MeasuredRun) -> MeasureFound:
     """Theorem 1 of Huang et al. 2023 on the encoder under the views that it was trained on.
 
     L delta is replaced by measured distances of closest views (docs/theory/bounds.md). `theorem_holds` is 1 where the
@@ -28,7 +28,7 @@ def theorem(one: MeasuredRun) -> Found:
     views = fixed_views(test, policies_for(one.run.settings.policy, test), num_views=VIEWS)
     h, _ = embed_views(one.networks(one.run.method), views, device=one.device)
     bound = embedding_error_bounds(unit_views(h), next(iter(test.labels.values()))).theorem
-    return Found(
+    return MeasureFound(
         values={
             "theorem_holds": float(bound.holds),
             "theorem_value": 100 * bound.value,
@@ -37,7 +37,7 @@ def theorem(one: MeasuredRun) -> Found:
     )
 
 
-def curves(one: MeasuredRun) -> Found:
+def curves(one: MeasuredRun) -> MeasureFound:
     """Alignment and divergence of h and z from before the first step to the end, beside the theorem's threshold."""
     test = one.sets[1].select(some_of(len(one.sets[1]), IMAGES))
     policies = build_policy(PolicySettings(name=POLICY), channels=test.shape[0], size=min(test.shape[1:]))
@@ -46,7 +46,7 @@ def curves(one: MeasuredRun) -> Found:
     kept = [(0.0, one.start), *one.kept()]
     rows = [_factors(one, make(), views, y) for _, make in kept]
     found = {name: tuple(row[name] for row in rows) for name in rows[0]}
-    return Found(values={}, curves={"epoch_of_factors": tuple(epoch for epoch, _ in kept), **found})
+    return MeasureFound(values={}, curves={"epoch_of_factors": tuple(epoch for epoch, _ in kept), **found})
 
 
 def _factors(one: MeasuredRun, method: Method, views: FixedViews, y: Tensor) -> dict[str, float]:
@@ -81,7 +81,7 @@ def distance_of_others(unit: Tensor) -> float:
     return float(2 - 2 * (every - own) / (views**2 * n * (n - 1)))
 
 
-THEOREM = Measure(settings={"images": IMAGES, "views": VIEWS}, make=torch.no_grad()(theorem), minutes=0.2)
-CURVES = Measure(
+THEOREM = RunMeasure(settings={"images": IMAGES, "views": VIEWS}, make=torch.no_grad()(theorem), minutes=0.2)
+CURVES = RunMeasure(
     settings={"images": IMAGES, "views": VIEWS, "policy": POLICY}, make=torch.no_grad()(curves), minutes=1.5
 )
