@@ -15,7 +15,6 @@ from sweep_cases import grid, settings
 from test_trials import assert_same_run
 
 from contrascope import records
-from contrascope.clusters import ray as clusters
 from contrascope.clusters.ray import RaySettings, ray_cluster, read_ray
 from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError, MissingExtraError
@@ -174,10 +173,7 @@ def test_what_a_worker_takes_is_read_from_words_and_checked():
 
 
 def test_without_the_extra_the_sentence_says_what_to_install(monkeypatch):
-    def absent(name):
-        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-    monkeypatch.setattr(clusters.importlib, "import_module", absent)
+    monkeypatch.setitem(sys.modules, "ray", None)  # as where it is not installed
     with (
         pytest.raises(MissingExtraError, match=r"pip install 'contrascope\[cluster\]'"),
         ray_cluster(RaySettings(), workers=1),

@@ -91,8 +91,9 @@ def ray_cluster(settings: RaySettings, *, workers: int) -> Iterator[Any]:
     `MissingExtraError` without the extra.
     """
     os.environ.update(QUIET)
-    if "ray" in sys.modules and sys.modules["ray"].is_initialized():
-        yield sys.modules["ray"]
+    there: Any = sys.modules.get("ray")
+    if there is not None and there.is_initialized():
+        yield there
         return
     here = settings.address is None
     if here:
