@@ -78,7 +78,8 @@ class Items(torch.utils.data.Dataset):
     """Pairs of views, the same few over and over, with ids of their own."""
 
     def __init__(self, count: int) -> None:
-        self.count, self.images = count, torch.rand(PROBE, 2, 3, SIDE, SIDE)
+        same = torch.rand(PROBE, 1, 3, SIDE, SIDE)
+        self.count, self.images = count, 0.9 * same + 0.1 * torch.rand(PROBE, 2, 3, SIDE, SIDE)
 
     def __len__(self) -> int:
         return self.count
