@@ -74,7 +74,7 @@ class Model(nn.Module):
         return {"loss": F.cross_entropy(a @ b.T / 0.2, torch.arange(len(a)))}
 
 
-class Items(torch.utils.data.Dataset):
+class Items(torch.utils.data.Dataset[dict[str, Any]]):
     """Pairs of views, the same few over and over, with ids of their own."""
 
     def __init__(self, count: int) -> None:
