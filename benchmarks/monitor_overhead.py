@@ -74,11 +74,12 @@ class Model(nn.Module):
         return {"loss": F.cross_entropy(a @ b.T / 0.2, torch.arange(len(a)))}
 
 
-class Items(torch.utils.data.Dataset):
+class Items(torch.utils.data.Dataset[dict[str, Any]]):
     """Pairs of views, the same few over and over, with ids of their own."""
 
     def __init__(self, count: int) -> None:
-        self.count, self.images = count, torch.rand(PROBE, 2, 3, SIDE, SIDE)
+        same = torch.rand(PROBE, 1, 3, SIDE, SIDE)
+        self.count, self.images = count, 0.9 * same + 0.1 * torch.rand(PROBE, 2, 3, SIDE, SIDE)
 
     def __len__(self) -> int:
         return self.count
@@ -115,7 +116,7 @@ def lightning(model: Model, items: Items, epochs: int, monitor: TimedMonitor | N
             return torch.optim.SGD(self.parameters(), lr=0.01)
 
     callbacks: list[Any] = [] if monitor is None else [DiagnosisCallback(monitor)]
-    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    quiet: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
     trainer = Trainer(
         max_epochs=epochs, accelerator="cpu", enable_checkpointing=False, callbacks=callbacks, **quiet
     )
@@ -161,7 +162,7 @@ def sentences(steps: int, epochs: int) -> tuple[TimedMonitor, float]:
     tokenizer = Tokenizer(
         models.WordLevel({f"w{word}": word for word in range(5000)} | {"?": 5000}, unk_token="?")
     )
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()  # pyright: ignore[reportAttributeAccessIssue]
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     model = SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_dim=256)], device="cpu")
     evaluator = DiagnosisEvaluator([anchors[:PROBE], positives[:PROBE]], images=PROBE)
     evaluator.monitor.__class__ = TimedMonitor
@@ -223,7 +224,9 @@ def main() -> None:
     )
     parser.add_argument("--steps", type=int, default=100, help="steps an epoch")
     parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--trainers", nargs="*", default=[""], help="words that their names begin with")
     given = parser.parse_args()
+    wanted = tuple(given.trainers)
     torch.set_num_threads(1)
     complete_torchvision()
     images = given.steps * given.epochs * BATCH
@@ -232,11 +235,14 @@ def main() -> None:
     )
     print("| --- | --- | --- | --- | --- | --- |")
     for name, loop in LOOPS.items():
+        if not name.startswith(wanted):
+            continue
         watching, seconds = observed(loop, given.steps, given.epochs)
         spent = watching.spent + watching.first
         share = f"{100 * spent / (seconds - spent):.2f} % ({len(watching.history)} rows)"
         print(shown(name, *own_forward(loop, given.steps, given.epochs), images, share), flush=True)
-    print(shown("sentence-transformers", *sentences(given.steps, given.epochs), images, "-"))
+    if "sentence-transformers".startswith(wanted):
+        print(shown("sentence-transformers", *sentences(given.steps, given.epochs), images, "-"))
 
 
 if __name__ == "__main__":

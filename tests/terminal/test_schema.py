@@ -2,7 +2,9 @@
 
 import copy
 import json
+import re
 from pathlib import Path
+from typing import get_args
 
 import jsonschema
 import numpy as np
@@ -11,7 +13,9 @@ import torch
 
 import contrascope
 from contrascope.cli import main
-from contrascope.terminal.schema import diagnosis_schema
+from contrascope.commands.command import BROKEN, DONE, WRONG_INPUT
+from contrascope.commands.diagnose import FAILING
+from contrascope.terminal.schema import WORDS, diagnosis_schema
 
 FILE = Path(__file__).resolve().parents[2] / "docs" / "diagnosis.schema.json"
 DRAWN = torch.Generator().manual_seed(0)
@@ -69,6 +73,26 @@ def test_what_it_prints_of_a_monitored_training_fits(tmp_path, capsys, check):
 def test_what_it_prints_of_a_network_on_images_fits(capsys, check):
     few = ["--diagnosis.images", "32", "--diagnosis.views", "2"]
     check(printed(capsys, "convnet", "digits", "--policy", "digits", *few)[1])
+
+
+def test_the_program_of_the_page_runs(tmp_path, monkeypatch, capsys):
+    page = (FILE.parent / "ci.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    np.save(tmp_path / "embeddings.npy", H[0].numpy())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(contrascope.__file__).parents[1]))
+    exec(compile(block, "ci.md", "exec"), {})
+    code, word, rank = capsys.readouterr().out.split()
+    assert (code, word) == ("0", "sound")
+    assert 1 < float(rank) <= 8
+
+
+def test_the_page_has_the_words_and_codes_of_the_program():
+    page = (FILE.parent / "ci.md").read_text(encoding="utf-8")
+    for word in (*FAILING, *(word for kind in WORDS.values() for word in get_args(kind))):
+        assert f"`{word}`" in page
+    for code in (DONE, WRONG_INPUT, BROKEN):
+        assert f"| {code} | " in page
 
 
 @pytest.mark.parametrize(

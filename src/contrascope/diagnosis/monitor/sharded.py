@@ -84,7 +84,8 @@ def _plain(module: nn.Module, made: dict[int, Any]) -> nn.Module:
         module = unwrapped(module.module)
     if id(module) in made:
         return made[id(module)]
-    kind, held = type(module), dict(vars(module))
+    kind: Any = type(module)
+    held = dict(vars(module))
     if newer is not None and isinstance(module, newer):
         kind = kind.__mro__[2]  # torch derives from FSDPModule and the module's own class
         held = {name: value for name, value in held.items() if not str(name).startswith(STATE)}
