@@ -1,6 +1,7 @@
 """Runs on sentences, as a user trains, resumes, evaluates and diagnoses them."""
 
 import json
+import shutil
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,6 +11,7 @@ import torch
 from contrascope import records
 from contrascope.commands.main import main
 from contrascope.errors import InputError
+from contrascope.evaluation.protocol import Protocol
 from contrascope.jobs.train import train
 from contrascope.records.suites import SimilarityRecord
 from contrascope.records.typed import read_record
@@ -18,6 +20,8 @@ from contrascope.runs.text_load import load_text_run, random_twin_of_text
 from contrascope.runs.text_recipes import TEXT_RECIPES
 from contrascope.runs.text_settings import read_any_settings
 from contrascope.settings import to_json
+from contrascope.subjects.sentences import open_text_subject
+from contrascope.suites.sentence_transfer import BAG, sentence_transfer
 
 WORDS = f"the cat sat on the mat . a dog ran in the old tree {'and it flew under the sky then it was slow'}".split(
     " "
@@ -145,6 +149,21 @@ def test_training_begins_with_the_weights_of_the_other_run(corpus, flags, mlm_ru
     assert not (simcse_run.parent / "no").exists()
 
 
+def test_a_run_keeps_its_tokeniser(simcse_run, vocabulary_folder, tmp_path):
+    moved = tmp_path / "moved"
+    shutil.copytree(simcse_run, moved)
+    tree = json.loads((moved / records.SETTINGS).read_text())
+    tree["encoder"]["vocabulary"] = "/nowhere"
+    (moved / records.SETTINGS).write_text(json.dumps(tree))
+    texts = ["the cat was playing"]
+    one, other = (load_text_run(path) for path in (simcse_run, moved))
+    assert torch.equal(one.tokenizer.encode(texts).values, other.tokenizer.encode(texts).values)
+    (moved / "tokenizer.json").unlink()
+    (moved / "tokenizer.json").symlink_to(vocabulary_folder / "tokenizer.json")
+    with pytest.raises(InputError, match="is a link, and links inside a run's folder are not followed"):
+        load_text_run(moved)
+
+
 def test_scored_pairs_stand_beside_their_references(simcse_run, corpus, capsys):
     words = [
         "evaluate",
@@ -206,3 +225,26 @@ def test_recipes_are_named_and_each_prints_settings_that_can_be_read_back(capsys
         assert read_any_settings(json.loads(capsys.readouterr().out)) == recipe.make()
     assert main(["train", "text-mlm-cpu", "-q"]) == 2
     assert "no sentences are named" in capsys.readouterr().err
+
+
+def test_labelled_sentences_stand_beside_tf_idf(simcse_run, tmp_path, capsys):
+    cats = [f"the cat sat on the {word}" for word in ("mat", "tree", "sky", "house") for _ in range(8)]
+    dogs = [f"a dog ran in the {word}" for word in ("mat", "tree", "sky", "river") for _ in range(8)]
+    table = pa.table({"text": [*cats, *dogs], "label": [0] * 32 + [1] * 32})
+    for name, splits in (("sst2", ("train", "test")), ("mr", ("train",))):
+        (tmp_path / name).mkdir()
+        for split in splits:
+            pq.write_table(table, tmp_path / name / f"{split}-00000-of-00001.parquet")
+    found = sentence_transfer(
+        open_text_subject(str(simcse_run)),
+        tmp_path,
+        sets=("sst2", "mr"),
+        protocol=Protocol(probes=("linear", "knn"), k=5),
+    )
+    assert {row["split"] for row in found["sst2"]} == {"test"}
+    assert {row["split"] for row in found["mr"]} == {"held-out"}
+    bag = next(row for row in found["sst2"] if row["of"] == BAG)
+    assert (bag["value"], bag["n"]) == (1.0, 64)
+    assert {row["of"] for row in found["mr"]} == {BAG, "random twin", str(simcse_run)}
+    assert main(["evaluate", str(simcse_run), str(tmp_path), "--suite", "sentences", "-q"]) == 2
+    assert "cr" in capsys.readouterr().err

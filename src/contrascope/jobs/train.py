@@ -111,6 +111,7 @@ def _train(
                 processes=processes,
                 per_epoch=per_epoch,
             )
+            work.keep()
             for line in work.told():
                 to_stderr(f"contrascope: {line}")
     segments = segments_of(out)

@@ -1,7 +1,7 @@
 """What is trained: items, views and networks, of images or of sentences, built before anything is written."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,8 @@ class Work:
     """Makes that many inputs of the encoder, for the trial of threads."""
     told: Callable[[], list[str]]
     """What is said once the run has begun, a sentence a line."""
+    keep: Callable[[], None] = field(default=lambda: None)
+    """Writes into the run's folder what its networks cannot be used without."""
     probes: tuple[Probe, ...] = ()
     """What looks at the networks while they train."""
     labelled: bool = False
@@ -84,7 +86,7 @@ def text_work(settings: TextRunSettings, out: Path) -> Work:
     """Sentences that the settings name; a run that has not begun takes the weights of `encoder.start`."""
     if not settings.data.source:
         raise InputError("no sentences are named; give data.source, a file or a folder.")
-    tokenizer = tokenizer_of(settings.encoder)
+    tokenizer = tokenizer_of(settings.encoder, out)
     policies = build_text_policies(settings.views, tokenizer)
     sentences = open_sentences(settings.data, tokenizer, progress=silent)
     check_count(sentences)
@@ -112,4 +114,11 @@ def text_work(settings: TextRunSettings, out: Path) -> Work:
             f"{100 * sentences.cut:.1f} % of the texts are longer than {longest} tokens and are cut off there."
         ]
 
-    return Work(items=sentences, method=method, views=views, some=some, told=told)
+    return Work(
+        items=sentences,
+        method=method,
+        views=views,
+        some=some,
+        told=told,
+        keep=lambda: tokenizer.save(out),
+    )

@@ -9,6 +9,8 @@ from contrascope import records
 from contrascope.errors import InputError
 from contrascope.records.inside import removed
 from contrascope.records.requests import SegmentsRecord
+from contrascope.text.tokenizer import FILE as TOKENIZER
+from contrascope.text.tokenizer import SPECIAL
 from contrascope.training.interrupt import StoppedError
 from contrascope.training.track import FOLDER as TRACKERS
 from contrascope.training.views import RunItems
@@ -16,7 +18,7 @@ from contrascope.training.watch import NonFiniteLossError
 
 WRITTEN = (
     *(records.SETTINGS, records.ENVIRONMENT, SegmentsRecord.FILE, records.BAD_IMAGES, records.METRICS),
-    *(records.CHECKPOINTS, records.BEST, records.EVALUATION, TRACKERS, records.LOCK),
+    *(TOKENIZER, SPECIAL, records.CHECKPOINTS, records.BEST, records.EVALUATION, TRACKERS, records.LOCK),
 )
 """What a training writes in its folder, the lock last."""
 LEAST_IMAGES = 8

@@ -27,8 +27,11 @@ from contrascope.training.views import RunItems
 
 SEGMENTS = SegmentsRecord.FILE
 """How the steps of a continued run walk through its schedule; a run in one piece has none."""
-MOVED = ("data.source", "schedule.continuation", "training.threads")
-"""Settings in which a request may differ: where the images lie, how a continued schedule goes on, threads."""
+MOVED = (
+    *("data.source", "encoder.vocabulary", "encoder.start"),
+    *("schedule.continuation", "training.threads"),
+)
+"""Settings in which a request may differ: where things lie, how a continued schedule goes on, threads."""
 SAME = ("data_fingerprint", "images", "image_shape", "steps_per_epoch")
 """What must be as it was when a run goes on."""
 CLOCK = ("time", "command")

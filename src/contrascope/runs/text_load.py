@@ -15,7 +15,7 @@ from contrascope.runs.load import any_settings_of, newest_weights
 from contrascope.runs.text_settings import TextRunSettings
 from contrascope.text.encoder import TextEncoder, build_text_encoder, text_encoder
 from contrascope.text.settings import TextEncoderSettings
-from contrascope.text.tokenizer import TextTokenizer, load_tokenizer
+from contrascope.text.tokenizer import FILE, SPECIAL, TextTokenizer, load_tokenizer
 
 HUB = "hf:"
 
@@ -37,8 +37,10 @@ class TextRun:
         return text_encoder(self.method.encoder, method=str(self.path))
 
 
-def tokenizer_of(settings: TextEncoderSettings) -> TextTokenizer:
-    """The tokeniser that is named, or that of the hf: encoder."""
+def tokenizer_of(settings: TextEncoderSettings, run: Path | None = None) -> TextTokenizer:
+    """The tokeniser that a run keeps; else the one that is named, or that of the hf: encoder."""
+    if run is not None and all(records.inside(run, name).is_file() for name in (FILE, SPECIAL)):
+        return load_tokenizer(str(run))
     own = settings.name.removeprefix(HUB) if settings.name.startswith(HUB) else ""
     return load_tokenizer(settings.vocabulary or own)
 
@@ -87,7 +89,7 @@ def load_text_run(path: Path, *, step: int | None = None) -> TextRun:
         raise InputError(f"{path} is a run on images; expected one on sentences.")
     if not records.checkpoint_folders(path):
         raise InputError(f"{path} has no checkpoint yet. Train on with: contrascope train {path} --resume")
-    tokenizer = tokenizer_of(settings.encoder)
+    tokenizer = tokenizer_of(settings.encoder, path)
     method = build_text(settings, tokenizer)
     found = newest_weights(path, method, step=step)
     return TextRun(path=path, settings=settings, method=method.eval(), step=found, tokenizer=tokenizer)

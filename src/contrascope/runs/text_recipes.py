@@ -40,7 +40,7 @@ def mlm_cpu() -> TextRunSettings:
         encoder=TextEncoderSettings(vocabulary=WORDPIECE, pool="mean"),
         method=MLMSettings(),
         training=TrainingSettings(
-            epochs=5, batch_size=BATCH, channels_last=False, log_every=50, checkpoint_every=500
+            epochs=5, batch_size=BATCH, channels_last=False, log_every=50, checkpoint_every=500, clip_norm=1.0
         ),
         optim=OptimSettings(name="adamw", lr=1e-3, weight_decay=0.01, exclude_norm_and_bias=True),
         schedule=ScheduleSettings(warmup_epochs=0.3),

@@ -1,7 +1,7 @@
 """From a folder or a name to a tokeniser of `tokenizers` or transformers, and from texts to ids."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,12 @@ import torch
 
 from contrascope.errors import InputError, MissingExtraError
 from contrascope.progress import Progress, silent
+from contrascope.records.inside import write_atomic
 from contrascope.text.ragged import Ragged
 from contrascope.text.vocabulary import Vocabulary
 
+FILE, SPECIAL = "tokenizer.json", "special_tokens_map.json"
+"""Files of a tokeniser in a folder."""
 CHUNK = 10_000
 """Texts that are encoded between two reports of progress."""
 ROLES = {"pad": "pad_token", "first": "cls_token", "last": "sep_token", "mask": "mask_token"}
@@ -28,6 +31,8 @@ class TextTokenizer:
     """Of class `tokenizers.Tokenizer`."""
     vocabulary: Vocabulary
     """Its ids."""
+    special: Mapping[str, str]
+    """Pieces of the special tokens: pad, first, last and mask."""
 
     def encode(self, texts: Sequence[str], *, progress: Progress = silent) -> Ragged:
         """The ids of every text, special tokens left out."""
@@ -44,6 +49,12 @@ class TextTokenizer:
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The pieces of these ids."""
         return [self.backend.id_to_token(one) or "?" for one in ids]
+
+    def save(self, folder: Path) -> None:
+        """Writes the two files from which `load_tokenizer` makes it again."""
+        special = {ROLES[role]: piece for role, piece in self.special.items()}
+        write_atomic(folder / FILE, self.backend.to_str().encode())
+        write_atomic(folder / SPECIAL, (json.dumps(special, indent=2) + "\n").encode())
 
     def text(self, ids: Sequence[int]) -> str:
         """The text of these ids, as the tokeniser writes it."""
@@ -72,11 +83,11 @@ def load_tokenizer(name: str) -> TextTokenizer:
         raise InputError(
             f"the tokeniser {name} has no token {absent[0]}; expected one with {', '.join(special.values())}."
         )
-    return TextTokenizer(backend=backend, vocabulary=Vocabulary.of(pieces, **special))
+    return TextTokenizer(backend=backend, vocabulary=Vocabulary.of(pieces, **special), special=special)
 
 
 def _of_folder(folder: Path) -> tuple[Any, dict[str, str]]:
-    file = folder / "tokenizer.json"
+    file = folder / FILE
     if not file.is_file():
         return _of_name(str(folder))
     try:
@@ -87,7 +98,7 @@ def _of_folder(folder: Path) -> tuple[Any, dict[str, str]]:
         backend = Tokenizer.from_file(str(file))
     except Exception as error:  # it raises plain Exception
         raise InputError(f"{file} cannot be read as a tokeniser ({error}). Restore the file.") from error
-    return backend, _special_of(folder / "special_tokens_map.json")
+    return backend, _special_of(folder / SPECIAL)
 
 
 def _special_of(file: Path) -> dict[str, str]:
