@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from draw_metrics import FIGURES, PICTURES, rank_numbers
 
 from contrascope.records.vocabulary import FACTORS, LEARNING, PROBES, SIGNALS
 from contrascope.theory.factors.spectrum import effective_rank, participation_ratio
 from contrascope.theory.factors.stable_rank import stable_rank
+from draw_metrics import FIGURES, PICTURES, rank_numbers
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
 
