@@ -117,6 +117,9 @@ def _relinked(text: str, page: Path) -> str:
         address = _address((page.parent / file).resolve())
         if address is None:
             return words.strip("![]")
+        anchor = (
+            "" if address == "index.md" else anchor
+        )  # the README's headings are not those of the site's first page
         up = "../" * (len(here.parts) - 1)
         return f"{words}({up}{address}{'#' if anchor else ''}{anchor})"
 
