@@ -13,6 +13,7 @@ TAKEN = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 """Pages from beside docs/, and what they are called on the site."""
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Start": ("start.md", "your-images.md", "your-trainer.md", "coming-from.md"),
+    "Notebooks": ("notebooks/*.md",),
     "Does it work?": ("symptoms.md", "diagnose.md", "few-labels.md", "metrics.md", "report.md"),
     "Train": ("advise.md", "sweeps.md", "large-batches.md", "speed.md", "store.md"),
     "Data and files": ("data.md", "folders.md", "subjects.md", "records.md", "compatibility.md", "export.md"),
