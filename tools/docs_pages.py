@@ -22,7 +22,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Theory": ("theory/*.md",),
     "Papers": ("papers/*.md",),
     "Reference": ("commands.md", "api/*.md"),
-    "Results": ("results.md", "log.md"),
+    "Results": ("results.md", "tried.md", "log.md"),
     "Take part": ("contributing.md", "adding.md", "releasing.md", "changelog.md", "decisions/*.md"),
 }
 """Sections of the navigation, with their pages in order; a pattern takes all that no earlier word took."""
