@@ -13,6 +13,7 @@ TAKEN = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 """Pages from beside docs/, and what they are called on the site."""
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Start": ("start.md", "your-images.md", "your-trainer.md", "coming-from.md"),
+    "Notebooks": ("notebooks/*.md",),
     "Does it work?": ("symptoms.md", "diagnose.md", "few-labels.md", "metrics.md", "report.md"),
     "Train": ("advise.md", "sweeps.md", "large-batches.md", "speed.md", "store.md"),
     "Data and files": ("data.md", "folders.md", "subjects.md", "records.md", "compatibility.md", "export.md"),
@@ -21,7 +22,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Theory": ("theory/*.md",),
     "Papers": ("papers/*.md",),
     "Reference": ("commands.md", "api/*.md"),
-    "Results": ("results.md", "log.md"),
+    "Results": ("results.md", "tried.md", "log.md"),
     "Take part": ("contributing.md", "adding.md", "releasing.md", "changelog.md", "decisions/*.md"),
 }
 """Sections of the navigation, with their pages in order; a pattern takes all that no earlier word took."""
@@ -117,6 +118,9 @@ def _relinked(text: str, page: Path) -> str:
         address = _address((page.parent / file).resolve())
         if address is None:
             return words.strip("![]")
+        anchor = (
+            "" if address == "index.md" else anchor
+        )  # the README's headings are not those of the site's first page
         up = "../" * (len(here.parts) - 1)
         return f"{words}({up}{address}{'#' if anchor else ''}{anchor})"
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from run_page import is_doctest, parts_of
+from run_page import is_doctest, main, parts_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")])
@@ -103,12 +103,5 @@ def test_a_page_whose_block_raises_or_prints_something_else_fails(tmp_path):
     ):
         page = tmp_path / "page.md"
         page.write_text(f"# P\n```python\n{code}\n```\n")
-        from run_page import execute
-
-        def run(page=page):
-            names = {}
-            for part in parts_of(page.read_text()):
-                execute(part, "page.md", names)
-
         with pytest.raises((ValueError, AssertionError)):
-            run()
+            main(page)

@@ -49,5 +49,5 @@ def test_the_search_for_sentences_finds_them(tmp_path):
     assert parts(ast.parse("f\"A {x:g} b {'c' if x else 'd'}.\"", mode="eval").body)[0] == ["A ", " b ", "."]
     file = tmp_path / "causes.py"
     file.write_text('def f():\n    cause = f"One {x}."\n    print("no")\n    return Flaw(next="Two.")\n')
-    said = [word for one in spoken(file).values() for words in one for word in words]
+    said = [piece for found in spoken(file).values() for one in found for piece in one]
     assert sorted(said) == [".", "One ", "Two.", "Two."]
