@@ -62,6 +62,8 @@ PLACES = {
     "SET": "scenes",
     "...": None,
     "RECIPE": None,
+    "QUERY": "7",
+    "CSV": "labels.csv",
 }
 """What stands for a word of a command's usage; a word that is not here has to be given its meaning for this test.
 
@@ -101,6 +103,7 @@ def verbs():
     """Every public function that can open a run, as a call with the folder."""
     import contrascope
     from contrascope import verbs as module
+    from contrascope.curation import verbs as curation
     from contrascope.diagnosis.settings import DiagnosisSettings
     from contrascope.runs.load import settings_of
 
@@ -114,11 +117,17 @@ def verbs():
         "report": lambda run, out: contrascope.report(run, out / "page.html", points=32),
         "export": lambda run, out: contrascope.export(run, "csv", out=out / "rows.csv"),
         "open_run": lambda run, out: contrascope.open_run(run),
+        "neighbours": lambda run, out: contrascope.neighbours(run, "7", k=3),
+        "duplicates": lambda run, out: contrascope.duplicates(run),
+        "outliers": lambda run, out: contrascope.outliers(run),
+        "clusters": lambda run, out: contrascope.clusters(run, k=3),
+        "predict": lambda run, out: contrascope.predict(run, "labels.csv"),
     }
     public = {
         name
-        for name, found in vars(module).items()
-        if inspect.isfunction(found) and found.__module__ == module.__name__ and name[0] != "_"
+        for room in (module, curation)
+        for name, found in vars(room).items()
+        if inspect.isfunction(found) and found.__module__ == room.__name__ and name[0] != "_"
     }
     assert set(calls) == public | {"open_run"}, "a new verb opens runs: say here how it is called"
     return calls
@@ -274,6 +283,8 @@ def opened(base, watch, change, call):
 
 def main(base):
     os.chdir(base / "home")
+    rows = [f"{place},{'even' if place % 2 == 0 else 'odd'}" for place in range(20)]
+    (base / "home" / "labels.csv").write_text("\n".join(["file,class", *rows]) + "\n")
     from contrascope.cli import main as command_line
     from contrascope.commands.command import all_commands
 
