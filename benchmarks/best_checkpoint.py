@@ -26,9 +26,9 @@ from torch.nn import functional as F
 import contrascope
 from contrascope.data.open import open_images
 from contrascope.data.settings import DataSettings
-from contrascope.machine.torchvision_operators import complete_torchvision
 from contrascope.errors import MissingSplitError
 from contrascope.evaluation.knn import KNNClassifier
+from contrascope.machine.torchvision_operators import complete_torchvision
 
 SIDE, BATCH, PROBE, NEIGHBOURS, WORSE = 32, 128, 512, 20, 3.0
 LossOf = Callable[["Model", Tensor, Tensor, Tensor], Tensor]

@@ -5,6 +5,7 @@ Called as `python hostile_opener.py BASE`; BASE/run is a whole run, BASE/path is
 """
 
 import contextlib
+import inspect
 import io
 import json
 import os
@@ -61,6 +62,8 @@ PLACES = {
     "SET": "scenes",
     "...": None,
     "RECIPE": None,
+    "QUERY": "7",
+    "CSV": "labels.csv",
 }
 """What stands for a word of a command's usage; a word that is not here has to be given its meaning for this test.
 
@@ -99,6 +102,7 @@ def commands():
 def verbs():
     """Every public function that can open a run, as a call with the folder."""
     import contrascope
+    from contrascope.curation import verbs as curation
     from contrascope.diagnosis.settings import DiagnosisSettings
     from contrascope.runs.load import settings_of
     from contrascope.verbs import VERBS
@@ -113,8 +117,18 @@ def verbs():
         "report": lambda run, out: contrascope.report(run, out / "page.html", points=32),
         "export": lambda run, out: contrascope.export(run, "csv", out=out / "rows.csv"),
         "open_run": lambda run, out: contrascope.open_run(run),
+        "neighbours": lambda run, out: contrascope.neighbours(run, "7", k=3),
+        "duplicates": lambda run, out: contrascope.duplicates(run),
+        "outliers": lambda run, out: contrascope.outliers(run),
+        "clusters": lambda run, out: contrascope.clusters(run, k=3),
+        "predict": lambda run, out: contrascope.predict(run, "labels.csv"),
     }
-    assert set(calls) == set(VERBS) | {"open_run"}, "a new verb opens runs: say here how it is called"
+    asked = {
+        name
+        for name, found in vars(curation).items()
+        if inspect.isfunction(found) and found.__module__ == curation.__name__ and name[0] != "_"
+    }
+    assert set(calls) == set(VERBS) | asked | {"open_run"}, "a new verb opens runs: say here how it is called"
     return calls
 
 
@@ -268,6 +282,8 @@ def opened(base, watch, change, call):
 
 def main(base):
     os.chdir(base / "home")
+    rows = [f"{place},{'even' if place % 2 == 0 else 'odd'}" for place in range(20)]
+    (base / "home" / "labels.csv").write_text("\n".join(["file,class", *rows]) + "\n")
     from contrascope.cli import main as command_line
     from contrascope.commands.command import all_commands
 

@@ -8,6 +8,11 @@ from contrascope.lazy import attach
 from contrascope.moved import install
 
 if TYPE_CHECKING:
+    from contrascope.curation.verbs import clusters as clusters
+    from contrascope.curation.verbs import duplicates as duplicates
+    from contrascope.curation.verbs import neighbours as neighbours
+    from contrascope.curation.verbs import outliers as outliers
+    from contrascope.curation.verbs import predict as predict
     from contrascope.diagnosis.diagnosis import Diagnosis as Diagnosis
     from contrascope.diagnosis.monitor.monitor import Monitor as Monitor
     from contrascope.runs.load import open_run as open_run
@@ -33,5 +38,6 @@ __getattr__ = attach(
             name: f"verbs.{name}"
             for name in ("train", "embed", "evaluate", "diagnose", "advise", "report", "export")
         },
+        **dict.fromkeys(("neighbours", "duplicates", "outliers", "clusters", "predict"), "curation.verbs"),
     },
 )

@@ -34,6 +34,8 @@ EXIT_CODES: Mapping[int, str] = MappingProxyType(
 Group = Literal["train", "measure", "show", "use"]
 GROUPS: tuple[Group, ...] = ("train", "measure", "show", "use")
 """Groups of the usage, in order."""
+PARTS = (".curation",)
+"""Parts of this room that hold commands too."""
 HELP, HELP_ALL = ("-h", "--help"), "--help-all"
 CONFIG = (tyro.conf.AvoidSubcommands,)
 
@@ -163,7 +165,8 @@ def values_of(flag: str, words: Sequence[str]) -> list[str]:
 
 def find_command(name: str) -> Command | None:
     """The command of this name; only its own file is imported."""
-    return _command(name) if name in _files() else None
+    file = _files().get(name)
+    return None if file is None else _command(file)
 
 
 def all_commands() -> dict[str, Command]:
@@ -172,14 +175,20 @@ def all_commands() -> dict[str, Command]:
     >>> {"train", "evaluate", "diagnose", "geometry"} <= set(all_commands())
     True
     """
-    found = {name: _command(name) for name in _files()}
+    found = {name: _command(file) for name, file in sorted(_files().items())}
     return {name: command for name, command in found.items() if command is not None}
 
 
-def _files() -> list[str]:
-    return [found.name for found in pkgutil.iter_modules(contrascope.commands.__path__)]
+def _files() -> dict[str, str]:
+    """Name to module of every file that may be a command: of this room and of its parts."""
+    found = {}
+    for part in ("", *PARTS):
+        package = importlib.import_module(f"{contrascope.commands.__name__}{part}")
+        for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            found[info.name.rpartition(".")[2]] = info.name
+    return found
 
 
-def _command(name: str) -> Command | None:
-    found = vars(importlib.import_module(f"{contrascope.commands.__name__}.{name}")).get("COMMAND")
+def _command(file: str) -> Command | None:
+    found = vars(importlib.import_module(file)).get("COMMAND")
     return found if isinstance(found, Command) else None

@@ -10,7 +10,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from contrascope.augment.settings import PolicySettings
-from contrascope.data.pictures.thumbnails import resized, sheets
+from contrascope.data.pictures.thumbnails import picture_address
 from contrascope.data.sampling import some_images
 from contrascope.errors import InputError
 from contrascope.evaluation.few.choose import spread_images
@@ -120,9 +120,4 @@ def _chosen(
 
 
 def _pictures(subject: Subject, ids: Int[Tensor, " n"]) -> list[str]:
-    found = []
-    for at in ids.split(1):
-        pixels = subject.images.gather(at).float() / 255
-        (sheet,) = sheets(resized(pixels, SIDE), first=0)
-        found.append(f"data:image/webp;base64,{sheet['data']}")
-    return found
+    return [picture_address(subject.images.gather(at)[0].float() / 255, SIDE) for at in ids.split(1)]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from contrascope.intervals import Estimate, count_in_half, images_worth, random_halves, share_estimate
@@ -41,11 +41,25 @@ def copied_share(images: FloatImages, *, draws: int = 0, chunk_rows: int = 512) 
     return share_estimate(copies.any(dim=1).double(), draws=draws, images=worth)
 
 
+def small_rows(images: FloatImages) -> Float[Tensor, "batch dim"]:
+    """Pictures of 8 px, or of their own side below that, as rows: what copies are compared by; any scale of pixels.
+
+    >>> small_rows(torch.ones(2, 3, 16, 24)).shape
+    torch.Size([2, 192])
+    """
+    small = torch.nn.functional.adaptive_avg_pool2d(images.float(), min(SIDE, *images.shape[2:]))
+    return small.flatten(1)
+
+
+def farthest_copy(rows: Float[Tensor, "n dim"]) -> float:
+    """Largest squared distance between two `small_rows` that are called copies; 0 where all are alike."""
+    return SAME * rows.double().var(dim=0, correction=0).mean().item() * rows.shape[1] if len(rows) else 0.0
+
+
 def _copies(images: Tensor, chunk_rows: int) -> Iterator[Tensor]:
     """Which images are copies of which others [rows n], in blocks of rows."""
-    small = torch.nn.functional.adaptive_avg_pool2d(images.float(), min(SIDE, *images.shape[2:]))
-    rows = small.flatten(1).double()
-    most = SAME * rows.var(dim=0, correction=0).mean() * rows.shape[1] if len(rows) else 0.0
+    rows = small_rows(images).double()
+    most = farthest_copy(rows)
     for start in range(0, max(1, len(rows)), chunk_rows):
         some = rows[start : start + chunk_rows]
         if most > 0:

@@ -1,0 +1,1 @@
+"""Commands on the pictures of a folder: neighbours, duplicates, outliers, clusters, predict."""
