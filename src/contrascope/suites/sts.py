@@ -133,7 +133,7 @@ def _entry(
 ) -> SimilarityEntry:
     drawn = {"draws": settings.draws, "seed": settings.seed, "key": pairs.name}
     whole = spearman_estimate(similarity, pairs.scores, **drawn)
-    apart = {how: joined(similarity, pairs.scores, pairs.subsets, how=how) for how in ("mean", "wmean")}
+    mean, weighted = (joined(similarity, pairs.scores, pairs.subsets, how=how) for how in ("mean", "wmean"))
     found = None
     if reference is not None and reference is not similarity:
         found = gain_estimate(similarity, reference, pairs.scores, **drawn)
@@ -146,7 +146,8 @@ def _entry(
         all=told["value"],
         low=told["low"],
         high=told["high"],
-        **apart,
+        mean=mean,
+        wmean=weighted,
         gain=None if found is None else found.value,
         gain_low=None if found is None else found.low,
         gain_high=None if found is None else found.high,
