@@ -16,11 +16,10 @@ from contrascope.jobs.probes import probes_of
 from contrascope.machine.arithmetic import multiplies_bf16
 from contrascope.methods.base import Method
 from contrascope.precision import single_precision
-from contrascope.progress import Progress, silent, to_stderr
+from contrascope.progress import Progress, silent, to_stderr, unheard
 from contrascope.records.kinds import EvaluationRecord
 from contrascope.records.typed import as_record
 from contrascope.runs.bad_images import told_of
-from contrascope.runs.build import build
 from contrascope.runs.claim import check_count, claimed
 from contrascope.runs.folder import (
     begin_run,
@@ -31,6 +30,7 @@ from contrascope.runs.folder import (
 )
 from contrascope.runs.load import load_run, policies_for, views_for
 from contrascope.runs.settings import RunSettings
+from contrascope.runs.start import method_for
 from contrascope.settings import to_json
 from contrascope.training.arithmetic import check_accumulation
 from contrascope.training.course import Segment
@@ -100,7 +100,7 @@ def _train(
     with together():
         images = open_images(settings.data) if given is None else given
         check_count(images)
-        method = build(settings, images.shape)
+        method = method_for(settings, out, images.shape, say=_say if main else unheard)
         policies = policies_for(settings.policy, images)
         probes = probes_of(settings, images, policies, accelerator.device)
         views = views_for(settings, method, images)
@@ -173,6 +173,10 @@ def _steps_of_an_epoch(training: TrainingSettings, method: Method, images: Image
     check_parts(method, training, world_size=processes)
     check_accumulation(method, training, world_size=processes)
     return steps_per_epoch(len(images), batch_size=training.batch_size, world_size=processes)
+
+
+def _say(text: str) -> None:
+    to_stderr(f"contrascope: {text}.")
 
 
 def _say_how(segments: Sequence[Segment]) -> None:
