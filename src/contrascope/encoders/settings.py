@@ -29,6 +29,9 @@ class EncoderSettings:
     """Attention heads of vit-tiny, which divide its width; None: 3."""
     pretrained: bool = False
     """Published weights, for timm:, hf: and torchvision: (downloaded by these libraries)."""
+    weights: str | None = None
+    """Weights to start a run from: a run, an export of ours, or a .safetensors or .pth file in the network's own names
+    (those of torchvision and timm); tensors alone are read, and once, when the run begins."""
     mean: tuple[float, ...] | None = None
     """Mean a channel, subtracted from images in [0, 1]; None: the weights' own, else ImageNet's or 0.5."""
     std: tuple[float, ...] | None = None

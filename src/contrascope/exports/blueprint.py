@@ -66,6 +66,7 @@ def blueprint(encoder: Encoder, settings: EncoderSettings) -> Blueprint:
         resize=encoder.resize,
         gray=encoder.gray,
         pretrained=False,
+        weights=None,
     )
     return Blueprint(settings=resolved, channels=len(encoder.mean), size=encoder.size)
 

@@ -7,11 +7,11 @@ import torch
 
 from contrascope.data.open import open_images
 from contrascope.integrations.lightning import ItemData, LightningMethod, RunFolder, is_first_process
-from contrascope.runs.build import build
 from contrascope.runs.claim import check_count
 from contrascope.runs.folder import begin_run
 from contrascope.runs.load import views_for
 from contrascope.runs.settings import RunSettings
+from contrascope.runs.start import method_for
 from contrascope.training.order import steps_per_epoch
 
 
@@ -45,7 +45,7 @@ def lightning_run(settings: RunSettings, out: Path, *, resume: bool = False) -> 
     """
     images = open_images(settings.data)
     check_count(images)
-    method = build(settings, images.shape)
+    method = method_for(settings, out, images.shape)
     module = LightningMethod(
         method,
         views_for(settings, method, images),

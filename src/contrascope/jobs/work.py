@@ -17,10 +17,10 @@ from contrascope.jobs.probes import probes_of
 from contrascope.methods.base import Method
 from contrascope.progress import silent
 from contrascope.runs.bad_images import told_of
-from contrascope.runs.build import build
 from contrascope.runs.claim import check_count
 from contrascope.runs.load import policies_for, views_for
 from contrascope.runs.settings import RunSettings
+from contrascope.runs.start import method_for
 from contrascope.runs.text_load import begin_from, build_text, tokenizer_of
 from contrascope.runs.text_settings import TextRunSettings
 from contrascope.text.policy import build_text_policies
@@ -56,7 +56,8 @@ def image_work(settings: RunSettings, given: ImageSet | None, out: Path, device:
     """Images: `given`, or those that the settings name."""
     images = open_images(settings.data) if given is None else given
     check_count(images)
-    method = build(settings, images.shape)
+    begun_from: list[str] = []
+    method = method_for(settings, out, images.shape, say=begun_from.append)
     policies = policies_for(settings.policy, images)
     probes = probes_of(settings, images, policies, device)
     views = views_for(settings, method, images)
@@ -69,7 +70,11 @@ def image_work(settings: RunSettings, given: ImageSet | None, out: Path, device:
     def told() -> list[str]:
         data = settings.data if given is None else given
         lines = told_of(images, listed=out / records.BAD_IMAGES)
-        return [*lines, *foreseen(data, settings.protocol, images=images)]
+        return [
+            *(f"{line}." for line in begun_from),
+            *lines,
+            *foreseen(data, settings.protocol, images=images),
+        ]
 
     return Work(
         items=images,

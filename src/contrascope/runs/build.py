@@ -1,10 +1,11 @@
 """Networks and method of a run, from its settings alone."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from contrascope.encoders.build import build_encoder
+from contrascope.encoders.encoder import Encoder
 from contrascope.encoders.twin import TWIN_SEED, drawn_from
 from contrascope.errors import InputError
 from contrascope.methods.base import Method
@@ -34,12 +35,20 @@ def possible(settings: RunSettings) -> Iterator[None]:
         ) from error
 
 
-def build(settings: RunSettings, shape: tuple[int, int, int], *, seed: int | None = None) -> Method:
+def build(
+    settings: RunSettings,
+    shape: tuple[int, int, int],
+    *,
+    seed: int | None = None,
+    start: Callable[[Encoder], None] | None = None,
+) -> Method:
     """Networks and method of a run for images of `shape`; weights depend on the seed alone.
 
     The encoder is made for the clean images' side. Smaller views go in as they are: they cost less, and
     features of the larger clean images gain from it (Touvron et al. 2019, arXiv:1906.06423). Where views are
     larger, the encoder brings clean images to their side; docs/decisions/0001 has the numbers.
+
+    `start` is handed the encoder before the method is made of it, to give it other weights; nothing is drawn anew.
     """
     channels, height, width = shape
     side, views = min(height, width), settings.policy.size
@@ -51,4 +60,6 @@ def build(settings: RunSettings, shape: tuple[int, int, int], *, seed: int | Non
         for asked in (views, settings.schedule.early_size):
             if asked is not None:
                 encoder.check_size(asked)
+        if start is not None:
+            start(encoder)
         return build_method(settings.method, encoder)
