@@ -39,6 +39,8 @@ class ReproduceArguments(Computing):
     """Where tables lie, each in a folder of its own."""
     only: tuple[str, ...] = ()
     """Words of names of cells, such as cifar10/simclr; unset: all cells. What was begun before goes on too."""
+    precision: Literal["float32", "bf16"] | None = None
+    """Arithmetic of all runs; unset: bf16, which a processor without bf16 instructions computes ten times slower."""
     minutes: float | None = None
     """Stop after so many minutes, saved; unset: at the end."""
     jobs: int = 1
@@ -106,6 +108,7 @@ def _made(parsed: ReproduceArguments, folder: Path, progress: CommandProgress) -
         seeds=parsed.seeds,
         sources=find_sources(data, dry=parsed.dry_run),
         only=parsed.only,
+        precision=parsed.precision,
     )
     cells = chosen(asked.cells, parsed.only)
     progress.say(_plan(len(cells), minutes_of(cells, parsed.scale), parsed))

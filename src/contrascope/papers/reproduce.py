@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from contrascope.errors import InputError
 from contrascope.papers.collect import ALONE, AXIS, alone_folder, collected, keep, kept_table, sweep_of
@@ -37,11 +38,21 @@ class TableRequest:
     """Where the images lie."""
     only: tuple[str, ...] = ()
     """Words of names of cells; none: all."""
+    precision: Literal["float32", "bf16"] | None = None
+    """Arithmetic of all runs; None: that of the scale."""
 
     @property
     def cells(self) -> tuple[Cell, ...]:
         """All cells of the table at this scale."""
-        return self.table.cells(self.scale, self.sources)
+        made = self.table.cells(self.scale, self.sources)
+        return made if self.precision is None else tuple(_in_precision(one, self.precision) for one in made)
+
+
+def _in_precision(cell: Cell, precision: Literal["float32", "bf16"]) -> Cell:
+    if cell.settings is None:
+        return cell
+    training = replace(cell.settings.training, precision=precision)
+    return replace(cell, settings=replace(cell.settings, training=training))
 
 
 def reproduce(
