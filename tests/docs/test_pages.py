@@ -17,7 +17,7 @@ PARTS = {page: list(parts_of(page.read_text(encoding="utf-8"))) for page in PAGE
 WITH_CODE = [page for page, parts in PARTS.items() if any(part.shown and not part.why_not for part in parts)]
 LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^()\s]+(?:\([^()\s]*\)[^()\s]*)?)\)")
 FENCED = re.compile(r"^(```|~~~).*?^\1", flags=re.DOTALL | re.MULTILINE)
-MOST_NOT_RUN = 0.15
+MOST_NOT_RUN = 0.25
 """Share of the blocks that may ask for what a test has not."""
 
 
