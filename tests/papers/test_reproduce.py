@@ -7,7 +7,7 @@ from paper_cases import DRY, TABLE, HereEngine, cells
 from contrascope.errors import InputError
 from contrascope.papers.collect import kept_table, measured
 from contrascope.papers.measures.find import ALONE, MEASURES
-from contrascope.papers.reproduce import TableRequest, grid_of_cells, reproduce
+from contrascope.papers.reproduce import TableRequest, grid_of_cells, precision_of, reproduce
 from contrascope.records.sweeps import FINISHED
 from contrascope.runs.load import settings_of
 from contrascope.sweeps.kept import recorded
@@ -54,6 +54,19 @@ def test_a_finished_table_is_read(made):
     assert engine.started == []
     assert again.cells == record.cells
     assert (out / COLD / "measured.json").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_table_computes_in_what_the_device_is_fast_at_and_goes_on_as_it_was_begun(
+    made, monkeypatch, tmp_path, fast
+):
+    out, _, record = made
+    monkeypatch.setattr("contrascope.papers.reproduce.multiplies_bf16", lambda kind: fast)
+    assert precision_of(tmp_path / "new", None) == (None if fast else "float32")
+    begun = next(iter(record.settings.values()))["training"]["precision"]
+    assert precision_of(out, None) == begun
+    cell = asked(precision="float32" if begun == "bf16" else "bf16").cells[0]
+    assert cell.settings.training.precision != begun
 
 
 def test_a_table_beside_it_copies_runs_with_the_same_settings(made):

@@ -40,7 +40,7 @@ class ReproduceArguments(Computing):
     only: tuple[str, ...] = ()
     """Words of names of cells, such as cifar10/simclr; unset: all cells. What was begun before goes on too."""
     precision: Literal["float32", "bf16"] | None = None
-    """Arithmetic of all runs; unset: bf16, which a processor without bf16 instructions computes ten times slower."""
+    """Arithmetic of all runs; unset: bf16 where it is fast (a GPU, a CPU with AMX), else float32; as it was begun."""
     minutes: float | None = None
     """Stop after so many minutes, saved; unset: at the end."""
     jobs: int = 1
@@ -93,14 +93,14 @@ def run(parsed: ReproduceArguments, progress: CommandProgress) -> int:
 def _made(parsed: ReproduceArguments, folder: Path, progress: CommandProgress) -> "TableRecord":
     from contrascope.machine.device import find_device
     from contrascope.papers.cost import minutes_of
-    from contrascope.papers.reproduce import TableRequest, reproduce
+    from contrascope.papers.reproduce import TableRequest, precision_of, reproduce
     from contrascope.papers.scales import find_sources
     from contrascope.papers.table import chosen
     from contrascope.papers.tables import find_table
 
     if parsed.minutes is not None and parsed.minutes <= 0:
         raise InputError(f"--minutes is {parsed.minutes}; expected more than 0.")
-    find_device(parsed.device)
+    device = find_device(parsed.device)
     data = None if parsed.data is None else parsed.data.expanduser()
     asked = TableRequest(
         table=find_table(parsed.table),
@@ -108,7 +108,7 @@ def _made(parsed: ReproduceArguments, folder: Path, progress: CommandProgress) -
         seeds=parsed.seeds,
         sources=find_sources(data, dry=parsed.dry_run),
         only=parsed.only,
-        precision=parsed.precision,
+        precision=parsed.precision or precision_of(folder, device),
     )
     cells = chosen(asked.cells, parsed.only)
     progress.say(_plan(len(cells), minutes_of(cells, parsed.scale), parsed))

@@ -8,7 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from contrascope.errors import InputError
+from contrascope.machine.arithmetic import multiplies_bf16
 from contrascope.papers.collect import ALONE, AXIS, alone_folder, collected, keep, kept_table, sweep_of
 from contrascope.papers.limited import LimitedEngine, TimeIsUpError
 from contrascope.papers.measuring import lacking, measure
@@ -17,11 +20,14 @@ from contrascope.progress import Say, unheard
 from contrascope.records.files import LOCK
 from contrascope.records.inside import inside, removed
 from contrascope.records.sweeps import FINISHED, SweepRecord, TableRecord, TrialEntry
+from contrascope.runs.facts import kind_of_device
 from contrascope.runs.settings import RunSettings
 from contrascope.settings import from_json, to_json
 from contrascope.sweeps.engine import SweepEngine
 from contrascope.sweeps.grid import SEED, Axis, Grid, Trial, name_of
 from contrascope.sweeps.run import sweep
+
+Precision = Literal["float32", "bf16"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +44,7 @@ class TableRequest:
     """Where the images lie."""
     only: tuple[str, ...] = ()
     """Words of names of cells; none: all."""
-    precision: Literal["float32", "bf16"] | None = None
+    precision: Precision | None = None
     """Arithmetic of all runs; None: that of the scale."""
 
     @property
@@ -48,7 +54,18 @@ class TableRequest:
         return made if self.precision is None else tuple(_in_precision(one, self.precision) for one in made)
 
 
-def _in_precision(cell: Cell, precision: Literal["float32", "bf16"]) -> Cell:
+def precision_of(out: Path, device: torch.device | None) -> Precision | None:
+    """Arithmetic in which a table goes on as it was begun; for a new one float32 where the device has no fast bf16.
+
+    None: that of the scale.
+    """
+    if (out / TableRecord.FILE).exists():
+        for tree in kept_table(out).settings.values():
+            return from_json(RunSettings, tree).training.precision
+    return None if multiplies_bf16(kind_of_device(device)) else "float32"
+
+
+def _in_precision(cell: Cell, precision: Precision) -> Cell:
     if cell.settings is None:
         return cell
     training = replace(cell.settings.training, precision=precision)

@@ -39,7 +39,7 @@ def facts_of(images: ImageSet, *, side: int | None = None, device: torch.device 
 
     `device` is where they are to be trained on; None: a GPU if there is one.
     """
-    kind = _kind(device)
+    kind = kind_of_device(device)
     return ImageFacts(
         count=len(images),
         channels=images.shape[0],
@@ -65,12 +65,12 @@ def suited(settings: AnySettings, device: torch.device | None = None) -> AnySett
     >>> suited(digits_simclr()) == digits_simclr()  # float32 everywhere
     True
     """
-    if settings.training.precision != "bf16" or multiplies_bf16(_kind(device)):
+    if settings.training.precision != "bf16" or multiplies_bf16(kind_of_device(device)):
         return settings
     return replace(settings, training=replace(settings.training, precision="float32"))
 
 
-def _kind(device: torch.device | None) -> str:
+def kind_of_device(device: torch.device | None) -> str:
     """Type of the device that a training would take."""
     if device is not None:
         return device.type
