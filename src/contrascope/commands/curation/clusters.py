@@ -27,7 +27,7 @@ def run(parsed: ClustersArguments, progress: CommandProgress) -> int:
     from contrascope.curation.clusters import find_clusters
     from contrascope.curation.written import write_clusters
     from contrascope.terminal.curation import clusters_json, show_clusters, show_written
-    from contrascope.training.device import find_device
+    from contrascope.machine.device import find_device
 
     found = find_clusters(
         looked_at(parsed, parsed.source, progress.say),

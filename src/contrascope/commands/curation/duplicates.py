@@ -31,7 +31,7 @@ def run(parsed: DuplicatesArguments, progress: CommandProgress) -> int:
     from contrascope.curation.duplicates import find_duplicates
     from contrascope.curation.written import write_duplicates
     from contrascope.terminal.curation import duplicates_json, show_duplicates, show_written
-    from contrascope.training.device import find_device
+    from contrascope.machine.device import find_device
 
     second = parsed.against
     if second is not None and not second.endswith((".npy", ".npz", ".safetensors", ".parquet")):

@@ -28,7 +28,7 @@ def run(parsed: OutliersArguments, progress: CommandProgress) -> int:
     from contrascope.curation.outliers import find_outliers
     from contrascope.curation.written import write_outliers
     from contrascope.terminal.curation import outliers_json, show_outliers, show_written
-    from contrascope.training.device import find_device
+    from contrascope.machine.device import find_device
 
     found = find_outliers(
         looked_at(parsed, parsed.source, progress.say),

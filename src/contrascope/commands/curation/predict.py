@@ -47,7 +47,7 @@ def run(parsed: PredictArguments, progress: CommandProgress) -> int:
     """Test, print, answer, write."""
     from contrascope.curation.predict import predict_anything, write_predictions
     from contrascope.terminal.curation import predictions_json, show_predictions, show_tested
-    from contrascope.training.device import find_device
+    from contrascope.machine.device import find_device
 
     found = predict_anything(
         parsed.thing,
