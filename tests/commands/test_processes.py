@@ -77,7 +77,7 @@ def test_torchrun_trains_one_run_and_a_second_one_is_refused_by_all(tmp_path):
 @pytest.mark.slow
 def test_accelerate_launch_trains_the_run_of_torchrun(tmp_path):
     words = ["--training.epochs", "1", "--device", "cpu", "--out"]
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
     launch += [
         "--num_machines",
         "1",

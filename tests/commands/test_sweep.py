@@ -1,3 +1,4 @@
+import contextlib
 import json
 import sys
 
@@ -131,9 +132,10 @@ def test_the_cores_are_divided_among_the_jobs(jobs, threads, tmp_path, monkeypat
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(command, "usable_cores", lambda: 6.0)
     parsed = COMMAND.parse(["digits-simclr", *GRID, "--jobs", str(jobs)])
-    assert command.engine_for(parsed, tmp_path).threads == threads
+    held = contextlib.ExitStack()
+    assert command.engine_for(parsed, tmp_path, held).threads == threads
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # what torch was told is a trial's
-    assert command.engine_for(parsed, tmp_path).threads == torch.get_num_threads() == 1
+    assert command.engine_for(parsed, tmp_path, held).threads == torch.get_num_threads() == 1
 
 
 def test_without_the_extra_the_engine_slurm_says_what_to_install(tmp_path, monkeypatch, capsys):
@@ -183,9 +185,9 @@ def test_a_strangers_sweep_imports_nothing_that_nobody_allowed(tmp_path, monkeyp
 
 
 def test_code_that_is_typed_in_a_grid_may_be_imported_by_the_workers(monkeypatch):
-    from contrascope.commands.sweep import _allow_typed
+    from contrascope.commands.recipe import allow_typed
 
     found = trials("digits-simclr", "--grid", "encoder.name=my_nets:Net,convnet")
     for one in found:
-        _allow_typed(one.settings)
+        allow_typed(one.settings)
     assert allowed() == {"my_nets:Net"}

@@ -110,6 +110,15 @@ WRITERS = {
         "x.npz",
         ["embed", "{run}", "scenes", "--data.count", "16", "--data.size", "16", "--out", "{run}/x.npz"],
     ),
+    "neighbours": ("neighbours", ["neighbours", "{run}", "7"]),
+    "duplicates": ("duplicates", ["duplicates", "{run}"]),
+    "outliers": ("outliers", ["outliers", "{run}"]),
+    "clusters": ("clusters", ["clusters", "{run}"]),
+    "predict": (
+        "answers.csv",
+        ["predict", "{run}", "--labelled", "{run}-labels.csv", "--out", "{run}-answers.csv"],
+    ),
+    "reproduce": ("page.md", ["reproduce", "huang-panels", "--show", "--page", "{run}-page.md"]),
     "export": ("exports", ["export", "{run}", "--to", "safetensors"]),
     "runs": ("run.lock", ["runs", "move", "{run}", "{run}-to"]),
 }
@@ -144,6 +153,8 @@ def filled(words, run):
 def test_a_full_disk_leaves_what_was_there_and_nothing_by_half(name, suite_run, tmp_path, capsys):
     run = Path(shutil.copytree(suite_run, tmp_path / "run"))
     (run / "run.lock").write_text("")
+    rows = [f"{name},{'ab'[name % 2]}" for name in range(40)]
+    Path(f"{run}-labels.csv").write_text("\n".join(["file,class", *rows]))
     place, words = WRITERS[name]
     before = content(tmp_path)
     with no_larger_than(0):
