@@ -36,7 +36,7 @@ from contrascope.jobs.assess import evaluation_sets
 from contrascope.losses import LOSSES
 from contrascope.methods.settings import PositivesName
 from contrascope.runs.environment import environment
-from contrascope.runs.facts import recipe_here
+from contrascope.runs.here import recipe_here
 from contrascope.runs.load import load_run, policies_for
 from contrascope.runs.settings import RunSettings
 from contrascope.suites.copies import robustness_of

@@ -36,7 +36,7 @@ from contrascope.losses.terms import LossTerms
 from contrascope.methods.split_norm import split_batch_norm
 from contrascope.runs.build import build
 from contrascope.runs.environment import environment
-from contrascope.runs.facts import recipe_here
+from contrascope.runs.here import recipe_here
 from contrascope.training.chunks import BatchPart, chunked_backward, part_sizes
 from contrascope.training.optim import build_optimizer
 

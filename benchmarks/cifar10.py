@@ -19,7 +19,7 @@ from contrascope import records
 from contrascope.jobs.train import train
 from contrascope.records.kinds import EvaluationRecord
 from contrascope.records.typed import read_record
-from contrascope.runs.facts import recipe_here
+from contrascope.runs.here import recipe_here
 from contrascope.runs.load import settings_of as settings_in
 from contrascope.runs.recipes import CPU_METHODS
 from contrascope.runs.settings import RunSettings

@@ -48,8 +48,8 @@ from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.records.kinds import EvaluationRecord
 from contrascope.records.typed import read_record
 from contrascope.runs.build import build
-from contrascope.runs.facts import recipe_here
 from contrascope.runs.folder import check_request
+from contrascope.runs.here import recipe_here
 from contrascope.runs.load import default_device, load_run, policies_for
 from contrascope.runs.settings import RunSettings
 from contrascope.settings import to_json

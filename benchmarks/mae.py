@@ -28,7 +28,7 @@ from yard_stick import THREADS, changed, numbers_file, numbers_of, quiet, scores
 from contrascope import records
 from contrascope.data.imageset import InMemoryImages
 from contrascope.methods.pretext.mae import MAE
-from contrascope.runs.facts import recipe_here
+from contrascope.runs.here import recipe_here
 from contrascope.runs.load import random_twin_of
 from contrascope.runs.settings import RunSettings
 

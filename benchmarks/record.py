@@ -38,7 +38,7 @@ from contrascope.features.embed import embed
 from contrascope.jobs.train import train
 from contrascope.methods.joint.plain_settings import PlainSettings
 from contrascope.methods.joint.simclr_settings import SimCLRSettings
-from contrascope.runs.facts import recipe_here
+from contrascope.runs.here import recipe_here
 from contrascope.runs.load import load_run
 from contrascope.runs.method_recipes import ADAMW, MUON
 from contrascope.runs.settings import RunSettings

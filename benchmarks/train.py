@@ -28,7 +28,7 @@ from contrascope.augment.presets import build_policy
 from contrascope.augment.views import make_views
 from contrascope.runs.build import build
 from contrascope.runs.environment import environment
-from contrascope.runs.facts import recipe_here
+from contrascope.runs.here import recipe_here
 from contrascope.runs.settings import RunSettings
 from contrascope.training.optim import build_optimizer
 

@@ -38,7 +38,7 @@ from contrascope.features.embed import embed
 from contrascope.jobs.train import train
 from contrascope.progress import unheard
 from contrascope.records.suites import AugmentedRecord
-from contrascope.runs.facts import recipe_here
+from contrascope.runs.here import recipe_here
 from contrascope.runs.load import Run, load_run, random_twin_of
 from contrascope.runs.recipes import CPU_METHODS, PLAIN_LOSSES
 from contrascope.runs.settings import RunSettings

@@ -42,6 +42,7 @@ SMALL = {
     "evaluate": DRAWN,
     "embed": DRAWN,
     "report": ["--points", "32"],
+    "reproduce": ["--show"],
     "sweep": ["--grid", "training.seed=0", "--restarts", "0"],
 }
 """What makes a command quick; one without an entry is called as it is."""
@@ -56,6 +57,7 @@ PLACES = {
     "SWEEP": None,
     "DATA": "scenes",
     "[DATA]": None,
+    "[TABLE]": "huang-panels",
     "NAME": "loss",
     "FILE": "{out}",
     "FORMAT": "csv",

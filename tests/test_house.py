@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -73,6 +74,13 @@ def test_the_search_for_blocks_finds_a_copy():
 @pytest.mark.parametrize("word", ["utils", "helpers", "common", "misc"])
 def test_no_file_has_a_name_that_says_nothing(word):
     assert [path for path in FILES if path.stem == word] == []
+
+
+def test_no_room_has_the_name_of_something_public():
+    # else what `import contrascope.name` loads takes its place
+    public = set(re.findall(r"import (\w+) as \1", (SOURCE / "__init__.py").read_text())) - {"imports"}
+    assert "diagnose" in public
+    assert public & {path.stem for path in SOURCE.iterdir()} == set()
 
 
 @pytest.mark.slow

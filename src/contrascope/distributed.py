@@ -1,10 +1,9 @@
 """The only user of torch.distributed: several processes compute what one computes on the joined batch.
 
-The convention behind every backward here: each process computes the same full loss from gathered embeddings,
-differentiates the sum of all processes' losses, and the gradients of the parameters are averaged afterwards
-(DistributedDataParallel does it, or `average_gradients`). The sum has world_size equal terms and the average
-divides by world_size, so what remains is the gradient of the one loss on the joined batch. Without a process
-group every function is the identity of a single process.
+The convention behind every backward here: each process computes the same full loss from gathered embeddings, and
+differentiates the sum of all processes' losses; then the parameters' gradients are averaged (DistributedDataParallel
+does it, or `average_gradients`). The sum has world_size equal terms and the average divides by world_size: what remains
+is the gradient of the one loss on the joined batch. Without a process group every function is that of one process.
 """
 
 from collections.abc import Iterable
@@ -21,6 +20,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from contrascope.errors import InputError
 
 Value = TypeVar("Value")
+_DROP = "Drop the last, incomplete batch."
 
 
 def rank() -> int:
@@ -71,9 +71,6 @@ def gather_rows(x: Shaped[Tensor, "n ..."]) -> Shaped[Tensor, "joined ..."]:
     return torch.cat(_all_gather(x.detach()))
 
 
-_DROP = "Drop the last, incomplete batch."
-
-
 def refuse_unequal(batch: int, device: torch.device) -> None:
     """Refuses processes that hold different numbers of images: averaged gradients would weigh them unequally.
 
@@ -81,12 +78,10 @@ def refuse_unequal(batch: int, device: torch.device) -> None:
     """
     if world_size() == 1:
         return
-    sizes = torch.cat(_all_gather(torch.full((1,), batch, device=device)))
+    sizes = torch.cat(_all_gather(torch.full((1,), batch, dtype=torch.int64, device=device)))
     if device.type != "cpu":  # to read them would wait for the device: it stops by itself
         assert_equal(sizes, batch)
-        return
-    held = sizes.tolist()
-    if len(set(held)) > 1:
+    elif len(set(held := sizes.tolist())) > 1:
         raise InputError(f"processes hold {held} images; expected equally many. {_DROP}")
 
 

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from contrascope.cli import main
-from contrascope.clusters.ray import RaySettings
+from contrascope.engines.ray import RaySettings
 from contrascope.jobs import embed_ray, train_ray
 from contrascope.records.sweeps import ALARMED, DIVERGED, FINISHED
 

@@ -123,6 +123,8 @@ WRITERS = {
     "runs": ("run.lock", ["runs", "move", "{run}", "{run}-to"]),
 }
 """Every command that writes: what its sentence names, and words for it."""
+COMPILE = ("geometry", "duplicates")
+"""Those that may be the first to use an operation on a processor."""
 
 
 def test_every_command_that_writes_is_tried():
@@ -156,6 +158,11 @@ def test_a_full_disk_leaves_what_was_there_and_nothing_by_half(name, suite_run, 
     rows = [f"{name},{'ab'[name % 2]}" for name in range(40)]
     Path(f"{run}-labels.csv").write_text("\n".join(["file,class", *rows]))
     place, words = WRITERS[name]
+    if name in COMPILE:  # what numba compiles at first use it keeps beside our code
+        warm = Path(shutil.copytree(run, tmp_path / "warm"))
+        assert main([*filled(words, warm), "-q"]) == 0
+        shutil.rmtree(warm)
+        capsys.readouterr()
     before = content(tmp_path)
     with no_larger_than(0):
         assert main([*filled(words, run), "-q"]) == 2

@@ -224,7 +224,7 @@ def test_the_folder_recipe_fits_itself_to_the_device_that_is_named(monkeypatch, 
 def test_a_recipe_takes_float32_on_a_processor_without_bf16_unless_it_is_typed(
     monkeypatch, capsys, words, precision
 ):
-    monkeypatch.setattr("contrascope.runs.facts.multiplies_bf16", lambda device: False)
+    monkeypatch.setattr("contrascope.runs.here.multiplies_bf16", lambda device: False)
     assert main(["train", "cifar10-simclr-cpu", *words, "--print-settings"]) == 0
     assert json.loads(capsys.readouterr().out)["training"]["precision"] == precision
 

@@ -100,7 +100,7 @@ def test_a_finished_run_with_scores_is_handed_back_without_opening_its_images(tm
     rows = train(settings, tmp_path / "run")
     assert len(rows) == 3
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
-    monkeypatch.setattr("contrascope.jobs.train.open_images", lambda *_: pytest.fail("opened"))
+    monkeypatch.setattr("contrascope.jobs.work.open_images", lambda *_: pytest.fail("opened"))
     assert train(settings, tmp_path / "run", resume=True) == json.loads(json.dumps(rows))
     assert before == {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
 

@@ -74,7 +74,11 @@ def test_alignment_is_that_of_average_and_spread_that_of_worst(name, seed, views
     found = {word: evaluate(name, z, target, positives=word) for word in ("average", ASYMMETRIC, "worst")}
     one = found[ASYMMETRIC]
     torch.testing.assert_close(one.align, found["average"].align, rtol=0, atol=0)
-    if name in ("info_nce_queue", "t_moco"):  # its denominator holds the positive of the numerator
+    if name in (
+        "info_nce",
+        "info_nce_queue",
+        "t_moco",
+    ):  # its denominator holds the positive of the numerator
         assert one.spread >= found["worst"].spread - 1e-12  # the mean product is at least the least one
     elif name.startswith("vicreg"):  # `worst` takes them of the two views that are farthest apart
         first_two = evaluate(name, z[:2], None if target is None else target[:2])

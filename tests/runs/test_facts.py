@@ -6,8 +6,9 @@ from PIL import Image
 from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError
 from contrascope.machine.arithmetic import multiplies_bf16
-from contrascope.runs import facts as facts_module
-from contrascope.runs.facts import look, recipe_here, typical_side
+from contrascope.runs import here
+from contrascope.runs.facts import look, typical_side
+from contrascope.runs.here import recipe_here
 
 
 def draw(folder, name, size):
@@ -58,5 +59,5 @@ def test_a_recipe_takes_bf16_only_where_the_device_multiplies_it(monkeypatch, am
 
 
 def test_what_was_chosen_in_float32_stays(monkeypatch):
-    monkeypatch.setattr(facts_module, "multiplies_bf16", lambda device: True)
+    monkeypatch.setattr(here, "multiplies_bf16", lambda device: True)
     assert recipe_here("digits-simclr").training.precision == "float32"

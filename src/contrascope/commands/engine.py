@@ -8,7 +8,7 @@ import tyro
 from contrascope.errors import InputError
 
 if TYPE_CHECKING:
-    from contrascope.clusters.ray import RaySettings
+    from contrascope.engines.ray import RaySettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class RayArguments:
 
     def ray_settings(self) -> "RaySettings":
         """As they were typed."""
-        from contrascope.clusters.ray import read_ray
+        from contrascope.engines.ray import read_ray
 
         return read_ray(self.ray)
 

@@ -99,11 +99,13 @@ def _of_recipe(kind: type[A], recipe: Recipe, name: str, rest: list[str], *, hel
     if helping:
         return default
     from contrascope.machine.device import find_device
-    from contrascope.runs.facts import look, suited
+    from contrascope.runs.here import suited
 
     if recipe.adapt is None:
         device = find_device(next(iter(values_of("--device", rest)), None))
         return replace(default, settings=suited(default.settings, device))
+    from contrascope.runs.facts import look
+
     given = tyro.cli(
         kind,
         args=rest,

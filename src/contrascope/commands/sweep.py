@@ -239,7 +239,7 @@ def engine_for(parsed: SweepArguments, out: Path, held: contextlib.ExitStack) ->
     threads = torch.get_num_threads() if asked_for else whole_threads(usable_cores() / parsed.jobs)
     if parsed.engine == "local":
         return LocalEngine(threads=threads)
-    from contrascope.clusters.ray import ray_cluster
+    from contrascope.engines.ray import ray_cluster
     from contrascope.sweeps.ray import RayEngine
 
     settings = parsed.ray_settings()

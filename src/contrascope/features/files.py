@@ -14,7 +14,7 @@ from contrascope.errors import InputError, did_you_mean
 from contrascope.extras import named_extras
 from contrascope.features.features import Features
 from contrascope.features.sealed import read_sealed, save_sealed
-from contrascope.features.shards import is_shards, shard_files
+from contrascope.features.shard_names import is_shards, shard_files
 from contrascope.features.table import write_rows
 from contrascope.records.inside import whole_file
 from contrascope.records.regular import parsed

@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from contrascope.clusters.ray import RaySettings, ray_cluster
 from contrascope.data.settings import DataSettings
+from contrascope.engines.ray import RaySettings, ray_cluster
 from contrascope.errors import InputError
 from contrascope.features.shards import Shard
 from contrascope.jobs.embed_stream import ROWS, Finish, Stream, finish_here, open_stream

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from contrascope.clusters.ray import RaySettings, alone_again, ray_cluster
+from contrascope.engines.ray import RaySettings, alone_again, ray_cluster
 from contrascope.errors import InputError
 from contrascope.jobs.train import train
 from contrascope.records.sweeps import ALARMED, DIVERGED, FINISHED, REFUSED

@@ -20,7 +20,7 @@ from contrascope.progress import Say, unheard
 from contrascope.records.files import LOCK
 from contrascope.records.inside import inside, removed
 from contrascope.records.sweeps import FINISHED, SweepRecord, TableRecord, TrialEntry
-from contrascope.runs.facts import kind_of_device
+from contrascope.runs.here import kind_of_device
 from contrascope.runs.settings import RunSettings
 from contrascope.settings import from_json, to_json
 from contrascope.sweeps.engine import SweepEngine

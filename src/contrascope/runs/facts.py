@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
-from typing import TypeVar
 
 import torch
 
@@ -16,11 +15,8 @@ from contrascope.data.pictures.regular import read_regular
 from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError
 from contrascope.machine.arithmetic import multiplies_bf16
-from contrascope.runs.recipes import find_recipe
-from contrascope.runs.settings import ImageFacts, RunSettings
-from contrascope.runs.text_settings import AnyRunSettings
-
-AnySettings = TypeVar("AnySettings", bound=AnyRunSettings)
+from contrascope.runs.here import kind_of_device
+from contrascope.runs.settings import ImageFacts
 
 LOOK_AT = 200
 LARGEST = Reading(max_pixels=2**62, channels="0")
@@ -47,34 +43,6 @@ def facts_of(images: ImageSet, *, side: int | None = None, device: torch.device 
         device=kind,
         bf16=multiplies_bf16(kind),
     )
-
-
-def recipe_here(name: str, device: torch.device | None = None) -> RunSettings:
-    """Settings of a recipe as `contrascope train` begins with them on this machine.
-
-    >>> recipe_here("digits-simclr").data.source
-    'digits'
-    """
-    return suited(find_recipe(name).make(), device)
-
-
-def suited(settings: AnySettings, device: torch.device | None = None) -> AnySettings:
-    """A recipe's settings with float32 in place of bf16 where the device multiplies bf16 more slowly.
-
-    >>> from contrascope.runs.recipes import digits_simclr
-    >>> suited(digits_simclr()) == digits_simclr()  # float32 everywhere
-    True
-    """
-    if settings.training.precision != "bf16" or multiplies_bf16(kind_of_device(device)):
-        return settings
-    return replace(settings, training=replace(settings.training, precision="float32"))
-
-
-def kind_of_device(device: torch.device | None) -> str:
-    """Type of the device that a training would take."""
-    if device is not None:
-        return device.type
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def typical_side(folder: Path) -> int | None:

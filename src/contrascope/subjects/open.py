@@ -19,7 +19,7 @@ from contrascope.errors import InputError, did_you_mean
 from contrascope.features.features import Features
 from contrascope.features.files import READABLE, load_arrays
 from contrascope.features.rows import are_rows, views_of
-from contrascope.features.shards import is_shards
+from contrascope.features.shard_names import is_shards
 from contrascope.methods.base import Method
 from contrascope.precision import single_precision
 from contrascope.records.files import MONITORED, REFERENCE, is_monitored

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from contrascope.clusters.ray import RaySettings, alone_again
+from contrascope.engines.ray import RaySettings, alone_again
 from contrascope.records.inside import inside, opened, removed
 from contrascope.sweeps.engine import LOG, WORK, TrialTask
 from contrascope.sweeps.pool import Ended, Started, TaskEnd, lost, outcome_file, outcome_of

@@ -112,7 +112,7 @@ def read_synonyms(path: Path, tokenizer: TextTokenizer) -> Int[Tensor, "size mos
         raise InputError(
             f"{path} has no word and synonym of one piece each in this vocabulary; give other words."
         )
-    table = torch.full((tokenizer.vocabulary.size, max(map(len, found.values()))), -1)
+    table = torch.full((tokenizer.vocabulary.size, max(map(len, found.values()))), -1, dtype=torch.int64)
     for one, others in found.items():
         table[one, : len(others)] = torch.tensor(others)
     return table

@@ -13,7 +13,8 @@ from contrascope.data.settings import DataSettings
 from contrascope.data.sources.memory import NAME
 from contrascope.jobs.train import train as train_in_folder
 from contrascope.progress import Progress, silent
-from contrascope.runs.facts import facts_of, look, recipe_here
+from contrascope.runs.facts import facts_of, look
+from contrascope.runs.here import recipe_here
 from contrascope.runs.load import Run, load_run
 from contrascope.runs.recipes import find_recipe
 from contrascope.runs.settings import RunSettings

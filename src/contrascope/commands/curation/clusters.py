@@ -26,8 +26,8 @@ def run(parsed: ClustersArguments, progress: CommandProgress) -> int:
     """Group, print, write."""
     from contrascope.curation.clusters import find_clusters
     from contrascope.curation.written import write_clusters
-    from contrascope.terminal.curation import clusters_json, show_clusters, show_written
     from contrascope.machine.device import find_device
+    from contrascope.terminal.curation import clusters_json, show_clusters, show_written
 
     found = find_clusters(
         looked_at(parsed, parsed.source, progress.say),

@@ -30,8 +30,8 @@ def run(parsed: DuplicatesArguments, progress: CommandProgress) -> int:
     """Search, print, write."""
     from contrascope.curation.duplicates import find_duplicates
     from contrascope.curation.written import write_duplicates
-    from contrascope.terminal.curation import duplicates_json, show_duplicates, show_written
     from contrascope.machine.device import find_device
+    from contrascope.terminal.curation import duplicates_json, show_duplicates, show_written
 
     second = parsed.against
     if second is not None and not second.endswith((".npy", ".npz", ".safetensors", ".parquet")):

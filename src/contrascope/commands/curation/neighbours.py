@@ -31,8 +31,8 @@ def run(parsed: NeighboursArguments, progress: CommandProgress) -> int:
     """Search, print, write."""
     from contrascope.curation.neighbours import find_neighbours
     from contrascope.curation.written import write_neighbours
-    from contrascope.terminal.curation import neighbours_json, show_neighbours, show_written
     from contrascope.machine.device import find_device
+    from contrascope.terminal.curation import neighbours_json, show_neighbours, show_written
 
     found = find_neighbours(
         looked_at(parsed, parsed.source, progress.say),

@@ -27,8 +27,8 @@ def run(parsed: OutliersArguments, progress: CommandProgress) -> int:
     """Measure, print, write."""
     from contrascope.curation.outliers import find_outliers
     from contrascope.curation.written import write_outliers
-    from contrascope.terminal.curation import outliers_json, show_outliers, show_written
     from contrascope.machine.device import find_device
+    from contrascope.terminal.curation import outliers_json, show_outliers, show_written
 
     found = find_outliers(
         looked_at(parsed, parsed.source, progress.say),

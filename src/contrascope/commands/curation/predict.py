@@ -46,8 +46,8 @@ class PredictArguments(Computing):
 def run(parsed: PredictArguments, progress: CommandProgress) -> int:
     """Test, print, answer, write."""
     from contrascope.curation.predict import predict_anything, write_predictions
-    from contrascope.terminal.curation import predictions_json, show_predictions, show_tested
     from contrascope.machine.device import find_device
+    from contrascope.terminal.curation import predictions_json, show_predictions, show_tested
 
     found = predict_anything(
         parsed.thing,

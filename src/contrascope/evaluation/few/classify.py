@@ -70,7 +70,9 @@ def folds_of(
     """
     groups = torch.arange(len(codes)) if groups is None else groups
     found, of = groups.unique(return_inverse=True)
-    first = torch.full((len(found),), len(codes)).scatter_reduce(0, of, torch.arange(len(codes)), "amin")
+    first = torch.full((len(found),), len(codes), dtype=torch.int64).scatter_reduce(
+        0, of, torch.arange(len(codes)), "amin"
+    )
     order = torch.randperm(len(found), generator=generator(seed, "folds"))
     order = order[codes[first][order].argsort(stable=True)]
     fold = torch.empty(len(found), dtype=torch.int64)
@@ -164,7 +166,7 @@ def learn(
     _check(h, codes, classes)
     rows, fold = unit_rows(h.detach().float().cpu()), folds_of(codes, groups, seed=seed)
     logits = rows.new_zeros(len(GRID), len(rows), classes)
-    cosine = torch.zeros(len(rows))
+    cosine = rows.new_zeros(len(rows))
     for one in range(FOLDS):
         out = fold == one
         if not bool(out.any()) or len(codes[~out].unique()) < 2:
@@ -172,7 +174,7 @@ def learn(
         for place, fitted in enumerate(fit(rows[~out], codes[~out], classes, GRID)):
             logits[place, out] = fitted.logits(rows[out])
         cosine[out] = nearest_cosine(rows[out], rows[~out])
-    guess, confidence = codes.clone(), torch.zeros(len(rows))
+    guess, confidence = codes.clone(), rows.new_zeros(len(rows))
     for one in range(FOLDS):
         out = fold == one
         if bool(out.any()):

@@ -22,7 +22,7 @@ class MaskedHead(nn.Module):
     def __init__(self, dim: int, size: int) -> None:
         super().__init__()
         self.turn, self.norm = nn.Linear(dim, dim), nn.LayerNorm(dim)
-        self.bias = nn.Parameter(torch.zeros(size))
+        self.bias = nn.Parameter(torch.zeros(size, dtype=torch.float32))
 
     def forward(
         self, states: Float[Tensor, "n dim"], weight: Float[Tensor, "size dim"]

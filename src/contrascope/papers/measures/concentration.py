@@ -49,7 +49,7 @@ def distances(
     say: Say = to_stderr,
 ) -> tuple[dict[str, Tensor], dict[str, int]]:
     """d_A within each class, policy by policy (0 between classes, where nothing is looked at), and distinct views."""
-    found = {policy_name(one): torch.zeros(len(y), len(y)) for one in settings}
+    found = {policy_name(one): torch.zeros(len(y), len(y), dtype=torch.float32) for one in settings}
     distinct: dict[str, int] = {}
     for label in y.unique():
         ids = (y == label).nonzero().flatten()

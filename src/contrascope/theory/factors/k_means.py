@@ -60,7 +60,9 @@ def plus_plus(rows: Float[Tensor, "n dim"], k: int, *, source: torch.Generator) 
     chosen, near = [first], _to(rows, [first])[0]
     for _ in range(k - 1):
         total = near.double().cumsum(dim=0)
-        drawn = torch.searchsorted(total, torch.rand(draws, generator=source).double() * total[-1])
+        drawn = torch.searchsorted(
+            total, torch.rand(draws, dtype=torch.float32, generator=source).double() * total[-1]
+        )
         candidates = drawn.clamp_max(len(rows) - 1).tolist()
         left = torch.minimum(_to(rows, candidates), near)
         best = int(left.sum(dim=1).argmin())

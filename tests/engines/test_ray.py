@@ -15,8 +15,8 @@ from sweep_cases import grid, settings
 from test_trials import assert_same_run
 
 from contrascope import records
-from contrascope.clusters.ray import RaySettings, ray_cluster, read_ray
 from contrascope.data.settings import DataSettings
+from contrascope.engines.ray import RaySettings, ray_cluster, read_ray
 from contrascope.errors import InputError, MissingExtraError
 from contrascope.jobs.embed_ray import finish_on_ray
 from contrascope.jobs.embed_stream import embed_to_shards
