@@ -56,7 +56,7 @@ def made(name: str, options: argparse.Namespace, line: Line, seconds: float) -> 
     """What the table's record says after these seconds."""
     words = ["reproduce", name, "--scale", "gpu", "--json", "--out", str(options.out)]
     words += ["--data", options.data] if options.data else []
-    words += ["--dry-run"] if line.dry else ["--minutes", f"{seconds / 60:.2f}"]
+    words += ["--minutes", f"{seconds / 60:.2f}", *(["--dry-run"] if line.dry else [])]
     done = contrascope(*words, seconds=seconds + 30)
     try:
         record = json.loads(done.stdout)

@@ -42,6 +42,7 @@ def info_nce(
     `hard`: one more candidate an image for every anchor, which is no positive of any (a contradiction): SimCSE's
     supervised loss (eq. 5), 2 batch candidates. `hard_weight`, its alpha, multiplies the anchor's own one.
 
+    >>> import torch
     >>> info_nce(torch.ones(2, 4, 3), temperature=0.05).total.exp().round().item()
     4.0
     >>> info_nce(torch.ones(2, 4, 3), hard=torch.ones(4, 3), temperature=0.05).total.exp().round().item()
