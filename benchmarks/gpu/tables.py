@@ -78,7 +78,7 @@ def measure(line: Line, options: argparse.Namespace) -> None:
         def one(name: str = name, share: float = share) -> dict[str, Any]:
             if name not in known:
                 raise Missing(f"there is no table {name!r}; expected one of {', '.join(known)}")
-            return made(name, options, line, 300 if line.dry else share)
+            return made(name, options, line, 120 if line.dry else share)
 
         line.part(name, one, needs=LEAST)
 
