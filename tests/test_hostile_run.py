@@ -17,7 +17,15 @@ import contrascope
 
 HERE = Path(__file__).parent
 SOURCE = Path(contrascope.__file__).parents[1]
-BUILDS_NOTHING = {"report", "runs", "figure", "advise", "contrascope.report", "contrascope.advise"}
+BUILDS_NOTHING = {
+    "report",
+    "runs",
+    "figure",
+    "advise",
+    "reproduce",
+    "contrascope.report",
+    "contrascope.advise",
+}
 """What does its work, or ends, without the networks of a run."""
 
 
