@@ -44,13 +44,14 @@ from contrascope.geometry.tangent import operation_cell, tangent
 from contrascope.geometry.toys import rotation_rank
 from contrascope.jobs.geometry_probe import GeometryProbe, geometry_row
 from contrascope.jobs.train import train
+from contrascope.machine.device import default_device
 from contrascope.methods.joint.simclr_settings import SimCLRSettings
 from contrascope.records.kinds import EvaluationRecord
 from contrascope.records.typed import read_record
 from contrascope.runs.build import build
 from contrascope.runs.folder import check_request
 from contrascope.runs.here import recipe_here
-from contrascope.runs.load import default_device, load_run, policies_for
+from contrascope.runs.load import load_run, policies_for
 from contrascope.runs.settings import RunSettings
 from contrascope.settings import to_json
 from contrascope.training.settings import OptimSettings

@@ -17,6 +17,7 @@ EXTRAS = {
     "timm": "timm",
     "transformers": "hf",
     "sentence_transformers": "sentence",
+    "tokenizers": "text",
     "torchvision": "torchvision",
     "lightning": "lightning",
     "matplotlib": "figures",

@@ -29,11 +29,12 @@ from contrascope.intervals import (
     share_estimate,
 )
 from contrascope.linalg import nearest
+from contrascope.machine.device import default_device
 from contrascope.methods.base import Method
 from contrascope.progress import to_stderr
 from contrascope.records.inside import removed
 from contrascope.runs.build import build
-from contrascope.runs.load import default_device, policies_for
+from contrascope.runs.load import policies_for
 from contrascope.runs.recipes import CPU_METHODS, cifar_cpu, small_run
 from contrascope.runs.settings import RunSettings
 from contrascope.runs.store import Store

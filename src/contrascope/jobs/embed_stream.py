@@ -23,11 +23,11 @@ from contrascope.features.shards import (
     shard_writer,
     shards_of,
 )
+from contrascope.machine.device import default_device
 from contrascope.precision import single_precision
 from contrascope.progress import Progress, Say, silent, unheard
 from contrascope.records.inside import inside
 from contrascope.runs.bad_images import tell_images
-from contrascope.runs.load import default_device
 from contrascope.runs.store import Request, begin
 from contrascope.subjects.open import open_subject
 from contrascope.subjects.subject import Subject

@@ -28,3 +28,8 @@ def find_device(name: str | None) -> torch.device | None:
     if device.type not in ("cpu", "cuda", "mps"):
         raise InputError(f"the device is {name!r}; expected cpu, cuda, cuda:1 or mps.")
     return device
+
+
+def default_device() -> torch.device:
+    """The first GPU, or the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from contrascope.machine.device import find_device
+from contrascope.machine.device import default_device, find_device
 from contrascope.papers.collect import measured
 from contrascope.papers.measures.find import ALONE, MEASURES
 from contrascope.papers.measures.measured_run import MeasuredRun, MeasureFound
@@ -16,7 +16,6 @@ from contrascope.progress import Say
 from contrascope.records.inside import inside
 from contrascope.records.sweeps import MeasuredRecord, MeasureEntry
 from contrascope.records.typed import write_record
-from contrascope.runs.load import default_device
 
 
 @single_precision()

@@ -12,6 +12,7 @@ import torch
 
 from contrascope.errors import InputError
 from contrascope.machine.arithmetic import multiplies_bf16
+from contrascope.machine.device import default_device
 from contrascope.papers.collect import ALONE, AXIS, alone_folder, collected, keep, kept_table, sweep_of
 from contrascope.papers.limited import LimitedEngine, TimeIsUpError
 from contrascope.papers.measuring import lacking, measure
@@ -20,7 +21,6 @@ from contrascope.progress import Say, unheard
 from contrascope.records.files import LOCK
 from contrascope.records.inside import inside, removed
 from contrascope.records.sweeps import FINISHED, SweepRecord, TableRecord, TrialEntry
-from contrascope.runs.here import kind_of_device
 from contrascope.runs.settings import RunSettings
 from contrascope.settings import from_json, to_json
 from contrascope.sweeps.engine import SweepEngine
@@ -62,7 +62,7 @@ def precision_of(out: Path, device: torch.device | None) -> Precision | None:
     if (out / TableRecord.FILE).exists():
         for tree in kept_table(out).settings.values():
             return from_json(RunSettings, tree).training.precision
-    return None if multiplies_bf16(kind_of_device(device)) else "float32"
+    return None if multiplies_bf16((device or default_device()).type) else "float32"
 
 
 def _in_precision(cell: Cell, precision: Precision) -> Cell:

@@ -89,7 +89,9 @@ def spearman(ours: Sequence[float], theirs: Sequence[float]) -> float:
     >>> spearman([1.0, 2.0, 3.0], [10.0, 20.0, 90.0]), spearman([1.0, 1.0], [1.0, 2.0])
     (1.0, 0.0)
     """
-    return correlation(_ranks(ours), _ranks(theirs))
+    from scipy.stats import rankdata
+
+    return correlation(rankdata(ours).tolist(), rankdata(theirs).tolist())
 
 
 def correlation(ours: Sequence[float], theirs: Sequence[float]) -> float:
@@ -101,18 +103,6 @@ def correlation(ours: Sequence[float], theirs: Sequence[float]) -> float:
     a, b = ([value - sum(side) / len(side) for value in side] for side in (ours, theirs))
     size = (sum(value**2 for value in a) * sum(value**2 for value in b)) ** 0.5
     return sum(x * y for x, y in zip(a, b, strict=True)) / size if size > 0 else 0.0
-
-
-def _ranks(values: Sequence[float]) -> list[float]:
-    """Ranks from 1, equal values with the mean of theirs.
-
-    >>> _ranks([5.0, 1.0, 5.0])
-    [2.5, 1.0, 2.5]
-    """
-    return [
-        sum(other < value for other in values) + (sum(other == value for other in values) + 1) / 2
-        for value in values
-    ]
 
 
 def falls_by(values: Sequence[float]) -> float:

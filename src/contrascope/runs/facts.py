@@ -15,7 +15,7 @@ from contrascope.data.pictures.regular import read_regular
 from contrascope.data.settings import DataSettings
 from contrascope.errors import InputError
 from contrascope.machine.arithmetic import multiplies_bf16
-from contrascope.runs.here import kind_of_device
+from contrascope.machine.device import default_device
 from contrascope.runs.settings import ImageFacts
 
 LOOK_AT = 200
@@ -35,7 +35,7 @@ def facts_of(images: ImageSet, *, side: int | None = None, device: torch.device 
 
     `device` is where they are to be trained on; None: a GPU if there is one.
     """
-    kind = kind_of_device(device)
+    kind = (device or default_device()).type
     return ImageFacts(
         count=len(images),
         channels=images.shape[0],

@@ -6,6 +6,7 @@ from typing import TypeVar
 import torch
 
 from contrascope.machine.arithmetic import multiplies_bf16
+from contrascope.machine.device import default_device
 from contrascope.runs.recipes import find_recipe
 from contrascope.runs.settings import RunSettings
 from contrascope.runs.text_settings import AnyRunSettings
@@ -29,13 +30,6 @@ def suited(settings: AnySettings, device: torch.device | None = None) -> AnySett
     >>> suited(digits_simclr()) == digits_simclr()  # float32 everywhere
     True
     """
-    if settings.training.precision != "bf16" or multiplies_bf16(kind_of_device(device)):
+    if settings.training.precision != "bf16" or multiplies_bf16((device or default_device()).type):
         return settings
     return replace(settings, training=replace(settings.training, precision="float32"))
-
-
-def kind_of_device(device: torch.device | None) -> str:
-    """Type of the device that a training would take."""
-    if device is not None:
-        return device.type
-    return "cuda" if torch.cuda.is_available() else "cpu"

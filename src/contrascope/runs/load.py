@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from contrascope import records
@@ -141,8 +140,3 @@ def views_for(settings: RunSettings, method: Method, images: ImageSet) -> ImageV
     share = settings.schedule.early_share if small else 0.0
     later = policies_for(settings.policy, images)
     return image_views(method, later, images, settings.training, early=small, early_share=share)
-
-
-def default_device() -> torch.device:
-    """The first GPU, or the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -19,8 +19,9 @@ from contrascope.errors import InputError
 from contrascope.evaluation.protocol import Protocol
 from contrascope.features.embed import device_of
 from contrascope.features.features import Features
+from contrascope.machine.device import default_device
 from contrascope.methods.settings import MethodSettings
-from contrascope.runs.load import Run, default_device, policies_for
+from contrascope.runs.load import Run, policies_for
 
 Kind = Literal["run", "monitor", "encoder", "file", "arrays", "model"]
 """What a subject came from."""

@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from contrascope.errors import InputError, MissingExtraError
+from contrascope.errors import InputError
+from contrascope.extras import missing_extra
 from contrascope.machine.torchvision_operators import complete_torchvision
 from contrascope.text.packed import CUT, KEY, PLACE, TOKEN, real
 from contrascope.text.settings import TextEncoderSettings
@@ -66,9 +67,7 @@ def hub_trunk(name: str, settings: TextEncoderSettings) -> HubTransformer:
     try:
         from transformers import AutoConfig, AutoModel
     except ImportError as error:
-        raise MissingExtraError(
-            "an encoder hf:NAME needs transformers; install contrascope[text]."
-        ) from error
+        raise missing_extra("transformers", "an encoder hf:NAME") from error
     folder = Path(name).expanduser()
     place = str(folder) if folder.is_dir() else name
     try:

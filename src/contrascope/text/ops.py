@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -25,22 +24,11 @@ def check_share(name: str, share: float) -> None:
 
 
 class TextOp:
-    """One operation: `draw` never sees text, `apply` never draws."""
-
-    embedded: ClassVar[bool] = False
-    """Whether it acts on the embedded sentence, special tokens included, and not on words."""
+    """One operation, a `WordOp` or an `EmbeddedOp`: `draw` never sees text, what changes it never draws."""
 
     def draw(self, key: DrawKey, length: int) -> TextParams:
         """One number in [0, 1) for each of `length` places; a longer sentence has the same first ones."""
         return {"u": uniform(key, length)}
-
-    def on_rows(self, rows: TextRows, params: TextParams, vocabulary: Vocabulary) -> TextRows:
-        """The sentences changed."""
-        raise NotImplementedError
-
-    def on_packed(self, sentences: Tensor, params: TextParams) -> Tensor:
-        """The packed sentences changed."""
-        raise NotImplementedError
 
 
 class WordOp(TextOp, ABC):
@@ -51,9 +39,7 @@ class WordOp(TextOp, ABC):
 
 
 class EmbeddedOp(TextOp, ABC):
-    """An operation on the embedded sentence."""
-
-    embedded: ClassVar[bool] = True
+    """An operation on the embedded sentence, special tokens included, and not on words."""
 
     @abstractmethod
     def on_packed(

@@ -13,10 +13,12 @@ from contrascope.text.ops import (
     CutTokens,
     DeleteSpans,
     DeleteWords,
+    EmbeddedOp,
     ReorderSpans,
     ShufflePositions,
     Substitute,
     TextOp,
+    WordOp,
 )
 from contrascope.text.settings import TextViewSettings
 from contrascope.text.tokenizer import TextTokenizer
@@ -50,8 +52,8 @@ def build_text_policies(
 
 def _policy(words: tuple[str, ...], table: Tensor | None) -> TextPolicy:
     made = tuple(_operation(word, table) for word in words)
-    late = [place for place, one in enumerate(made) if one.embedded]
-    if late and any(not one.embedded for one in made[late[0] :]):
+    late = [place for place, one in enumerate(made) if isinstance(one, EmbeddedOp)]
+    if late and any(isinstance(one, WordOp) for one in made[late[0] :]):
         raise InputError(
             f"views have the operations {', '.join(words)}; those on words come before shuffle, cut-tokens and "
             "cut-features, which act on the embedded sentence."

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from contrascope.errors import InputError, MissingExtraError
+from contrascope.errors import InputError
+from contrascope.extras import missing_extra
 from contrascope.progress import Progress, silent
 from contrascope.records.inside import write_atomic
 from contrascope.text.ragged import Ragged
@@ -93,7 +94,7 @@ def _of_folder(folder: Path) -> tuple[Any, dict[str, str]]:
     try:
         from tokenizers import Tokenizer
     except ImportError as error:
-        raise MissingExtraError("tokenisers need `tokenizers`; install contrascope[text].") from error
+        raise missing_extra("tokenizers", "a tokeniser") from error
     try:
         backend = Tokenizer.from_file(str(file))
     except Exception as error:  # it raises plain Exception
@@ -122,9 +123,7 @@ def _of_name(name: str) -> tuple[Any, dict[str, str]]:
     try:
         from transformers import AutoTokenizer
     except ImportError as error:
-        raise MissingExtraError(
-            "a tokeniser by name needs transformers; install contrascope[text]."
-        ) from error
+        raise missing_extra("transformers", "a tokeniser by name") from error
     try:
         found = AutoTokenizer.from_pretrained(name, use_fast=True)
     except (OSError, ValueError) as error:

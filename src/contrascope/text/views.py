@@ -8,7 +8,7 @@ from torch import Tensor
 
 from contrascope.draws import DrawKey, words
 from contrascope.errors import InputError
-from contrascope.text.ops import TextParams
+from contrascope.text.ops import EmbeddedOp, TextParams, WordOp
 from contrascope.text.packed import TextRows, packed, stacked, text_rows
 from contrascope.text.policy import TextPolicy
 from contrascope.text.sentences import Rows
@@ -95,12 +95,12 @@ def _view(
     rows: TextRows, policy: TextPolicy, vocabulary: Vocabulary, drawn: Sequence[TextParams], keys: Tensor
 ) -> tuple[Tensor, TextRows]:
     for one, numbers in zip(policy, drawn, strict=True):
-        if not one.embedded:
+        if isinstance(one, WordOp):
             some = {name: value[:, : rows.ids.shape[1]] for name, value in numbers.items()}
             rows = one.on_rows(rows, some, vocabulary)
     view = packed(rows, first=vocabulary.cls, last=vocabulary.sep, pad=vocabulary.pad, keys=keys)
     for one, numbers in zip(policy, drawn, strict=True):
-        if one.embedded:
+        if isinstance(one, EmbeddedOp):
             some = {
                 name: value[:, : view.shape[1]] if value.ndim > 1 else value
                 for name, value in numbers.items()
