@@ -3,6 +3,7 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -132,3 +133,11 @@ def test_wrong_input_ends_in_one_sentence(run, labels, capsys, tmp_path):
     labels.write_text("".join(["file,class\n", *(f"{place:02d}.png,one\n" for place in range(20))]))
     assert "of one class" in refused(capsys, "predict", run, "--labelled", labels, "--out", out)
     assert not out.exists()
+
+
+def test_a_file_of_rows_is_held_against_another_file_alone(tmp_path, capsys):
+    np.save(tmp_path / "h.npy", np.eye(6, dtype=np.float32))
+    assert main(["duplicates", str(tmp_path / "h.npy"), "--against", "photos"]) == 2
+    assert "--against is photos, but" in (said := capsys.readouterr().err)
+    assert "expected another one (.safetensors, .npz, .npy, .parquet)" in said
+    assert main(["duplicates", str(tmp_path / "h.npy"), "--against", str(tmp_path / "h.npy")]) == 0

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from contrascope.commands.command import DONE, Command
 from contrascope.commands.curation.looking import SHOWN, LookArguments, folder_for, looked_at
+from contrascope.errors import InputError
 from contrascope.terminal.help import shown
 from contrascope.terminal.progress import CommandProgress
 
@@ -30,14 +31,21 @@ def run(parsed: DuplicatesArguments, progress: CommandProgress) -> int:
     """Search, print, write."""
     from contrascope.curation.duplicates import find_duplicates
     from contrascope.curation.written import write_duplicates
+    from contrascope.features.files import READABLE
     from contrascope.machine.device import find_device
     from contrascope.terminal.curation import duplicates_json, show_duplicates, show_written
 
+    subject = looked_at(parsed, parsed.source, progress.say)
     second = parsed.against
-    if second is not None and not second.endswith((".npy", ".npz", ".safetensors", ".parquet")):
+    if second is not None and not second.endswith(READABLE):
+        if subject.networks is None:
+            raise InputError(
+                f"--against is {second}, but {parsed.thing} is a file of rows; expected another one "
+                f"({', '.join(READABLE)})."
+            )
         second = replace(parsed.data, source=second, labels=parsed.data.labels or "none")
     found = find_duplicates(
-        looked_at(parsed, parsed.source, progress.say),
+        subject,
         against=second,
         against_split=parsed.against_split,
         similarity=parsed.similarity,
