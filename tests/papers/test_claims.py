@@ -48,6 +48,11 @@ def test_a_claim_holds_in_every_seed_or_in_none_or_cannot_be_told(differences, w
     assert list(found.numbers.values()) == pytest.approx(list(differences))
 
 
+def test_one_seed_of_many_that_differs_is_enough_to_leave_a_claim_open():
+    found = answer(better(), seeds_of(*([9.0] * 9), -0.1))  # the interval over seeds lies above 0
+    assert (found.word, found.why) == (UNCERTAIN, "the seeds differ")
+
+
 def test_one_seed_says_that_it_has_no_interval_and_a_number_that_never_varies_needs_none():
     assert answer(better(), seeds_of(1.0)).why == "one seed, no interval"
     assert answer(better(), seeds_of(1.0, 1.0, 1.0)).word == HOLDS
