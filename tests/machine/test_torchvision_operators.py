@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import contrascope
-from contrascope.encoders import torchvision_operators
+from contrascope.machine import torchvision_operators
 
 SOURCE = str(Path(contrascope.__file__).parents[1])
 FORWARD = """
