@@ -43,12 +43,22 @@ def test_what_is_no_folder_of_pictures_has_no_typical_side(tmp_path):
     assert typical_side(tmp_path / "absent") is None
 
 
-@pytest.mark.parametrize("amx", [True, False])
+PROCESSORS = {
+    "AMX": ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": True}, True),
+    "AMD's vectors": ({"cpu_name": "AMD EPYC", "avx512_bf16": True, "amx_bf16": False}, True),
+    "Intel's vectors": ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": False}, False),
+    "AVX2": ({"cpu_name": "AMD EPYC", "avx512_bf16": False, "amx_bf16": False}, False),
+    "another": ({}, False),
+}
+
+
+@pytest.mark.parametrize("processor", PROCESSORS)
 @pytest.mark.parametrize("device", ["cpu", "cuda", "mps"])
-def test_a_recipe_takes_bf16_only_where_the_device_multiplies_it(monkeypatch, amx, device):
+def test_a_recipe_takes_bf16_only_where_the_device_multiplies_it(monkeypatch, processor, device):
     multiplies_bf16.cache_clear()
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": amx}, raising=False)
-    fast = device == "cuda" or (device == "cpu" and amx)
+    capabilities, here_fast = PROCESSORS[processor]
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    fast = device == "cuda" or (device == "cpu" and here_fast)
     try:
         found = recipe_here("cifar10-simclr-cpu", torch.device(device)).training.precision
         looked = look(DataSettings(source="digits"), torch.device(device))
