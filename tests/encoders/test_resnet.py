@@ -1,7 +1,13 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
+from contrascope.encoders import resnet
 from contrascope.encoders.resnet import ResNet
 from contrascope.errors import InputError
 
@@ -89,3 +95,48 @@ def test_weights_of_another_depth_are_refused():
     state = ResNet("resnet34", channels=3, stem="imagenet", width=4).state_dict()
     with pytest.raises(InputError, match=r"these weights do not fit: .* Choose the depth and stem"):
         ResNet("resnet18", channels=3, stem="imagenet", width=4).load_torchvision(state)
+
+
+@pytest.mark.parametrize("channels", [1, 4, 15, 16, 24])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_narrow_shortcut_is_the_strided_convolution_without_its_stride(channels, layout):
+    made = resnet._shortcut(channels, 8, 2)[0]
+    plain = nn.Conv2d(channels, 8, 1, stride=2, bias=False)
+    assert made.state_dict().keys() == plain.state_dict().keys()
+    assert isinstance(made, resnet.Pointwise) == (channels < 16)
+    made.weight = plain.weight
+    made, plain = made.double(), plain.double()
+    images = torch.randn(3, channels, 7, 6, dtype=torch.float64).to(memory_format=layout).requires_grad_()
+    found, right = (torch.autograd.grad(f(images).sin().sum(), (images, plain.weight)) for f in (made, plain))
+    torch.testing.assert_close(made(images), plain(images))
+    for one, other in zip(found, right, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+STEPS = """
+import torch
+from contrascope.encoders import resnet
+from contrascope.encoders.resnet import ResNet
+torch.set_num_threads(1)
+trunk = ResNet("resnet18", channels=3, stem="cifar", width=4).to(memory_format=torch.channels_last)
+images = torch.rand(32, 3, 16, 16).contiguous(memory_format=torch.channels_last)
+for _ in range(4):
+    trunk(images).square().mean().backward()
+    others = [torch.zeros(size) for size in (10, 100, 1000, 5000)]
+print("whole")
+"""
+
+
+def test_narrow_networks_leave_memory_whole_on_a_processor_with_avx2_alone():
+    # glibc's checks end the process where something wrote beyond what was its own
+    library = next(iter(Path("/usr/lib").glob("*/libc_malloc_debug.so.0")), None)
+    more = {} if library is None else {"LD_PRELOAD": str(library), "MALLOC_CHECK_": "3"}
+    limits = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
+    done = subprocess.run(
+        [sys.executable, "-c", STEPS],
+        env=os.environ | limits | more,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == ["whole"], done.stderr[-2000:]

@@ -40,7 +40,7 @@ class ReproduceArguments(Computing):
     only: tuple[str, ...] = ()
     """Words of names of cells, such as cifar10/simclr; unset: all cells. What was begun before goes on too."""
     precision: Literal["float32", "bf16"] | None = None
-    """Arithmetic of all runs; unset: bf16 where it is fast (a GPU, an AMX or newer AMD CPU), else float32; as it was begun."""
+    """Arithmetic of all runs; unset: bf16 where it is fast (GPU, AMX, newer AMD), else float32; as it was begun."""
     minutes: float | None = None
     """Stop after so many minutes, saved; unset: at the end."""
     jobs: int = 1

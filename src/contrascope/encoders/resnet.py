@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from contrascope.errors import InputError
 from contrascope.types import FloatImages
@@ -17,6 +18,9 @@ LAYERS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet50": (3, 4,
 """Blocks per stage (He et al. 2016, table 1)."""
 
 
+NARROW = 16
+"""Channels below which oneDNN's 1x1 convolutions with a stride write past their workspace (issue 6035 there)."""
+
 Maps = Float[Tensor, "batch width height column"]
 OutMaps = Float[Tensor, "batch out_width out_height out_column"]
 
@@ -24,9 +28,19 @@ OutMaps = Float[Tensor, "batch out_width out_height out_column"]
 def _shortcut(in_width: int, out_width: int, stride: int) -> nn.Sequential | None:
     if stride == 1 and in_width == out_width:
         return None
-    return nn.Sequential(
-        nn.Conv2d(in_width, out_width, 1, stride=stride, bias=False), nn.BatchNorm2d(out_width)
-    )
+    kind = Pointwise if in_width < NARROW else nn.Conv2d
+    return nn.Sequential(kind(in_width, out_width, 1, stride=stride, bias=False), nn.BatchNorm2d(out_width))
+
+
+class Pointwise(nn.Conv2d):
+    """A 1x1 convolution with a stride, as one without on the pixels that it looks at: the same sums.
+
+    On a processor with AVX2 the weights' gradient of the other form, channels last and narrow, spoils memory.
+    """
+
+    def forward(self, maps: Maps) -> OutMaps:  # pyright: ignore[reportIncompatibleMethodOverride]
+        rows, columns = self.stride
+        return F.conv2d(maps[:, :, ::rows, ::columns], self.weight)
 
 
 class BasicBlock(nn.Module):
