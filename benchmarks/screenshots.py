@@ -4,7 +4,7 @@
     python benchmarks/screenshots.py PAGE.html... --out docs/screenshots --top 2400
 
 `--top` keeps that many pixels from the top, which of a page show the verdict and no picture of the data set. Files have
-256 colours. Needs `pip install 'contrascope[browser]'` and a Chromium.
+256 colours. Needs `pip install -e '.[browser]'` and a Chromium.
 """
 
 import argparse
