@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 import tomllib
-import venv
 from pathlib import Path
 
 import numpy as np
@@ -134,67 +133,3 @@ def test_every_package_is_declared_in_the_extra_that_the_sentence_names():
     assert extras["all"] == [f"contrascope[{','.join(WITH_ALL)}]"]
     core = {word.partition(">")[0] for word in PROJECT["dependencies"]}
     assert not core & {INSTALLED_AS.get(package, package) for package in EXTRAS}
-
-
-@pytest.mark.slow
-def test_the_core_alone_installs_in_a_clean_environment_and_diagnoses(tmp_path):
-    """pip resolves and installs what the core declares; only torch itself is linked and not fetched again."""
-    home = tmp_path / "clean"
-    venv.create(home)
-    packages = next(home.glob("lib/python3*/site-packages"))
-    theirs = Path(torch.__file__).parents[1]
-    for part in (
-        "torch",
-        "torchgen",
-        "functorch",
-        *(found.name for found in theirs.glob("torch-*.dist-info")),
-    ):
-        (packages / part).symlink_to(theirs / part)
-    python = home / "bin" / "python"
-    install = [*pip(python), "install", "--quiet", "--no-compile", "-c", ROOT / "constraints.txt"]
-    subprocess.run([*install, "torch"], check=True)  # what torch itself needs
-    torch_needs = names_in(python)
-    subprocess.run([*install, ROOT], check=True)
-    brought = names_in(python) - torch_needs
-    assert brought <= {
-        "contrascope",
-        "scipy",
-        "safetensors",
-        "jaxtyping",
-        "wadler_lindig",
-        "tyro",
-        "rich",
-        "docstring_parser",
-        "typeguard",
-        "shtab",
-        "markdown-it-py",
-        "mdurl",
-        "Pygments",
-        "numpy",
-    }
-    np.save(tmp_path / "h.npy", rows(1000, 64))
-    done = subprocess.run(
-        [home / "bin" / "contrascope", "diagnose", tmp_path / "h.npy", "--json"],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={"PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["verdict"]["sound"]["word"] == "sound"
-    code = (
-        "import numpy, contrascope; print(contrascope.diagnose(numpy.load('h.npy'), draws=0).verdict.sound)"
-    )
-    done = subprocess.run(
-        [python, "-I", "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
-    )
-    assert done.stdout == "sound\n"
-
-
-def pip(python):
-    return [sys.executable, "-m", "pip", "--python", python]
-
-
-def names_in(python):
-    listed = subprocess.run([*pip(python), "list", "--format=json"], capture_output=True, check=True)
-    return {one["name"] for one in json.loads(listed.stdout)}

@@ -9,18 +9,20 @@ from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS, SOURCE = ROOT / "docs", ROOT / "src" / "contrascope"
+STYLE = Path(__file__).with_name("site.css")
+"""The few rules of ours beside the theme's."""
 TAKEN = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 """Pages from beside docs/, and what they are called on the site."""
 SECTIONS: dict[str, tuple[str, ...]] = {
-    "Start": ("start.md", "your-images.md", "your-trainer.md", "coming-from.md"),
+    "Start": ("start.md", "your-images.md", "your-trainer.md", "coming-from.md", "next-steps.md"),
     "Notebooks": ("notebooks/*.md",),
-    "Does it work?": ("symptoms.md", "diagnose.md", "few-labels.md", "metrics.md", "report.md"),
-    "Train": ("advise.md", "sweeps.md", "large-batches.md", "speed.md", "store.md"),
+    "Does it work?": ("symptoms.md", "diagnose.md", "few-labels.md", "metrics.md", "report.md", "ci.md"),
+    "Train": ("advise.md", "sweeps.md", "large-batches.md", "speed.md", "store.md", "scale.md", "gpu.md"),
     "Data and files": ("data.md", "folders.md", "subjects.md", "records.md", "compatibility.md", "export.md"),
     "Measure": ("robustness.md", "transfer.md", "geometry.md", "concentration.md", "arcl.md"),
-    "Methods": ("methods/*.md",),
+    "Methods": ("methods/*.md", "text.md"),
     "Theory": ("theory/*.md",),
-    "Papers": ("papers/*.md",),
+    "Papers": ("reproduce.md", "papers/*.md"),
     "Reference": ("commands.md", "api/*.md"),
     "Results": ("results.md", "tried.md", "log.md"),
     "Take part": ("contributing.md", "adding.md", "releasing.md", "changelog.md", "decisions/*.md"),
@@ -87,6 +89,7 @@ def stage(out: Path) -> None:
     for path in sorted(DOCS.rglob("*")):
         if path.suffix in (".md", ".svg", ".png"):
             _place(path, out / path.relative_to(DOCS))
+    shutil.copyfile(STYLE, out / STYLE.name)
     for name, page in TAKEN.items():
         if (ROOT / name).is_file():
             _place(ROOT / name, out / page)
@@ -149,9 +152,9 @@ def _spaced(text: str) -> Iterator[str]:
 
 
 def title(page: Path) -> str:
-    """The first heading of a page, without marks."""
+    """The first heading of a page, without marks; a room of the reference without the package before it."""
     found = re.search(r"^# (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return found[1].replace("`", "").strip() if found else page.stem
+    return found[1].replace("`", "").removeprefix("contrascope.").strip() if found else page.stem
 
 
 def ordered(pages: Iterable[str]) -> dict[str, list[str]]:
@@ -169,7 +172,7 @@ def ordered(pages: Iterable[str]) -> dict[str, list[str]]:
                 for page in left
                 if PurePosixPath(page).match(word) and page.count("/") == word.count("/")
             ]
-            taken.sort(key=lambda page: (not page.endswith("/index.md"), page))
+            taken.sort(key=lambda page: (not page.endswith("/index.md"), page.removesuffix(".md")))
             found.setdefault(section, []).extend(taken)
             left = [page for page in left if page not in taken]
     found[REST] = left

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from contrascope.verbs.report import report as report
     from contrascope.verbs.train import train as train
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 install()
 

@@ -33,6 +33,18 @@ WITH_ALL = ("train", "report")
 """Extras that `all` holds."""
 
 
+def install_line(extra: str) -> str:
+    """What to type for the packages of an extra, however contrascope came here: by a checkout, a wheel or an index.
+
+    contrascope is installed where this is read, so pip adds what the extra needs beside it and looks contrascope itself
+    up nowhere; a test types the line.
+
+    >>> install_line("onnx")
+    "pip install 'contrascope[onnx]'"
+    """
+    return f"pip install 'contrascope[{extra}]'"
+
+
 def missing_extra(package: str, what: str = "this") -> MissingExtraError:
     """The sentence for a package that is not installed; `what` needs it.
 
@@ -45,7 +57,7 @@ def missing_extra(package: str, what: str = "this") -> MissingExtraError:
     extra = EXTRAS[top]
     return MissingExtraError(
         f"{what} needs the package {INSTALLED_AS.get(top, top)}, which is not installed. "
-        f"Run: pip install 'contrascope[{'all' if extra in WITH_ALL else extra}]'"
+        f"Run: {install_line('all' if extra in WITH_ALL else extra)}"
     )
 
 

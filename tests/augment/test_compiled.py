@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from contrascope.augment import compiled, make_views, policy
 from contrascope.augment.jitter import ColorJitter, Grayscale
 
-pytest.importorskip("numba", reason="pip install 'contrascope[fast]'")
+pytest.importorskip("numba", reason="pip install -e '.[fast]'")
 
 
 def both(monkeypatch, function):

@@ -4,6 +4,9 @@ import torch
 from contrascope.augment.flip import HorizontalFlip
 from contrascope.augment.jitter import ColorJitter
 from contrascope.augment.policy import Policy, policy
+from contrascope.augment.policy_file import write_policy
+from contrascope.augment.presets import PRESETS, policies_of, preset
+from contrascope.augment.settings import PolicySettings
 from contrascope.augment.warp import Affine
 from contrascope.draws import DrawKey
 from contrascope.errors import InputError
@@ -43,7 +46,32 @@ def test_a_flip_does_not_move_past_a_rotation(pictures):
     )
 
 
-@pytest.mark.parametrize("letters", ["", "aa", "axe"])
+@pytest.mark.parametrize("letters", ["", "aa", "cabbed"])
 def test_letters_that_mean_nothing_are_refused(letters):
     with pytest.raises(InputError, match="expected each at most once of: a random resized crop"):
         policy(letters)
+
+
+def test_a_name_means_what_it_means_to_the_verbs(tmp_path):
+    assert policy("simclr", size=24) == preset("simclr", size=24)[0]
+    assert policy("huang-2023", strength=0.25) == preset("huang-2023", strength=0.25)[0]
+    file = write_policy(
+        tmp_path / "mirror.json", PolicySettings(name="mirror", ops=(HorizontalFlip(p=0.25),))
+    )
+    assert policy(str(file)) == Policy(ops=(HorizontalFlip(p=0.25),), name="mirror")
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS if len(preset(name)) == 1])
+def test_every_preset_of_one_policy_is_a_name(name):
+    assert (policy(name),) == policies_of(PolicySettings(name=name))
+
+
+def test_names_of_nothing_and_of_several_policies_are_refused_in_one_sentence():
+    with pytest.raises(InputError, match=r"unknown policy 'simcrl'; .* or a preset\. Did you mean 'simclr'"):
+        policy("simcrl")
+    with pytest.raises(
+        InputError, match=r"'byol' treats .* so it is 2 policies; .*augment\.preset\('byol'\)"
+    ):
+        policy("byol")
+    with pytest.raises(InputError, match=r"there is no policy file none\.json"):
+        policy("none.json")

@@ -17,6 +17,8 @@ PARTS = {page: list(parts_of(page.read_text(encoding="utf-8"))) for page in PAGE
 WITH_CODE = [page for page, parts in PARTS.items() if any(part.shown and not part.why_not for part in parts)]
 LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^()\s]+(?:\([^()\s]*\)[^()\s]*)?)\)")
 FENCED = re.compile(r"^(```|~~~).*?^\1", flags=re.DOTALL | re.MULTILINE)
+FROM_INDEX = re.compile(r"pip install\b(?:(?![`\n]).)*[ '\"]contrascope\b(?!/)")
+"""An install line that asks a package index for contrascope, which is on none yet."""
 MOST_NOT_RUN = 0.25
 """Share of the blocks that may ask for what a test has not."""
 
@@ -85,6 +87,14 @@ def dead(page):
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_every_link_leads_somewhere(page):
     assert list(dead(page)) == []
+
+
+def test_install_lines_are_those_of_a_checkout():
+    """What an error says works too, but only where contrascope is installed: the one page that quotes it says so."""
+    asking = {name(page) for page in PAGES if FROM_INDEX.search(page.read_text(encoding="utf-8"))}
+    assert asking <= {"docs/your-trainer.md", "CHANGELOG.md"}
+    assert FROM_INDEX.search("`pip install -q 'contrascope[text]'`")
+    assert not FROM_INDEX.search("pip install -e '.[text]'` brings what contrascope needs")
 
 
 def test_a_dead_link_is_found(tmp_path):

@@ -24,11 +24,11 @@ def test_every_page_stands_in_the_navigation_once(staged):
 
 
 def test_a_new_page_needs_no_edit():
-    found = ordered(["papers/2026.md", "methods/new.md", "methods/index.md", "gpu.md", "new/page.md"])
+    found = ordered(["papers/2026.md", "methods/new.md", "methods/index.md", "new.md", "new/page.md"])
     assert found == {
         "Methods": ["methods/index.md", "methods/new.md"],
         "Papers": ["papers/2026.md"],
-        "More": ["gpu.md", "new/page.md"],
+        "More": ["new.md", "new/page.md"],
     }
 
 

@@ -28,7 +28,7 @@ from contrascope.sweeps.ray import RayEngine
 from contrascope.sweeps.run import sweep
 
 needs_ray = pytest.mark.skipif(
-    importlib.util.find_spec("ray") is None, reason="needs the extra: pip install 'contrascope[cluster]'"
+    importlib.util.find_spec("ray") is None, reason="needs the extra: pip install -e '.[cluster]'"
 )
 TRAINER, ACTOR = "ray::RayTrainWorker", "ray::MapWorker"
 

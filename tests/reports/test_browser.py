@@ -9,7 +9,7 @@ from report_records import IMAGE, SCRIPT, answer, diagnosis, gallery, settings, 
 from contrascope.reports.page import write_report
 from contrascope.reports.sections import SECTIONS
 
-playwright_api = pytest.importorskip("playwright.sync_api", reason="pip install 'contrascope[browser]'")
+playwright_api = pytest.importorskip("playwright.sync_api", reason="pip install -e '.[browser]'")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [
     pytest.mark.slow,

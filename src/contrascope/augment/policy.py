@@ -1,5 +1,6 @@
 """A policy: operations composed in order."""
 
+import importlib
 import math
 from dataclasses import dataclass
 
@@ -89,16 +90,33 @@ def to_float(images: Tensor) -> FloatImages:
     return images.to(torch.float32) / 255 if images.dtype == torch.uint8 else images.to(torch.float32)
 
 
-def policy(letters: str, *, strength: float = 0.5, size: int | None = None) -> Policy:
-    """The operations named by letters, composed in the order given.
+def policy(name: str, *, strength: float | None = None, size: int | None = None) -> Policy:
+    """The policy of a name, as `--policy` and the verbs read it: letters, a preset, or a policy file (.json).
 
-    Probabilities and ranges are those of Huang et al. for 32-pixel images; `strength` is that of (d), colour
-    distortion, whose probability stays 0.8; `size` is the side that (a), the crop, puts out.
+    Letters are operations composed in the order given, with the probabilities and ranges of Huang et al. for 32-pixel
+    images. `strength` is that of colour distortion: None is that of the preset, or 0.5 for letters, where its
+    probability stays 0.8. `size` is the side that the crop puts out, None the images' own. A name that treats the views
+    of a pair differently, as `byol`, is refused: `preset` gives both.
 
     >>> [type(op).__name__ for op in policy("ad", strength=0.25).ops]
     ['RandomResizedCrop', 'ColorJitter']
+    >>> policy("simclr").name
+    'simclr'
     """
-    if not letters or set(letters) - set(LETTERS) or len(set(letters)) < len(letters):
+    if set(name) <= set(LETTERS):
+        return _of_letters(name, 0.5 if strength is None else strength, size)
+    files, presets = (importlib.import_module(f"{__package__}.{room}") for room in ("policy_file", "presets"))
+    first, *others = presets.policies_of(files.named_policy(name, strength=strength), size=size)
+    if others:
+        raise InputError(
+            f"policy {name!r} treats the views of a pair differently, so it is {1 + len(others)} policies; expected "
+            f"one. Take both, for view after view: contrascope.augment.preset({name!r})."
+        )
+    return first
+
+
+def _of_letters(letters: str, strength: float, size: int | None) -> Policy:
+    if not letters or len(set(letters)) < len(letters):
         known = ", ".join(f"{letter} {meaning}" for letter, meaning in LETTERS.items())
         raise InputError(f"policy letters are {letters!r}; expected each at most once of: {known}.")
     if not math.isfinite(strength):

@@ -236,24 +236,31 @@ def build_policy(settings: PolicySettings, *, channels: int, size: int | None = 
     >>> build_policy(PolicySettings(name="ade"), channels=3)[0].name
     'ade'
     """
-    side = settings.size if settings.size is not None else size
-    if settings.ops or settings.policies:
-        policies = _listed(settings, side)
-    elif settings.name in PRESETS:
-        policies = preset(settings.name, size=side, strength=settings.strength)
-    elif set(settings.name) <= set(LETTERS):
-        strength = 0.5 if settings.strength is None else settings.strength
-        policies = (policy(settings.name, strength=strength, size=side),)
-    else:
-        hint = did_you_mean(settings.name, PRESETS)
-        if settings.name.endswith(".json"):
-            hint = f"A policy file is given as: --policy {settings.name}"
-        raise InputError(
-            f"unknown policy {settings.name!r}; expected letters of {''.join(LETTERS)} or a preset. {hint}"
-        )
+    policies = policies_of(settings, size=size)
     if any(isinstance(op, ColorJitter | Grayscale) for one in policies for op in one.ops):
         check_colour(channels, f"policy {settings.name!r}")
     return policies
+
+
+def policies_of(settings: PolicySettings, *, size: int | None = None) -> Policies:
+    """The policies that the settings name, for images of any channels.
+
+    >>> len(policies_of(PolicySettings(name="byol")))
+    2
+    """
+    side = settings.size if settings.size is not None else size
+    if settings.ops or settings.policies:
+        return _listed(settings, side)
+    if settings.name in PRESETS:
+        return preset(settings.name, size=side, strength=settings.strength)
+    if set(settings.name) <= set(LETTERS):
+        return (policy(settings.name, strength=settings.strength, size=side),)
+    hint = did_you_mean(settings.name, PRESETS)
+    if settings.name.endswith(".json"):
+        hint = f"A policy file is given as: --policy {settings.name}"
+    raise InputError(
+        f"unknown policy {settings.name!r}; expected letters of {''.join(LETTERS)} or a preset. {hint}"
+    )
 
 
 def _listed(settings: PolicySettings, side: int | None) -> Policies:

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from contrascope.errors import InputError, MissingExtraError
+from contrascope.extras import install_line
 from contrascope.linalg import Neighbours, nearest, require_finite, unit_rows
 
 MOST_EXACT = 1_000_000
@@ -82,5 +83,5 @@ def _faiss(rows: int) -> ModuleType:
             raise
         raise MissingExtraError(
             f"{rows:,} rows are searched by faiss, which is not installed; up to {MOST_EXACT:,} are without it. "
-            "Run: pip install 'contrascope[faiss]'"
+            f"Run: {install_line('faiss')}"
         ) from error

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from contrascope.errors import InputError, MissingExtraError
+from contrascope.extras import install_line
 from contrascope.imports import VARIABLE
 
 LEAST_CPUS = 4
@@ -168,7 +169,7 @@ def _ray() -> Any:
             raise
         raise MissingExtraError(
             "the engine ray needs the package ray with its parts tune, train and data, which are not installed. "
-            "Run: pip install 'contrascope[cluster]'"
+            f"Run: {install_line('cluster')}"
         ) from error
 
 

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from contrascope import records
 from contrascope.errors import InputError, MissingExtraError
+from contrascope.extras import install_line
 from contrascope.integrations.keyed_order import KeyedOrder
 from contrascope.losses.terms import LossTerms
 from contrascope.methods.base import Method
@@ -34,7 +35,7 @@ except (
     AttributeError,
 ) as error:  # a torchvision that does not fit
     raise MissingExtraError(
-        f"lightning cannot be imported ({error}). Run: pip install 'contrascope[lightning]'; if it is installed, "
+        f"lightning cannot be imported ({error}). Run: {install_line('lightning')}; if it is installed, "
         "install builds of torch and torchvision that belong together."
     ) from error
 

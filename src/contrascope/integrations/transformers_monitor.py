@@ -6,6 +6,7 @@ from typing import Any
 from contrascope.diagnosis.monitor.monitor import Monitor
 from contrascope.diagnosis.monitor.rows import NOTHING_YET, Row, numbers_of
 from contrascope.errors import MissingExtraError
+from contrascope.extras import install_line
 from contrascope.machine.torchvision_operators import complete_torchvision
 
 complete_torchvision()
@@ -13,7 +14,7 @@ try:
     from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 except (ImportError, OSError, RuntimeError, AttributeError) as error:  # a torchvision that does not fit
     raise MissingExtraError(
-        f"transformers cannot be imported ({error}). Run: pip install 'contrascope[hf]'; if it is installed, install "
+        f"transformers cannot be imported ({error}). Run: {install_line('hf')}; if it is installed, install "
         "builds of torch and torchvision that belong together."
     ) from error
 

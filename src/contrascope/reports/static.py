@@ -9,6 +9,7 @@ from typing import Any
 
 from contrascope import records
 from contrascope.errors import InputError, MissingExtraError
+from contrascope.extras import install_line
 from contrascope.progress import Say, unheard
 from contrascope.reports.static_blocks import Cells, Panel, Panels, Points
 from contrascope.reports.static_panels import panels
@@ -66,7 +67,7 @@ def _rendered(found: Panels, suffix: str, width: float) -> bytes:
         import matplotlib as mpl
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         raise MissingExtraError(
-            f"figures need matplotlib, which cannot be imported ({error}). Run: pip install 'contrascope[figures]'"
+            f"figures need matplotlib, which cannot be imported ({error}). Run: {install_line('figures')}"
         ) from error
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")

@@ -20,6 +20,7 @@ from accelerate.tracking import LOGGER_TYPE_TO_CLASS, GeneralTracker, get_availa
 
 from contrascope import records
 from contrascope.errors import InputError, MissingExtraError
+from contrascope.extras import install_line
 from contrascope.imports import import_typed, is_path
 from contrascope.records.inside import inside
 from contrascope.settings import from_json
@@ -41,8 +42,7 @@ def tracker_class(name: str) -> type[GeneralTracker]:
         return _imported(name)
     if name not in map(str, get_available_trackers()):
         raise MissingExtraError(
-            f"training.trackers has {name!r}, whose package is not installed. "
-            "Run: pip install 'contrascope[track]'"
+            f"training.trackers has {name!r}, whose package is not installed. Run: {install_line('track')}"
         )
     return LOGGER_TYPE_TO_CLASS[name]
 

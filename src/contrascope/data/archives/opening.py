@@ -16,6 +16,7 @@ from contrascope.data.pictures.regular import check_regular_file
 from contrascope.data.settings import DataSettings
 from contrascope.data.source import AbstractSource
 from contrascope.errors import InputError, MissingSplitError
+from contrascope.extras import install_line
 
 PROTOCOLS = {"https": "aiohttp", "http": "aiohttp", "s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "memory": ""}
 PROTOCOLS |= {"az": "adlfs", "abfs": "adlfs", "hf": "huggingface_hub"}
@@ -91,8 +92,8 @@ def open_address(settings: DataSettings, cache_dir: Path | None = None) -> Image
 
         files, place = fsspec.core.url_to_fs(address)
     except ImportError as error:
-        wanted = "'contrascope[s3]'" if protocol == "s3" else package
-        raise InputError(f"{address} needs {package}: pip install {wanted}.") from error
+        line = install_line("s3") if protocol == "s3" else f"pip install {package}"
+        raise InputError(f"{address} needs {package}: {line}.") from error
     except Exception as error:
         raise unreachable(address, error) from error
     if ending(place) in (".zip", ".tar"):

@@ -14,6 +14,7 @@ from PIL import Image
 
 from contrascope.data.pictures.reading import DECODING_ERRORS, BadPixelsError, Reading
 from contrascope.data.pictures.stripped import Stripped, orientation, stripped
+from contrascope.extras import install_line
 
 LARGE = 2**24
 """Pictures with more pixels are decoded one at a time, so that threads do not add up their memory."""
@@ -136,7 +137,7 @@ def _factory(kind: Format) -> Callable[..., Image.Image]:
         module = importlib.import_module(kind.plugin)
     except ModuleNotFoundError as error:
         raise BadPixelsError(
-            f"is {kind.name}, which needs {kind.plugin.replace('_', '-')}: pip install 'contrascope[heic]'"
+            f"is {kind.name}, which needs {kind.plugin.replace('_', '-')}: {install_line('heic')}"
         ) from error
     if kind.plugin == "pillow_heif":
         module.register_heif_opener(thumbnails=False)
