@@ -29,7 +29,7 @@ from report_records import (
 
 from contrascope.errors import InputError
 from contrascope.reports import page as pages
-from contrascope.reports.compare import _own_range
+from contrascope.reports.comparison.runs import _own_range
 from contrascope.reports.page import render, write_report
 from contrascope.reports.sections import SECTIONS
 
@@ -283,6 +283,8 @@ def test_a_shortcut_is_shown_first_and_its_thumbnails_are_not_those_of_the_galle
     assert found.said.count("What the shortcut looks like") == 2  # the link and the heading
     assert "In 60 of 100 images a view lies at least as near to its own pixels in random order" in found.said
     tiles = [a for a in found.all("span") if a.get("role") == "img"]
+    assert [a["class"] for a in tiles[:2]] == ["tile sheet-0"] * 2  # the row of the first screen
+    tiles = tiles[2:]
     assert [a["class"] for a in tiles[:6]] == ["tile sheet-1"] * 6
     assert {a["class"] for a in tiles[6:]} == {"tile sheet-0"}
     assert tiles[4]["aria-label"] == "shuffled 0.65: image 1"
