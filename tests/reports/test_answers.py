@@ -191,8 +191,8 @@ def test_a_comparison_says_whose_answers_it_shows(make_run):
         load(make_run("nothing", diagnosis=None, metrics=metrics(probes=0))),
     ]
     table = compare(runs)[0].blocks[0]
-    assert table.head[:4] == ("run", "sound?", "learning?", "answers from")
-    assert [row[:4] for row in table.rows] == [
+    assert table.head[:5] == ("run", "kNN (%)", "sound?", "learning?", "answers from")
+    assert [(row[0], *row[2:5]) for row in table.rows] == [
         ("diagnosed", "✓ sound", "✓ learning", "diagnosis"),
         ("trained", "✓ sound", "✓ learning", "while training"),
         ("older", "– not diagnosed", "– not diagnosed", "older version"),
@@ -204,8 +204,8 @@ def test_a_comparison_says_whose_answers_it_shows(make_run):
 def test_a_comparison_has_a_column_on_usefulness_where_one_run_was_asked(make_run):
     asked = diagnosis(useful=answer("useful"))
     table = compare([load(make_run("a", diagnosis=asked)), load(make_run("b"))])[0].blocks[0]
-    assert table.head[3] == "useful?"
-    assert [row[3] for row in table.rows] == ["✓ useful", "? cannot be told without labels"]
+    assert table.head[4] == "useful?"
+    assert [row[4] for row in table.rows] == ["✓ useful", "? cannot be told without labels"]
 
 
 def test_the_answers_while_training_are_the_monitor_s_and_old_words_have_their_own_column(make_run):

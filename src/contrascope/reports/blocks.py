@@ -248,10 +248,10 @@ def line(name: str, x: Sequence[Any], y: Sequence[Any], place: int, *, marks: bo
 def role(name: str) -> Role:
     """Whose curve this is, by its name; the page gives each a colour.
 
-    >>> role("alignment, encoder h"), role("random encoder"), role("reference of z"), role("loss")
+    >>> role("alignment, encoder h"), role("random encoder"), role("reference of z"), role("gain over random weights")
     ('encoder', 'reference', 'reference', '')
     """
-    words = name.lower()
+    words = name.lower().replace("over random", "")
     if "raw pixels" in words:
         return "pixels"
     if "random" in words or "reference" in words:

@@ -33,7 +33,7 @@ function themed(layout) {
     colorway: c.way, margin: { l: 56, r: 12, t: 8, b: 44 }, showlegend: true,
     legend: { orientation: "h", x: 0, y: 0, xref: "container", yref: "container", yanchor: "bottom", maxheight: 1 },
     hoverlabel: { bgcolor: c.ground, font: { color: c.ink } }, ...layout,
-    xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis),
+    xaxis: axis({ tickangle: 0, ...layout.xaxis }), yaxis: axis(layout.yaxis),
   };
 }
 
@@ -63,16 +63,24 @@ function heatLayout(trace, layout) {
   return { ...layout, barmode: "overlay", bargap: 0.04, showlegend: false, xaxis };
 }
 
+// Names below bars stand upright, in two lines where they have several words.
+function wrapped(name) {
+  const words = String(name).split(" "), half = Math.ceil(words.length / 2);
+  return words.length < 2 ? name : `${words.slice(0, half).join(" ")}<br>${words.slice(half).join(" ")}`;
+}
+
 function coloured(data) {
   const c = colours(), seen = {};
   return data.map((trace) => {
-    const own = c[trace.meta];
+    const own = c[trace.meta], run = /^run (\d+)$/.exec(trace.meta ?? "");
     const place = (seen[trace.meta] = (seen[trace.meta] ?? -1) + 1);
-    const color = own ? own[place % own.length] : undefined;
-    const marker = color ? { ...trace.marker, color } : trace.marker;
+    const color = run ? c.way[run[1] % c.way.length] : own ? own[place % own.length] : undefined;
+    const edge = trace.marker?.line ? { line: { ...trace.marker.line, color } } : {};
+    const marker = color ? { ...trace.marker, color, ...edge } : trace.marker;
     const line = color && trace.line ? { ...trace.line, color } : trace.line;
     const shown = { ...trace, ...(marker ? { marker } : {}), ...(line ? { line } : {}) };
-    for (const axis of ["error_x", "error_y"]) if (trace[axis]) shown[axis] = { ...trace[axis], color: c.ink, thickness: 1.5, width: 3 };
+    if (trace.type === "bar" && typeof trace.x[0] === "string") shown.x = trace.x.map(wrapped);
+    for (const axis of ["error_x", "error_y"]) if (trace[axis]) shown[axis] = { ...trace[axis], color: run ? color : c.ink, thickness: 1.5, width: 3 };
     return shown;
   });
 }
