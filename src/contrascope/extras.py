@@ -13,7 +13,6 @@ EXTRAS = {
     "PIL": "train",
     "sklearn": "train",
     "jinja2": "report",
-    "plotly": "report",
     "timm": "timm",
     "transformers": "hf",
     "sentence_transformers": "sentence",
@@ -80,9 +79,9 @@ def named_extras() -> Iterator[None]:
     """A package of an extra that is missing inside ends in the sentence that names the extra.
 
     >>> with named_extras():
-    ...     raise ModuleNotFoundError("No module named 'plotly'", name="plotly")
+    ...     raise ModuleNotFoundError("No module named 'jinja2'", name="jinja2")
     Traceback (most recent call last):
-    contrascope.errors.MissingExtraError: this needs the package plotly, ... pip install 'contrascope[all]'
+    contrascope.errors.MissingExtraError: this needs the package jinja2, ... pip install 'contrascope[all]'
     """
     try:
         yield

@@ -10,7 +10,7 @@ from report_records import answer, diagnosis, metrics, old_verdict, verdict
 from contrascope.records.answers import ShownAnswer, row_answers, shown_answers
 from contrascope.records.vocabulary import ANSWERS, QUESTIONS
 from contrascope.reports.answers import judgement
-from contrascope.reports.compare import compare
+from contrascope.reports.comparison.runs import compare
 from contrascope.reports.curves import alarms
 from contrascope.reports.load import load
 from contrascope.reports.notebook import run_summary
@@ -88,7 +88,7 @@ def test_the_one_word_of_an_older_diagnosis_is_named_and_withdrawn(make_run):
     assert not any(one.evidence or one.next for one in found.answers)
     text = render([Path(run.path)])
     assert "that word is withdrawn" in text
-    assert "✓" not in text.split('id="verdict"')[1].split("<dl>")[0]
+    assert "✓" not in text.split('<div class="answers">')[1].split('class="card number')[0]
 
 
 def test_an_older_word_while_training_is_withdrawn_too(make_run):
@@ -164,14 +164,16 @@ def test_every_word_has_a_sign_and_a_strange_one_is_a_bad_one():
 def test_the_page_shows_three_cards_with_words_and_not_only_colours(make_run):
     bad = answer("unsound", "cluster collapse", ["8 points."], "No negatives.", "Look at the views.")
     text = render([make_run(diagnosis=diagnosis(sound=bad))])
-    part = " ".join(text.split('<div class="answers">')[1].split("<dl>")[0].split())
+    part = " ".join(text.split('<div class="answers">')[1].split("<h2")[0].split())
     assert part.count('<div class="card answer ') == 3
-    order = ["Is it sound?", "</span> unsound", "cluster collapse", "8 points.", "Likely cause:", "Next:"]
+    order = ["Is it sound?", "</span> unsound", "cluster collapse", "Likely cause:", "8 points."]
     order += [
         "Is it learning?",
         "</span> learning",
         "A view finds its image.",
         "Is it useful for your classes?",
+        "What to do next",
+        "Look at the views.",
     ]
     places = [part.index(words) for words in order]
     assert places == sorted(places)
@@ -189,8 +191,8 @@ def test_a_comparison_says_whose_answers_it_shows(make_run):
         load(make_run("nothing", diagnosis=None, metrics=metrics(probes=0))),
     ]
     table = compare(runs)[0].blocks[0]
-    assert table.head[:4] == ("run", "sound?", "learning?", "answers from")
-    assert [row[:4] for row in table.rows] == [
+    assert table.head[:5] == ("run", "kNN (%)", "sound?", "learning?", "answers from")
+    assert [(row[0], *row[2:5]) for row in table.rows] == [
         ("diagnosed", "✓ sound", "✓ learning", "diagnosis"),
         ("trained", "✓ sound", "✓ learning", "while training"),
         ("older", "– not diagnosed", "– not diagnosed", "older version"),
@@ -202,8 +204,8 @@ def test_a_comparison_says_whose_answers_it_shows(make_run):
 def test_a_comparison_has_a_column_on_usefulness_where_one_run_was_asked(make_run):
     asked = diagnosis(useful=answer("useful"))
     table = compare([load(make_run("a", diagnosis=asked)), load(make_run("b"))])[0].blocks[0]
-    assert table.head[3] == "useful?"
-    assert [row[3] for row in table.rows] == ["✓ useful", "? cannot be told without labels"]
+    assert table.head[4] == "useful?"
+    assert [row[4] for row in table.rows] == ["✓ useful", "? cannot be told without labels"]
 
 
 def test_the_answers_while_training_are_the_monitor_s_and_old_words_have_their_own_column(make_run):

@@ -29,7 +29,7 @@ from report_records import (
 
 from contrascope.errors import InputError
 from contrascope.reports import page as pages
-from contrascope.reports.compare import _own_range
+from contrascope.reports.comparison.curves import own_range
 from contrascope.reports.page import render, write_report
 from contrascope.reports.sections import SECTIONS
 
@@ -283,6 +283,8 @@ def test_a_shortcut_is_shown_first_and_its_thumbnails_are_not_those_of_the_galle
     assert found.said.count("What the shortcut looks like") == 2  # the link and the heading
     assert "In 60 of 100 images a view lies at least as near to its own pixels in random order" in found.said
     tiles = [a for a in found.all("span") if a.get("role") == "img"]
+    assert [a["class"] for a in tiles[:2]] == ["tile sheet-0"] * 2  # the row of the first screen
+    tiles = tiles[2:]
     assert [a["class"] for a in tiles[:6]] == ["tile sheet-1"] * 6
     assert {a["class"] for a in tiles[6:]} == {"tile sheet-0"}
     assert tiles[4]["aria-label"] == "shuffled 0.65: image 1"
@@ -512,7 +514,9 @@ def test_several_runs_give_one_row_a_run_overlaid_curves_and_marked_differences(
     assert "1 of" in found.said
     assert "training.seed 0 ≠ 1 ≠ 2 ≠ 3 ≠ 4 ≠ 5" in found.said
     assert len([a for a in found.all("td") if a.get("class") == "differs"]) == 5
-    assert all(len(figure["data"]) == 6 for figure in found.data["figures"].values())
+    lengths = {key: len(figure["data"]) for key, figure in found.data["figures"].items()}
+    assert lengths.pop("runs-1") == 7  # six runs and their random encoders
+    assert set(lengths.values()) == {6}
     assert "90.0 [89.0, 91.0]" in found.said
     assert [a for a in found.all("table") if a.get("class") == "sortable"]
     steps = found.data["figures"]["curves-0"]["data"][0]["x"]
@@ -529,8 +533,8 @@ def test_losses_of_different_methods_share_no_axis(make_run):
     mixed = page(one, two).said
     assert "Loss, as a share of each run's own range" in mixed
     assert "A view finds its image, encoder h, as a share" not in mixed
-    assert _own_range([5.0, None, 4.0, 3.0]) == [1.0, None, 0.5, 0.0]
-    assert _own_range([2.0, 2.0]) == [0.0, 0.0]
+    assert own_range([5.0, None, 4.0, 3.0]) == [1.0, None, 0.5, 0.0]
+    assert own_range([2.0, 2.0]) == [0.0, 0.0]
 
 
 def test_runs_of_the_same_name_are_told_apart(make_run):

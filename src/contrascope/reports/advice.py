@@ -6,7 +6,7 @@ from contrascope.records.advice import AdviceRecord
 from contrascope.records.kinds import EstimateEntry
 from contrascope.records.lookup import verdict_word
 from contrascope.records.vocabulary import OPERATION_WORDS
-from contrascope.reports.blocks import Facts, Strips, Table, interval, percent, short
+from contrascope.reports.blocks import Facts, Strip, Strips, Table, interval, percent, short
 from contrascope.reports.imagery import tile_of
 from contrascope.reports.load import RunRecords, estimate
 
@@ -40,7 +40,7 @@ def pictures(run: RunRecords) -> list[Strips]:
                 tile_of(run, view, f"view {k} of {name}", caption=f"view {k}")
                 for k, view in enumerate(views, start=1)
             ]
-            rows.append((name, tiles))
+            rows.append(Strip(heading=name, tiles=tiles))
         found.append(
             Strips(
                 title=f"Views under {policy.name}",
@@ -50,6 +50,15 @@ def pictures(run: RunRecords) -> list[Strips]:
             )
         )
     return found
+
+
+def advice_line(run: RunRecords) -> str:
+    """How many operations are useful, and the best policy, for the fold."""
+    told = run.advice
+    useful = sum(one.word == "useful" for one in told.verdicts)
+    said = [f"{useful} of {len(told.verdicts)} operations are useful"] if told.verdicts else []
+    said += [f"best policy {told.ranking[0].name}"] if told.ranking else []
+    return "; ".join(said) + "." if said else ""
 
 
 def survey_pairs(advice: AdviceRecord) -> tuple[tuple[str, str], ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from contrascope.records.answers import ShownAnswer
+from contrascope.reports.headline.parts import KeyNumbers, Role, Steps
 from contrascope.reports.load import estimate, number
 
 SHORTCUT = "shortcut-pictures"
@@ -29,6 +30,10 @@ class Table:
     note: str = ""
     """What was left out."""
     sortable: bool = False
+    folded: bool = False
+    """Whether the page shows its title alone until it is asked for."""
+    whole: bool = False
+    """Whether all its rows are shown at once; else the first eight of more than ten, and a button for the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +49,8 @@ class Figure:
     table: Table
     data: list[dict[str, Any]]
     layout: dict[str, Any] = field(default_factory=dict)
-    tall: bool = False
+    wide: bool = False
+    """Whether it takes the page's whole width."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +89,22 @@ class Tile:
     words: tuple[str, ...] = ()
     """Shown when the tile is pointed at or has the focus."""
     caption: str = ""
+    name: str = ""
+    """The file, shown below the picture; empty where the row's heading says it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strip:
+    """A row of thumbnails."""
+
+    heading: str
+    """What the row is of; may be empty."""
+    tiles: list[Tile]
+    """Its thumbnails."""
+    label: str = ""
+    """Class of its image, by which the page filters; empty where it is not known."""
+    cluster: str = ""
+    """Pseudo-class of its image."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,10 +114,16 @@ class Strips:
     template: ClassVar[str] = "strips"
     title: str
     read: str
-    rows: list[tuple[str, list[Tile]]]
-    """A heading and its tiles."""
+    rows: list[Strip]
     anchor: str = ""
     """What a link on the page leads to; empty where none does."""
+    narrow: bool = False
+    """Whether it shares the page's width with what to do next."""
+
+    @property
+    def most(self) -> int:
+        """Thumbnails of the longest row."""
+        return max((len(row.tiles) for row in self.rows), default=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +148,7 @@ class Copy:
     read: str = ""
 
 
-Block = Table | Figure | Facts | Judgement | Strips | Map | Copy
+Block = Table | Figure | Facts | Judgement | KeyNumbers | Steps | Strips | Map | Copy
 
 
 def short(value: Any, digits: int = 4) -> str:
@@ -209,11 +237,28 @@ def line(name: str, x: Sequence[Any], y: Sequence[Any], place: int, *, marks: bo
         "type": "scatter",
         "mode": "lines+markers" if marks or len(xs) == 1 else "lines",
         "name": label(name),
+        "meta": role(name),
         "x": xs,
         "y": [float(f"{value:.6g}") for value in ys],
         "line": {"dash": DASHES[place % len(DASHES)], "width": 2},
         "marker": {"symbol": SYMBOLS[place % len(SYMBOLS)], "size": 7},
     }
+
+
+def role(name: str) -> Role:
+    """Whose curve this is, by its name; the page gives each a colour.
+
+    >>> role("alignment, encoder h"), role("random encoder"), role("reference of z"), role("gain over random weights")
+    ('encoder', 'reference', 'reference', '')
+    """
+    words = name.lower().replace("over random", "")
+    if "raw pixels" in words:
+        return "pixels"
+    if "random" in words or "reference" in words:
+        return "reference"
+    if "projector" in words:
+        return "projector"
+    return "encoder" if "encoder" in words else ""
 
 
 def axes(x: str, y: str, **more: Any) -> dict[str, Any]:

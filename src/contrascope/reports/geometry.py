@@ -6,7 +6,7 @@ from typing import Any
 from contrascope.records.geometry import OperationEntry
 from contrascope.records.lookup import value_at
 from contrascope.records.vocabulary import RANDOM_LAYERS
-from contrascope.reports.blocks import Figure, Table, axes, label, rows_of, short
+from contrascope.reports.blocks import Figure, Table, axes, label, role, rows_of, short
 from contrascope.reports.load import RunRecords, number
 
 COLUMNS = {
@@ -95,6 +95,7 @@ def removed(run: RunRecords) -> Figure | None:
         {
             "type": "bar",
             "name": head,
+            "meta": role(head),
             "x": [label(name) for name in names],
             "y": found,
             "marker": {"pattern": {"shape": ("", "/", ".")[place]}},

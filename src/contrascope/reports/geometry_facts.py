@@ -112,6 +112,26 @@ def spectrum(run: RunRecords) -> Figure | None:
     )
 
 
+def geometry_line(run: RunRecords) -> str:
+    """Ranks of encoder and projector and what is nearest, for the fold."""
+    told = value_at(run.geometry, "trained.features")
+    if told is None:
+        return "Spectra of encoder and projector; operations, ranks and negatives: contrascope geometry RUN"
+    parts = {
+        "rank of h": "clean.relative",
+        "of the projector's W": "projector.matrix.relative",
+        "median distance to the nearest negative": "negatives.distance_spread.median",
+    }
+    said = [
+        f"{name} {short(found[0], 3)}"
+        for name, path in parts.items()
+        if (found := estimate(value_at(told, path)))
+    ]
+    operations = value_at(run.geometry, "trained.operations") or ()
+    said += [f"{len(operations)} operations"] if operations else []
+    return "Encoder against projector: " + ", ".join(said) + "."
+
+
 def _counts(run: RunRecords, whose: str) -> list[float]:
     found = value_at(run.geometry, f"{whose}.features.negatives.histogram_spread")
     return [count for one in found or () if (count := number(one)) is not None]

@@ -1,12 +1,10 @@
-"""Figures of gallery.json that show images: a shortcut, views, extremes, neighbours and the map."""
+"""Figures of gallery.json that show images: a shortcut, views, extremes and neighbours."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
-from statistics import fmean
+from itertools import zip_longest
 from typing import Any
 
-from contrascope.records.entry import Tree
 from contrascope.records.gallery import ImageEntry, NearEntry, SheetEntry, ViewEntry
 from contrascope.records.shortcut import (
     COLOURS,
@@ -15,11 +13,15 @@ from contrascope.records.shortcut import (
     ConfusedViewsEntry,
     ShortcutEntry,
 )
-from contrascope.reports.blocks import SHORTCUT, Map, Strips, Table, Tile, sample, short
-from contrascope.reports.load import RunRecords, number
+from contrascope.reports.blocks import SHORTCUT, Strip, Strips, Tile, short
+from contrascope.reports.load import RunRecords
 
 BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 FORMATS = ("webp", "png", "jpeg")
+MOST_BESIDE = 5
+"""Views or neighbours beside an image: a row of six is half of the page's width. The record may hold more."""
+MOST_PAIRS = 4
+"""Images of the first screen."""
 BEHIND = 2**32
 """On the page the thumbnails of a shortcut have numbers from here on, so that none is taken for one of the gallery."""
 
@@ -78,7 +80,7 @@ def _of_statistics(found: ShortcutEntry) -> str:
     )
 
 
-def _confused(run: RunRecords, row: ConfusedViewsEntry, decoy: str) -> tuple[str, list[Tile]]:
+def _confused(run: RunRecords, row: ConfusedViewsEntry, decoy: str) -> Strip:
     tiles = []
     for caption, one in (("view", row.view), (decoy, row.decoy), ("other view", row.other)):
         if one is None or one.tile is None:
@@ -86,7 +88,7 @@ def _confused(run: RunRecords, row: ConfusedViewsEntry, decoy: str) -> tuple[str
         told = caption if one.cosine is None else f"{caption} {short(one.cosine, 3)}"
         alt = f"{told}: {one.name}"
         tiles.append(tile_of(run, BEHIND + one.tile, alt, words=_looks(one), caption=told))
-    return row.view.name if row.view is not None else "", tiles
+    return Strip(heading=row.view.name if row.view is not None else "", tiles=tiles)
 
 
 def _looks(shown: ComparedViewEntry) -> tuple[str, ...]:
@@ -109,7 +111,7 @@ def views(run: RunRecords) -> Strips | None:
         read="The first picture of a row is the image, the others are what the encoder sees in its place. If you "
         "cannot tell which image a view came from, neither can the encoder. Point at a view, or move to it with "
         "the Tab key, for the numbers that made it.",
-        rows=[_row(run, row) for row in rows],
+        rows=_rows(run, rows),
     )
 
 
@@ -136,12 +138,12 @@ def best(run: RunRecords) -> Strips | None:
 
 def neighbours(run: RunRecords) -> Strips | None:
     """Nearest neighbours of a few images, confusing ones among them."""
+    known = _clusters(run)
     rows = []
-    for row in run.gallery.neighbours:
-        query = _tile(run, row, "image")
-        near = [_near(run, row, other) for other in row.near]
+    for row in _mixed(run.gallery.neighbours):
+        near = [_near(run, row, other) for other in row.near[:MOST_BESIDE]]
         about = f"{_name(run, row)}{': confusing' if row.confusing else ''}"
-        rows.append((about, [query, *near]))
+        rows.append(_strip(run, row, about, [_tile(run, row, "image"), *near], known))
     if not rows:
         return None
     return Strips(
@@ -153,87 +155,64 @@ def neighbours(run: RunRecords) -> Strips | None:
     )
 
 
-COLUMNS = ("label", "pseudo", "split", "alignment", "tile", "id")
-
-
-def points(run: RunRecords) -> Map | None:
-    """The map of embeddings."""
-    found = run.gallery.map
-    if found is None or found.pca is None:
-        return None
-    count = len(found.pca.x)
-    places: dict[str, Tree] = {}
-    for name, place in (("umap", found.umap), ("pca", found.pca)):
-        if place is not None:
-            if len(place.x) != count or len(place.y) != count:
-                raise ValueError(f"map: {name} has columns of different lengths")
-            places[name] = {"x": _finite(place.x), "y": _finite(place.y)}
-    held = {key: _finite(column) for key in COLUMNS if (column := getattr(found, key)) is not None}
-    if any(len(column) != count for column in held.values()):
-        raise ValueError("map: columns of different lengths")
-    names = found.names
-    data = {"places": places, "columns": held, "classes": _classes(run), "count": count}
-    data["splits"] = list(found.splits)
-    data["names"] = list(names) if names and len(names) == count else None
-    warning = "UMAP keeps neighbourhoods and invents distances. " if "umap" in places else ""
-    explained = ", ".join(f"{100 * share:.0f} %" for share in _finite(found.pca.explained) if share)
-    return Map(
-        title="Map of embeddings",
-        alt=f"Scatter plot of {count:,} images, placed by the two main directions of the encoder's output.",
-        read=f"Near points are images that the encoder takes for alike. PCA keeps {explained or 'part'} of the "
-        f"variance along its two axes, so what overlaps here may be apart in other directions. {warning}"
-        f"{found.pseudo_rule}",
-        table=_by_class(run, places["pca"], held, data["splits"]),
-        points=data,
-    )
-
-
-def _by_class(run: RunRecords, pca: Tree, held: Tree, splits: list[str]) -> Table:
-    """The table that stands for the map: one row a class, or a pseudo-class without labels."""
-    key = "label" if "label" in held else "pseudo"
-    codes = held.get(key) or [0] * len(pca["x"])
-    names = _classes(run) if key == "label" else []
-    groups: dict[Any, list[int]] = {}
-    for place, code in enumerate(codes):
-        groups.setdefault(code, []).append(place)
-    alignment = held.get("alignment", [])
-    rows = []
-    for code in sorted(code for code in groups if code is not None):
-        mine = groups[code]
-        aligned = [value for i in mine if alignment and (value := alignment[i]) is not None]
-        name = names[int(code)] if 0 <= int(code) < len(names) else f"{key} {short(code)}"
-        x, y = (short(fmean([pca[axis][i] or 0.0 for i in mine]), 3) for axis in "xy")
-        rows.append((name, f"{len(mine):,}", x, y, short(fmean(aligned) if aligned else None)))
-    kept, note = sample(rows, 200)
-    return Table(
-        title=f"The map by {key}",
-        head=("class", "images", "mean PCA 1", "mean PCA 2", "mean alignment (0 to 4)"),
-        rows=kept,
-        note=" ".join([note, f"Splits: {', '.join(splits)}." if splits else ""]).strip(),
-    )
-
-
 def _extremes(run: RunRecords, key: str, title: str, read: str) -> Strips | None:
     rows: tuple[ImageEntry, ...] = getattr(run.gallery, key)
     if not rows:
         return None
-    return Strips(title=title, read=read, rows=[_row(run, row) for row in rows])
+    return Strips(title=title, read=read, rows=_rows(run, rows))
 
 
-def _row(run: RunRecords, row: ImageEntry) -> tuple[str, list[Tile]]:
+def _mixed(rows: tuple[ImageEntry, ...]) -> list[ImageEntry]:
+    """Images drawn at random and confusing ones in turn, so that of both the first are seen first."""
+    halves = [[row for row in rows if bool(row.confusing) == confusing] for confusing in (False, True)]
+    pairs = zip_longest(*halves)
+    return [row for pair in pairs for row in pair if row is not None]
+
+
+def _rows(run: RunRecords, rows: tuple[ImageEntry, ...]) -> list[Strip]:
+    known = _clusters(run)
+    return [_row(run, row, known) for row in rows]
+
+
+def _row(run: RunRecords, row: ImageEntry, known: dict[str, int]) -> Strip:
     tiles = [_tile(run, row, "image")]
     tiles += [
         _tile(run, view, f"view {place}", view.parameters, name=_name(run, row))
-        for place, view in enumerate(row.views, start=1)
+        for place, view in enumerate(row.views[:MOST_BESIDE], start=1)
     ]
     about = "" if row.alignment is None else f", mean squared distance of its views {row.alignment:.2f}"
-    return f"{_name(run, row)}{about}", tiles
+    return _strip(run, row, f"{_name(run, row)}{about}", tiles, known)
+
+
+def _strip(run: RunRecords, row: ImageEntry, heading: str, tiles: list[Tile], known: dict[str, int]) -> Strip:
+    cluster = known.get(row.name)
+    return Strip(
+        heading=heading,
+        tiles=tiles,
+        label=_class(run, row),
+        cluster="" if cluster is None else f"pseudo-class {cluster}",
+    )
+
+
+def _clusters(run: RunRecords) -> dict[str, int]:
+    """Pseudo-class of the images on the map, by name; those of the first split, from which the rows are."""
+    found = run.gallery.map
+    if found is None or found.pseudo is None:
+        return {}
+    split = found.split or (0,) * len(found.pseudo)
+    names = found.names or tuple(f"image {code}" for code in found.id or ())
+    return {
+        name: int(code)
+        for name, code, of in zip(names, found.pseudo, split, strict=False)
+        if code is not None and not of
+    }
 
 
 def _near(run: RunRecords, row: ImageEntry, other: NearEntry) -> Tile:
     mark = "" if row.label is None else ("✓ " if row.label == other.label else "✗ ")
     words = (f"cosine {short(other.cosine, 3)}", _name(run, other))
-    return _tile(run, other, f"{mark}{short(other.cosine, 2)}", words)
+    found = _tile(run, other, f"{mark}{short(other.cosine, 2)}", words)
+    return replace(found, name=other.name)
 
 
 def _tile(
@@ -270,15 +249,35 @@ def sheets_of(run: RunRecords) -> tuple[SheetEntry, ...]:
 
 
 def _name(run: RunRecords, shown: ImageEntry | NearEntry) -> str:
-    code, classes = shown.label, _classes(run)
-    name = shown.name or "image"
-    return f"{name} ({classes[code]})" if code is not None and 0 <= code < len(classes) else name
+    name, words = shown.name or "image", _class(run, shown)
+    return f"{name} ({words})" if words else name
 
 
-def _classes(run: RunRecords) -> list[str]:
-    return list(run.gallery.classes)
+def _class(run: RunRecords, shown: ImageEntry | NearEntry) -> str:
+    code, classes = shown.label, run.gallery.classes
+    return classes[code] if code is not None and 0 <= code < len(classes) else ""
 
 
-def _finite(values: Sequence[Any]) -> list[float | int | None]:
-    """Numbers as they are, anything else None."""
-    return [value if number(value) is not None else None for value in values]
+def alike(run: RunRecords) -> Strips | None:
+    """For the first screen: some images, each beside its nearest neighbour."""
+    asked = [row for row in run.gallery.neighbours if row.near]
+    drawn = [row for row in asked if not row.confusing] or asked
+    rows = [
+        Strip(
+            heading="",
+            tiles=[
+                replace(_tile(run, row, "image"), name=row.name),
+                _near(run, row, row.near[0]),
+            ],
+        )
+        for row in drawn[:MOST_PAIRS]
+    ]
+    if not rows:
+        return None
+    return Strips(
+        title="What it takes for alike",
+        read=f"Images{'' if drawn is asked else ' drawn at random'}, each beside the image that the encoder finds "
+        f"nearest, with their cosine{'; ✓ same class, ✗ another' if drawn[0].label is not None else ''}.",
+        rows=rows,
+        narrow=True,
+    )

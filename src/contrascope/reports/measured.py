@@ -15,7 +15,7 @@ from contrascope.records.lookup import (
 )
 from contrascope.records.vocabulary import DETAILS, FACTORS, LAYERS, LEARNING, SIGNALS, SLOPES
 from contrascope.records.words import Measure
-from contrascope.reports.blocks import Figure, Table, axes, interval, label, percent, short
+from contrascope.reports.blocks import Figure, Table, axes, interval, label, percent, role, short
 from contrascope.reports.gains import gain_sentences
 from contrascope.reports.load import RunRecords, estimate
 
@@ -203,6 +203,7 @@ def _bars(of: str, names: list[str], cell: Cells, place: int) -> dict[str, Any]:
     return {
         "type": "bar",
         "name": label(of),
+        "meta": role(of),
         "x": [label(probe_title(name)) for name, _ in known],
         "y": [100 * v for _, (v, _, _) in known],
         "error_y": _ends([found for _, found in known], 100),
@@ -215,6 +216,7 @@ def _points(name: str, known: list[tuple[str, tuple[float, float, float]]], plac
         "type": "scatter",
         "mode": "markers",
         "name": label(name),
+        "meta": role(name),
         "x": [v for _, (v, _, _) in known],
         "y": [words for words, _ in known],
         "error_x": _ends([found for _, found in known], 1),

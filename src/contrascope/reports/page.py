@@ -17,10 +17,14 @@ from contrascope.errors import InputError
 from contrascope.records.entry import empty
 from contrascope.records.gallery import GalleryRecord, PolicyGalleryRecord
 from contrascope.reports.blocks import Figure, Map
-from contrascope.reports.compare import compare
+from contrascope.reports.comparison.runs import compare
 from contrascope.reports.imagery import sheets, shortcut
 from contrascope.reports.load import RunRecords, load
 from contrascope.reports.sections import SECTIONS, WRONG, Filled, fill
+from contrascope.reports.settings_view import run_line
+
+SCRIPTS = ("figures.js", "map.js", "tables.js", "filter.js", "page.js")
+"""Parts of the page's own script."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +65,9 @@ def _one(run: RunRecords) -> Page:
     sections = [one for one in SECTIONS if one.key == "advice"] if run.advised else SECTIONS
     return Page(
         title=f"{run.name}: contrascope report",
-        about=f"{'Advice' if run.advised else 'Run'} folder {run.path}",
+        about=". ".join(
+            filter(None, [run_line(run), f"{'Advice' if run.advised else 'Run'} folder {run.path}"])
+        ),
         sections=[part for section in sections if (part := fill(section, run)).blocks or part.notices],
         notices=(*run.notices, *notices),
         sheets=sheets(run),
@@ -108,7 +114,7 @@ def _html(page: Page) -> str:
             elif isinstance(block, Map):
                 maps[key] = block.points
     shapes = [{key: s[key] for key in ("first", "count", "columns")} for s in page.sheets]
-    script = template_text("page.js")
+    script = _script()
     plotly = _plotly() if figures or maps else ""
     return (
         environment()
@@ -136,15 +142,12 @@ def script_json(value: Any) -> Markup:
 
 
 def content_policy(scripts: Sequence[str]) -> str:
-    """What the browser lets the page do: run these scripts, show embedded images, and reach nothing else.
-
-    Plotly's WebGL figures compile functions, hence 'unsafe-eval'.
-    """
+    """What the browser lets the page do: run these scripts, show embedded images, and reach nothing else."""
     hashes = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in scripts
     )
     return (
-        f"default-src 'none'; script-src {hashes} 'unsafe-eval'; style-src 'unsafe-inline'; "
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
         "img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
 
@@ -167,9 +170,14 @@ def template_text(name: str) -> str:
 
 
 @cache
-def _plotly() -> str:
-    from plotly.offline import get_plotlyjs
+def _script() -> str:
+    """The page's own script, of its parts in order; none of their names is seen outside."""
+    return "\n".join(['"use strict";', "(() => {", *map(template_text, SCRIPTS), "})();", ""])
 
-    text = get_plotlyjs()
+
+@cache
+def _plotly() -> str:
+    """Plotly's basic bundle, of which the licence and the version stand beside it."""
+    text = template_text("vendor/plotly-basic.min.js")
     assert "</script" not in text.lower()
     return text

@@ -51,6 +51,28 @@ def facts(run: RunRecords) -> Facts | None:
     return Facts(title="What was run", pairs=tuple(pairs)) if pairs else None
 
 
+def run_line(run: RunRecords) -> str:
+    """What was run, in one line below the title; empty where no setting is known."""
+    found = [(name, value_at(run.settings, path)) for name, path in NAMED]
+    said = [
+        words(value).removesuffix("Settings") if name == "method" else f"{name} {words(value)}"
+        for name, value in found
+        if value is not None
+    ]
+    return ", ".join(said)
+
+
+def settings_line(run: RunRecords) -> str:
+    """What the fold of the settings says."""
+    count = sum(1 for _ in leaves(run.settings))
+    known = run.environment
+    said = [f"{count} settings and the command that repeats the run"] if count else []
+    said += [
+        f"{word} {value}" for word, value in (("device", known.device), ("started", known.time)) if value
+    ]
+    return ", ".join(said)
+
+
 def every_setting(run: RunRecords) -> Table | None:
     """Every resolved value."""
     rows = list(leaves(run.settings))

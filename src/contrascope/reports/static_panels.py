@@ -14,9 +14,10 @@ from contrascope.records.lookup import value_at
 from contrascope.records.metrics import MetricsRow, row_of
 from contrascope.records.row_words import row_word
 from contrascope.records.vocabulary import LAYERS
-from contrascope.reports import curves, curves_of_views, geometry, geometry_facts, imagery
+from contrascope.reports import curves, curves_of_views, geometry, geometry_facts
+from contrascope.reports import points as map_points
 from contrascope.reports.blocks import Figure, Map
-from contrascope.reports.compare import unique_names
+from contrascope.reports.comparison.runs import unique_names
 from contrascope.reports.load import RunRecords, estimate, load, number
 from contrascope.reports.sections import guarded
 from contrascope.reports.static_blocks import Cells, DrawnCurve, Panel, Panels, Points
@@ -237,7 +238,7 @@ def _epochs(rows: Sequence[MetricsRow], names: tuple[str, str]) -> list[tuple[fl
 
 
 def _map(label: str, run: RunRecords) -> Points | None:
-    block = _block(imagery.points, run)
+    block = _block(map_points.points, run)
     if not isinstance(block, Map):
         return None
     data = block.points

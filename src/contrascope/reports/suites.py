@@ -13,6 +13,7 @@ from contrascope.records.suites import (
     TransferRecord,
 )
 from contrascope.reports.blocks import Table, percent, short
+from contrascope.reports.gains import TRAINED
 from contrascope.reports.load import RunRecords
 
 ORIGINAL = "original"
@@ -37,6 +38,24 @@ def robustness(run: RunRecords) -> list[Table]:
 def transfer(run: RunRecords) -> list[Table]:
     """The transfer suite's tables; none where it was not run."""
     return transfer_tables(run.transfer) if run.transfer.sets else []
+
+
+def suites_line(run: RunRecords) -> str:
+    """Accuracy on the original and on the copy that costs most, and how many sets were transferred to, for the fold."""
+    mine = {row.copy: row for row in run.augmented.rows if row.of == TRAINED and row.probe == "own"}
+    known = {
+        copy: row.accuracy for copy, row in mine.items() if row.severity is None and row.accuracy is not None
+    }
+    said = []
+    if ORIGINAL in known and len(known) > 1:
+        worst = min((copy for copy in known if copy != ORIGINAL), key=lambda copy: known[copy])
+        said.append(
+            f"Accuracy {100 * known[ORIGINAL]:.1f} % on the originals, {100 * known[worst]:.1f} % on the copy that "
+            f"costs most ({worst.replace('_', ' ')})"
+        )
+    sets = [one for one in run.transfer.sets.values() if one.rows]
+    said += [f"transfer to {len(sets)} of {len(run.transfer.sets)} sets"] if run.transfer.sets else []
+    return "; ".join(said) + "." if said else ""
 
 
 def augmented_tables(record: AugmentedRecord) -> list[Table]:
