@@ -5,7 +5,7 @@ RUN := $(VENV)/bin
 READY := $(VENV)/.ready
 TEST_FLAGS ?= -n 2
 
-.PHONY: demo test test-slow test-browser check format lint types contracts install bench docs clean
+.PHONY: demo test test-slow test-browser check format lint types contracts install bench docs screenshots clean
 
 install: $(READY)
 
@@ -61,6 +61,11 @@ docs: $(READY)
 	$(RUN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
 	$(RUN)/python tools/build_docs.py
 	OMP_NUM_THREADS=1 $(RUN)/python -m pytest tests/docs/test_built.py
+
+# Pictures of the site, into docs/screenshots; needs a Chromium, as test-browser does.
+screenshots: docs
+	$(RUN)/python -m pip install --quiet -c constraints.txt playwright
+	$(RUN)/python tools/site_screenshots.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

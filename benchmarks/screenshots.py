@@ -2,10 +2,9 @@
 """Pictures of pages in headless Chromium, at the width of a desk and of a phone, light and dark.
 
     python benchmarks/screenshots.py PAGE.html... --out docs/screenshots --top 2400
-    python benchmarks/screenshots.py --site --out docs/screenshots     # of the site, after `make docs`
 
 `--top` keeps that many pixels from the top, which of a page show the verdict and no picture of the data set. Files have
-256 colours. Needs `pip install -e '.[browser]'` and a Chromium.
+256 colours. Needs `pip install 'contrascope[browser]'` and a Chromium.
 """
 
 import argparse
@@ -22,42 +21,26 @@ SIZES: dict[str, tuple[int, int, Literal["light", "dark"]]] = {
 }
 
 
-SITE = Path("build/docs/site")
-SITE_PAGES = ("index", "start", "symptoms", "methods/dino", "api/losses")
-"""A page of each kind: home, start, a long list, a method, the reference."""
-SITE_TOP = 1800
-
-
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("pages", type=Path, nargs="*")
-    parser.add_argument("--site", action="store_true", help="pages of the site that `make docs` made")
+    parser.add_argument("pages", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--top", type=int, help="pixels from the top; unset: the whole page")
     chosen = parser.parse_args()
-    pages = {file.stem: file for file in chosen.pages}
-    if chosen.site:
-        pages |= {f"site-{name.replace('/', '-')}": SITE / f"{name}.html" for name in SITE_PAGES}
-    missing = [str(file) for file in pages.values() if not file.is_file()]
-    if missing or not pages:
-        parser.error(
-            f"no page {', '.join(missing) or 'was given'}. Write it first: contrascope report RUN, or make docs."
-        )
-    top = chosen.top or (SITE_TOP if chosen.site else None)
     chosen.out.mkdir(parents=True, exist_ok=True)
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        for title, file in pages.items():
+        for file in chosen.pages:
             for name, (width, height, scheme) in SIZES.items():
                 page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
                 page.goto(file.resolve().as_uri())
                 draw_all(page)
-                picture = chosen.out / f"{title}-{name}.png"
+                picture = chosen.out / f"{file.stem}-{name}.png"
                 page.screenshot(path=picture, full_page=True)
-                reduce(picture, top)
+                reduce(picture, chosen.top)
                 print(picture)
                 page.close()
         browser.close()
