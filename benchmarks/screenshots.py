@@ -3,8 +3,8 @@
 
     python benchmarks/screenshots.py PAGE.html... --out docs/screenshots --top 2400
 
-`--top` keeps that many pixels from the top, which of a page show the verdict and no picture of the data set. Files have
-256 colours. Needs `pip install 'contrascope[browser]'` and a Chromium.
+Says of each picture how high the whole page is, and ends with an error where a figure was not drawn: nothing is scrolled.
+`--top` keeps that many pixels from the top. Files have 256 colours. Needs `pip install 'contrascope[browser]'` and a Chromium.
 """
 
 import argparse
@@ -13,12 +13,16 @@ from pathlib import Path
 from typing import Literal
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import sync_playwright
 
 SIZES: dict[str, tuple[int, int, Literal["light", "dark"]]] = {
     "desktop": (1280, 900, "light"),
     "phone": (390, 844, "dark"),
 }
+
+EMPTY = """[...document.querySelectorAll(".plot")].filter((plot) => !plot.querySelector(".main-svg .trace path"))
+  .map((plot) => plot.id)"""
+"""Figures without a drawing."""
 
 
 def main():
@@ -36,12 +40,18 @@ def main():
         for file in chosen.pages:
             for name, (width, height, scheme) in SIZES.items():
                 page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+                page.set_default_timeout(120_000)
                 page.goto(file.resolve().as_uri())
-                draw_all(page)
+                page.wait_for_timeout(2000)
+                empty = page.evaluate(EMPTY)
+                if empty:
+                    raise SystemExit(f"{file}: these figures were not drawn: {', '.join(empty)}")
                 picture = chosen.out / f"{file.stem}-{name}.png"
                 page.screenshot(path=picture, full_page=True)
                 reduce(picture, chosen.top)
-                print(picture)
+                print(
+                    f"{picture}: the page is {page.evaluate('document.documentElement.scrollHeight')} px high"
+                )
                 page.close()
         browser.close()
 
@@ -50,15 +60,6 @@ def reduce(picture: Path, top: int | None):
     with Image.open(picture) as whole:
         part = whole.crop((0, 0, whole.width, min(top or whole.height, whole.height)))
     part.convert("RGB").quantize(256).save(picture, optimize=True)
-
-
-def draw_all(page: Page):
-    """Scrolls through the page so that every figure is drawn, and back."""
-    for plot in page.locator(".plot").all():
-        plot.scroll_into_view_if_needed()
-        plot.locator(".main-svg").first.wait_for(state="attached")
-    page.evaluate("scrollTo(0, 0)")
-    page.wait_for_timeout(800)
 
 
 if __name__ == "__main__":
