@@ -8,7 +8,19 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from report_records import IMAGE, SCRIPT, advice, answer, diagnosis, gallery, settings, write_run
+from report_records import (
+    IMAGE,
+    SCRIPT,
+    advice,
+    answer,
+    diagnosis,
+    estimate,
+    gallery,
+    metrics,
+    settings,
+    verdict,
+    write_run,
+)
 
 from contrascope.reports.page import write_report
 from contrascope.reports.sections import SECTIONS
@@ -68,6 +80,27 @@ class Visit:
         )
 
 
+def long_verdict():
+    """Three answers as long as a diagnosis gives them."""
+    sentence = "Under its own views, a view finds another view of its image first among 100 in 18.0 % of cases."
+    told = answer(
+        "barely learning",
+        "odds x 2.8 [2.5, 3.3] under its own views, x 0.81 [0.59, 1.1] under standard ones",
+        [sentence, sentence],
+        "The gain over random weights is small, or not beyond noise under both kinds of views.",
+        "More training may help; then measure again. A few labels decide whether it is useful.",
+    )
+    return verdict(sound=answer("sound", evidence=[sentence]), learning=told)
+
+
+def learning():
+    """Gains over random weights under every kind of views."""
+    kinds = ("crop", "colour", "crop and colour", "affine", "all")
+    gain = {"odds": estimate(1.5), "trained": estimate(0.8), "random": estimate(0.4)}
+    every = {"own": gain, **dict.fromkeys(kinds, gain)}
+    return {"own": gain, "standard": dict.fromkeys(kinds, gain), "residual": every, "bait": estimate(0.1)}
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """Pages: one run, one run with hostile names, six runs."""
@@ -82,6 +115,11 @@ def files(tmp_path_factory):
     runs = [make(f"run{i}", settings=settings(seed=5 - i)) for i in range(6)]
     full = root / "full"
     shutil.copytree(FORMAT0, full)
+    found = json.loads((full / "diagnosis.json").read_text())
+    found |= {"verdict": long_verdict(), "signals": {**found["signals"], "learning": learning()}}
+    (full / "diagnosis.json").write_text(json.dumps(found))
+    rows = metrics(steps=50, probes=20)
+    (full / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (full / "advice.json").write_text(json.dumps(advice()))
     return {
         "full": write_report([full], root / "full.html"),
