@@ -82,7 +82,9 @@ class Visit:
 
 def long_verdict():
     """Three answers as long as a diagnosis gives them."""
-    sentence = "Under its own views, a view finds another view of its image first among 100 in 18.0 % of cases."
+    sentence = (
+        "Under its own views, a view finds another view of its image first among 100 in 18.0 % of cases."
+    )
     told = answer(
         "barely learning",
         "odds x 2.8 [2.5, 3.3] under its own views, x 0.81 [0.59, 1.1] under standard ones",
