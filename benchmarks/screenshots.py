@@ -1,24 +1,42 @@
 # pyright: reportMissingImports=false
 """Pictures of pages in headless Chromium, at the width of a desk and of a phone, light and dark.
 
-    python benchmarks/screenshots.py PAGE.html... --out docs/screenshots --top 2400
+    python benchmarks/screenshots.py runs/demo/report.html comparison.html --out docs/screenshots --names demo comparison
 
-`--top` keeps that many pixels from the top, which of a page show the verdict and no picture of the data set. Files have
-256 colours. Needs `pip install 'contrascope[browser]'` and a Chromium.
+Of each page and width two pictures: its first screens, and the whole. Says how high the page is, and ends with an error
+where a figure was not drawn: nothing is scrolled. The first screen of a run shows images of its data: name no page of data
+that must not be passed on. Files have 256 colours. Needs `pip install 'contrascope[browser]'` and a Chromium.
 """
 
 import argparse
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import sync_playwright
 
-SIZES: dict[str, tuple[int, int, Literal["light", "dark"]]] = {
-    "desktop": (1280, 900, "light"),
-    "phone": (390, 844, "dark"),
-}
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """A width at which pages are pictured."""
+
+    name: str
+    width: int
+    height: int
+    scheme: Literal["light", "dark"]
+    top: int
+    """Pixels of the picture of the first screens."""
+
+
+WINDOWS = (
+    Window(name="desktop", width=1280, height=900, scheme="light", top=900),
+    Window(name="phone", width=390, height=844, scheme="dark", top=1688),
+)
+EMPTY = """[...document.querySelectorAll(".plot")].filter((plot) => !plot.querySelector(".main-svg .trace path"))
+  .map((plot) => plot.id)"""
+"""Figures without a drawing."""
 
 
 def main():
@@ -27,38 +45,42 @@ def main():
     )
     parser.add_argument("pages", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--top", type=int, help="pixels from the top; unset: the whole page")
+    parser.add_argument("--names", nargs="+", help="what the pictures are called; unset: as the pages' files")
     chosen = parser.parse_args()
+    names = chosen.names or [file.stem for file in chosen.pages]
+    if len(names) != len(chosen.pages):
+        parser.error(f"{len(names)} names for {len(chosen.pages)} pages; expected one a page.")
     chosen.out.mkdir(parents=True, exist_ok=True)
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        for file in chosen.pages:
-            for name, (width, height, scheme) in SIZES.items():
-                page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
-                page.goto(file.resolve().as_uri())
-                draw_all(page)
-                picture = chosen.out / f"{file.stem}-{name}.png"
-                page.screenshot(path=picture, full_page=True)
-                reduce(picture, chosen.top)
-                print(picture)
-                page.close()
+        for file, name in zip(chosen.pages, names, strict=True):
+            for window in WINDOWS:
+                picture(browser, file, window, chosen.out / f"{name}-{window.name}.png")
         browser.close()
 
 
-def reduce(picture: Path, top: int | None):
-    with Image.open(picture) as whole:
-        part = whole.crop((0, 0, whole.width, min(top or whole.height, whole.height)))
-    part.convert("RGB").quantize(256).save(picture, optimize=True)
-
-
-def draw_all(page: Page):
-    """Scrolls through the page so that every figure is drawn, and back."""
-    for plot in page.locator(".plot").all():
-        plot.scroll_into_view_if_needed()
-        plot.locator(".main-svg").first.wait_for(state="attached")
-    page.evaluate("scrollTo(0, 0)")
-    page.wait_for_timeout(800)
+def picture(browser, file: Path, window: Window, out: Path):
+    """Two pictures of a page, `out` and beside it the whole page."""
+    page = browser.new_page(
+        viewport={"width": window.width, "height": window.height}, color_scheme=window.scheme
+    )
+    page.set_default_timeout(300_000)
+    page.goto(file.resolve().as_uri())
+    page.wait_for_function(
+        '[...document.querySelectorAll(".plot")].every((p) => p.querySelector(".main-svg"))'
+    )
+    empty = page.evaluate(EMPTY)
+    if empty:
+        raise SystemExit(f"{file}: these figures were not drawn: {', '.join(empty)}")
+    whole = out.with_name(f"{out.stem}-whole.png")
+    page.screenshot(path=whole, full_page=True)
+    with Image.open(whole) as found:
+        pixels = found.convert("RGB")
+    pixels.crop((0, 0, pixels.width, min(window.top, pixels.height))).quantize(256).save(out, optimize=True)
+    pixels.quantize(256).save(whole, optimize=True)
+    print(f"{out}, {whole}: the page is {page.evaluate('document.documentElement.scrollHeight')} px high")
+    page.close()
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ function themed(layout) {
   const c = colours();
   const axis = (own) => ({
     gridcolor: c.line, zerolinecolor: c.line, linecolor: c.line, automargin: true, ...own,
-    title: { ...own.title, standoff: 8 },
+    title: { ...own.title, standoff: 8 }, ...(own.ticktext ? { ticktext: own.ticktext.map(wrapped) } : {}),
   });
   return {
     font: { color: c.ink, size: 13, family: getComputedStyle(document.body).fontFamily },

@@ -1,13 +1,23 @@
-// Everything is drawn as the page opens, so that pictures and prints of it are whole; what lies in a fold again as it is opened.
+// Everything that can be seen is drawn before the page has opened, so that pictures and prints of it are whole; what lies in
+// a fold right after that, one figure at a time, or as the fold is opened.
 const plots = [...document.querySelectorAll("[data-figure]")];
 const maps = [...document.querySelectorAll("[data-map]")];
 const folds = [...document.querySelectorAll("details.fold")];
 let width = innerWidth;
 
-plots.forEach(draw);
+const later = plots.filter((plot) => plot.closest("details.fold:not([open])"));
+plots.filter((plot) => !later.includes(plot)).forEach(draw);
 maps.forEach(startMap);
 document.querySelectorAll("[data-filter]").forEach(filterOf);
 cues();
+
+function drawNext() {
+  const plot = later.shift();
+  if (!plot) return;
+  draw(plot);
+  setTimeout(drawNext, 0);
+}
+addEventListener("load", () => setTimeout(drawNext, 0));
 
 darkQuery.addEventListener("change", redraw);
 addEventListener("resize", () => {
@@ -19,6 +29,7 @@ addEventListener("resize", () => {
 for (const details of document.querySelectorAll("details")) {
   details.addEventListener("toggle", () => {
     cues();
+    plots.filter((plot) => details.contains(plot)).forEach(draw);
     for (const [element, again] of drawn) {
       const shown = element.querySelector(".main-svg");
       if (details.contains(element) && !printing && shown && Math.abs(shown.clientWidth - element.clientWidth) > 1) again();
@@ -31,6 +42,7 @@ addEventListener("beforeprint", () => {
     fold.dataset.was = fold.open;
     fold.open = true;
   }
+  plots.forEach(draw);
   redraw();
 });
 addEventListener("afterprint", () => {
