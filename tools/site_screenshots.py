@@ -1,6 +1,6 @@
 """Pictures of the site at the width of a desk and of a phone: `make screenshots`, or this file after `make docs`.
 
-A page of each kind, the first 1,800 pixels of it, as docs/screenshots/site-*.png. Needs a Chromium and the extra `browser`.
+A page of each kind, its first 1,800 pixels, as docs/screenshots/site-*.png. Needs a Chromium and the extra `browser`.
 """
 
 import subprocess
