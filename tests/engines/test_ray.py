@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import pyarrow.parquet as pq
 import pytest
 import ray_cases
-from paper_cases import DRY, TABLE, HereEngine
+from paper_cases import DRY, TABLE, HereEngine, numbers
 from sweep_cases import TINY, command, grid, settings
 from test_trials import assert_same_run
 
@@ -27,11 +27,12 @@ from contrascope.jobs import train_ray
 from contrascope.jobs.embed_ray import finish_on_ray
 from contrascope.jobs.embed_stream import embed_to_shards
 from contrascope.jobs.train_ray import train_on_ray
+from contrascope.papers.limited import TimeIsUpError, limited
 from contrascope.papers.reproduce import TableRequest, reproduce
 from contrascope.records.sweeps import FINISHED
 from contrascope.settings import to_json
 from contrascope.sweeps.engine import LocalEngine
-from contrascope.sweeps.ray import RayEngine
+from contrascope.sweeps.ray import RayEngine, TrialTeller
 from contrascope.sweeps.run import sweep
 
 needs_ray = pytest.mark.skipif(
@@ -179,9 +180,8 @@ def test_a_table_by_two_workers_is_that_of_this_machine_and_its_minutes_end_it(c
     assert {one.state for one in short.cells if one.seed} <= {"waiting"}
     theirs = reproduce(asked, out, engine=engine, jobs=2, device="cpu")
     ours = reproduce(asked, tmp_path / "here" / "tiny", engine=HereEngine(), device="cpu")
-    found = [[(one.cell, one.state, one.measures) for one in made.cells] for made in (theirs, ours)]
-    assert found[0] == found[1]
-    assert [state for _, state, _ in found[0]] == [FINISHED] * 3
+    assert numbers(theirs) == numbers(ours)
+    assert [(state, bool(found)) for _, _, state, found in numbers(theirs)] == [(FINISHED, True)] * 3
 
 
 @needs_ray
@@ -235,6 +235,15 @@ def test_a_cluster_that_does_not_begin_is_one_sentence(error, kind):
 
     with pytest.raises(kind, match="no Ray cluster on this machine" if kind is InputError else "x"):
         connect(SimpleNamespace(init=init), RaySettings(), {})
+
+
+def test_all_trials_are_stopped_when_the_minutes_are_over():
+    engine = RayEngine(None, RaySettings(), Path("s"), threads=3)
+    early, late = (limited(engine, time.monotonic() + more) for more in (60, -1))
+    assert (early.threads, late.threads) == (3, 3)
+    told = [TrialTeller([], None, None, one._check) for one in (early, late)]
+    assert [one.stop_all() for one in told] == [False, True]
+    assert isinstance(told[1].fault, TimeIsUpError)
 
 
 def test_gpus_that_this_machine_lacks_are_refused():

@@ -100,7 +100,7 @@ def _made(parsed: ReproduceArguments, folder: Path, progress: CommandProgress) -
 
     if parsed.minutes is not None and parsed.minutes <= 0:
         raise InputError(f"--minutes is {parsed.minutes}; expected more than 0.")
-    device = torch.device("cuda") if parsed.on_gpus else find_device(parsed.device)
+    here = find_device(parsed.device)
     data = None if parsed.data is None else parsed.data.expanduser()
     asked = TableRequest(
         table=find_table(parsed.table),
@@ -108,7 +108,7 @@ def _made(parsed: ReproduceArguments, folder: Path, progress: CommandProgress) -
         seeds=parsed.seeds,
         sources=find_sources(data, dry=parsed.dry_run),
         only=parsed.only,
-        precision=parsed.precision or precision_of(folder, device),
+        precision=parsed.precision or precision_of(folder, torch.device("cuda") if parsed.on_gpus else here),
     )
     cells = chosen(asked.cells, parsed.only)
     progress.say(_plan(len(cells), minutes_of(cells, parsed.scale), parsed))
