@@ -54,7 +54,33 @@ def test_without_the_extra_every_command_says_what_to_install(command, tmp_path,
     }[command]
     assert main(words) == 2
     assert "pip install 'contrascope[cluster]'" in capsys.readouterr().err
-    assert command == "embed" or list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words", [["train", "digits-simclr"], ["embed", "convnet", "digits"]], ids=["train", "embed"]
+)
+def test_no_workers_are_refused_in_one_sentence_before_anything_is_said(words, tmp_path, capsys):
+    more = ["--out", str(tmp_path / "f"), "--engine", "ray", "--workers", "0"]
+    assert main([*words, *more]) == 2
+    assert capsys.readouterr().err == "contrascope: --workers is 0; expected 1 or more.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_training_that_was_stopped_says_how_it_goes_on_with_its_engine(tmp_path, monkeypatch, capsys):
+    def stopped(settings, out, ray_settings, **more):
+        out.mkdir()
+        (out / "settings.json").write_text("{}")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_ray, "train_on_ray", stopped)
+    out = tmp_path / "run"
+    words = ["train", "digits-simclr", *TINY, "--out", str(out), "--engine", "ray", "--workers", "2"]
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--ray", "cpus=2"])
+    assert ended.value.code == 130
+    line = f"go on with: contrascope train {out} --resume --engine ray --workers 2 --ray cpus=2"
+    assert line in capsys.readouterr().err
 
 
 def test_a_command_hands_its_words_to_the_cluster(tmp_path, monkeypatch):
@@ -75,7 +101,7 @@ def test_a_command_hands_its_words_to_the_cluster(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("state", "code"), [(FINISHED, 0), (ALARMED, 3), (DIVERGED, 1)])
 def test_a_training_ends_with_the_code_of_its_state(state, code, tmp_path, monkeypatch, capsys):
-    def played(settings, out, ray_settings, *, workers, restarts, resume):
+    def played(settings, out, ray_settings, *, workers, restarts, resume, progress):
         assert (workers, restarts, resume) == (2, 3, False)
         if state == FINISHED:
             train_ray.train(settings, out, resume=True)

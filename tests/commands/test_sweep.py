@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from contrascope.cli import main
-from contrascope.commands import sweep as command
+from contrascope.commands import engine
 from contrascope.commands.sweep import COMMAND, asked
 from contrascope.commands.train import COMMAND as TRAIN
 from contrascope.imports import allowed
@@ -130,12 +130,12 @@ def test_folders_that_are_no_sweep_are_told_apart(tmp_path, capsys):
 @pytest.mark.parametrize(("jobs", "threads"), [(1, 6), (2, 3), (4, 1), (9, 1)])
 def test_the_cores_are_divided_among_the_jobs(jobs, threads, tmp_path, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(command, "usable_cores", lambda: 6.0)
+    monkeypatch.setattr(engine, "usable_cores", lambda: 6.0)
     parsed = COMMAND.parse(["digits-simclr", *GRID, "--jobs", str(jobs)])
     held = contextlib.ExitStack()
-    assert command.engine_for(parsed, tmp_path, held).threads == threads
+    assert parsed.engine_for(tmp_path, held).threads == threads
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # what torch was told is a trial's
-    assert command.engine_for(parsed, tmp_path, held).threads == torch.get_num_threads() == 1
+    assert parsed.engine_for(tmp_path, held).threads == torch.get_num_threads() == 1
 
 
 def test_without_the_extra_the_engine_slurm_says_what_to_install(tmp_path, monkeypatch, capsys):

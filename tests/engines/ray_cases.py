@@ -1,7 +1,9 @@
 """Networks that take their time, and one of Ray's processes that is killed."""
 
+import contextlib
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -46,16 +48,28 @@ def below(process, ancestor):
     return False
 
 
-def kill_one(title, *, when, deadline=400):
-    """Kills the last process of this title with SIGKILL once `when` says so."""
-    end = time.monotonic() + deadline
-    while time.monotonic() < end:
-        found = processes_in(title) if when() else []
-        if found:
-            os.kill(found[-1], signal.SIGKILL)
-            return True
-        time.sleep(0.1)
-    return False
+@contextlib.contextmanager
+def killed(title, *, when):
+    """Kills the last process of this title with SIGKILL, once `when` says so, beside what the block does.
+
+    The block fails where it ends before that.
+    """
+    over, found = threading.Event(), []
+
+    def watch():
+        while not found and not over.wait(0.05):
+            found.extend(processes_in(title)[-1:] if when() else [])
+        for process in found:
+            os.kill(process, signal.SIGKILL)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+    assert found, f"{title} was not killed before the end"
 
 
 class Flat(torch.nn.Flatten):

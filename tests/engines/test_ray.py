@@ -1,30 +1,38 @@
 """A sweep, a training and an embedding by two workers of Ray, one of them killed: bits and rows of one machine."""
 
+import contextlib
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow.parquet as pq
 import pytest
 import ray_cases
-from sweep_cases import grid, settings
+from paper_cases import DRY, TABLE, HereEngine, numbers
+from sweep_cases import TINY, command, grid, settings
 from test_trials import assert_same_run
 
 from contrascope import records
 from contrascope.data.settings import DataSettings
-from contrascope.engines.ray import RaySettings, ray_cluster, read_ray
+from contrascope.engines.ray import LATE, RaySettings, check_gpus, connect, ray_cluster, read_ray
 from contrascope.errors import InputError, MissingExtraError
+from contrascope.jobs import train_ray
 from contrascope.jobs.embed_ray import finish_on_ray
 from contrascope.jobs.embed_stream import embed_to_shards
 from contrascope.jobs.train_ray import train_on_ray
+from contrascope.papers.limited import TimeIsUpError, limited
+from contrascope.papers.reproduce import TableRequest, reproduce
 from contrascope.records.sweeps import FINISHED
 from contrascope.settings import to_json
 from contrascope.sweeps.engine import LocalEngine
-from contrascope.sweeps.ray import RayEngine
+from contrascope.sweeps.ray import RayEngine, TrialTeller
 from contrascope.sweeps.run import sweep
 
 needs_ray = pytest.mark.skipif(
@@ -39,22 +47,16 @@ def cluster():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-        with ray_cluster(RaySettings(), workers=2) as ray:
+        with contextlib.ExitStack() as held:
+            try:
+                ray = held.enter_context(ray_cluster(RaySettings(), workers=2))
+            except InputError as error:
+                if LATE not in str(error):
+                    raise
+                pytest.skip(
+                    "Ray gives its processes half a minute to begin, too little on this crowded machine"
+                )
             yield ray
-
-
-def killed(title, when):
-    """Kills a worker beside what the test does; `join` says whether there was one."""
-    found = []
-    target = lambda: found.append(ray_cases.kill_one(title, when=when))  # noqa: E731
-    thread = threading.Thread(target=target, daemon=True)
-    thread.start()
-
-    def join():
-        thread.join()
-        return found == [True]
-
-    return join
 
 
 @needs_ray
@@ -76,13 +78,18 @@ def test_an_embedding_by_two_actors_one_of_them_killed_has_the_same_rows(cluster
     data = DataSettings(source="shapes", count=2000, size=8)
     thing, out = "ray_cases:Slow", tmp_path / "ray"
     one = embed_to_shards(thing, data, tmp_path / "one", rows=512, device="cpu")
-    join = killed(ACTOR, lambda: len(list(out.glob("part-*"))) > 0)
     finish = finish_on_ray(RaySettings(), thing, data, workers=2, rows=512)
     told = []
-    embed_to_shards(
-        thing, data, out, rows=512, device="cpu", finish=finish, progress=lambda done, _: told.append(done)
-    )
-    assert join()
+    with ray_cases.killed(ACTOR, when=lambda: len(list(out.glob("part-*"))) > 0):
+        embed_to_shards(
+            thing,
+            data,
+            out,
+            rows=512,
+            device="cpu",
+            finish=finish,
+            progress=lambda done, _: told.append(done),
+        )
     assert pq.read_table(out).equals(pq.read_table(one))
     assert told[-1] == 2000
     assert not list(out.glob(".part*"))
@@ -100,12 +107,20 @@ def test_what_an_actor_refuses_is_said_in_its_own_words(cluster, tmp_path):
 
 @needs_ray
 @pytest.mark.slow
-def test_a_training_by_two_workers_one_of_them_killed_has_the_bits_of_torchrun(cluster, tmp_path):
-    own = settings(epochs=6, checkpoint_every=5, log_every=1)
-    out = tmp_path / "ray"
-    join = killed(TRAINER, lambda: max(ray_cases.steps(out), default=0) >= 12)
-    assert train_on_ray(own, out, RaySettings(), workers=2, restarts=2) == (FINISHED, "")
-    assert join()
+def test_a_training_by_two_workers_one_of_them_killed_has_the_bits_of_torchrun(
+    cluster, tmp_path, monkeypatch
+):
+    own = settings(epochs=3, checkpoint_every=5, log_every=1)
+    out, told = tmp_path / "ray", []
+    monkeypatch.setattr(train_ray, "EVERY", 0.1)
+    with ray_cases.killed(TRAINER, when=lambda: max(ray_cases.steps(out), default=0) >= 7):
+        ended = train_on_ray(
+            own, out, RaySettings(), workers=2, restarts=2, progress=lambda *done: told.append(done)
+        )
+    assert ended == (FINISHED, "")
+    assert told == sorted(told)
+    assert told[-1][0] > 7
+    assert {total for _, total in told} == {60}
     assert records.read_json(out / records.ENVIRONMENT)["processes"] == 2
     records.write_json(tmp_path / "own.json", to_json(own))
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -123,8 +138,8 @@ def test_a_training_by_two_workers_one_of_them_killed_has_the_bits_of_torchrun(c
         check=True,
         capture_output=True,
     )
-    assert_same_run(out, tmp_path / "torchrun", steps=120)
-    assert ray_cases.steps(out) == list(range(1, 121))
+    assert_same_run(out, tmp_path / "torchrun", steps=60)
+    assert ray_cases.steps(out) == list(range(1, 61))
 
 
 @needs_ray
@@ -140,19 +155,102 @@ def test_what_a_worker_of_a_training_refuses_is_said_and_leaves_nothing(cluster,
 @needs_ray
 @pytest.mark.slow
 def test_a_sweep_by_two_workers_one_of_them_killed_has_the_bits_of_this_machine(cluster, tmp_path):
-    made = grid(seeds=("0",), base=settings(epochs=6, checkpoint_every=5, log_every=1))
+    made = grid(seeds=("0",), base=settings(epochs=3, checkpoint_every=5, log_every=1))
     here, there = tmp_path / "here", tmp_path / "ray"
     first = there / made.trials[0].name
-    join = killed(TRAINER, lambda: max(ray_cases.steps(first), default=0) >= 12)
     engine = RayEngine(cluster, RaySettings(), there, threads=1)
-    record = sweep(made, there, engine=engine, jobs=2, restarts=2)
-    assert join()
+    with ray_cases.killed(TRAINER, when=lambda: max(ray_cases.steps(first), default=0) >= 7):
+        record = sweep(made, there, engine=engine, jobs=2, restarts=2)
     assert [one.state for one in record.trials] == [FINISHED, FINISHED]
     assert sorted(one.starts for one in record.trials) == [1, 2]
     local = sweep(made, here, engine=LocalEngine(threads=1))
     assert [one.marks for one in record.trials] == [one.marks for one in local.trials]
     for one in made.trials:
-        assert_same_run(there / one.name, here / one.name, steps=120)
+        assert_same_run(there / one.name, here / one.name, steps=60)
+
+
+@needs_ray
+@pytest.mark.slow
+def test_a_table_by_two_workers_is_that_of_this_machine_and_its_minutes_end_it(cluster, tmp_path):
+    asked = TableRequest(table=TABLE, scale="cpu", seeds=1, sources=DRY)
+    out, said = tmp_path / "ray" / "tiny", []
+    engine = RayEngine(cluster, RaySettings(), out, threads=1)
+    short = reproduce(asked, out, engine=engine, jobs=2, minutes=1e-9, device="cpu", say=said.append)
+    assert any("minutes are over" in line for line in said)
+    assert {one.state for one in short.cells if one.seed} <= {"waiting"}
+    theirs = reproduce(asked, out, engine=engine, jobs=2, device="cpu")
+    ours = reproduce(asked, tmp_path / "here" / "tiny", engine=HereEngine(), device="cpu")
+    assert numbers(theirs) == numbers(ours)
+    assert [(state, bool(found)) for _, _, state, found in numbers(theirs)] == [(FINISHED, True)] * 3
+
+
+@needs_ray
+@pytest.mark.slow
+def test_ctrl_c_ends_a_training_with_its_code_and_the_line_that_goes_on(tmp_path):
+    out = tmp_path / "run"
+    words = [*TINY, "--training.epochs", "40", "--out", out, "--engine", "ray", "--workers", "1"]
+    with command("train", "digits-simclr", *words, start_new_session=True) as process:
+        try:
+            while process.poll() is None and max(ray_cases.steps(out), default=0) < 7:
+                time.sleep(0.1)
+            assert process.poll() is None, process.stderr.read()
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+            said = process.communicate()[1]
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    assert f"go on with: contrascope train {out} --resume --engine ray --workers 1" in said
+    assert "Traceback" not in said
+    assert records.checkpoint_folders(out)
+    assert not list(tmp_path.glob(".run*"))
+
+
+def test_a_training_waits_beside_ray_train_which_would_take_ctrl_c_for_itself(monkeypatch):
+    monkeypatch.setattr(train_ray, "EVERY", 0.01)
+    over = threading.Event()
+
+    class Played:
+        def fit(self):
+            assert threading.current_thread() is not threading.main_thread()
+            over.wait(60)
+            return "ended"
+
+    class Steps:
+        def __init__(self, then):
+            self.look = then
+
+    assert train_ray.fitted(Played(), Steps(over.set)) == "ended"
+    over.clear()
+    with pytest.raises(KeyboardInterrupt):
+        train_ray.fitted(Played(), Steps(lambda: signal.raise_signal(signal.SIGINT)))
+    over.set()
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"), [(Exception(f"node {LATE}"), InputError), (KeyError("x"), KeyError)]
+)
+def test_a_cluster_that_does_not_begin_is_one_sentence(error, kind):
+    def init(**more):
+        raise error
+
+    with pytest.raises(kind, match="no Ray cluster on this machine" if kind is InputError else "x"):
+        connect(SimpleNamespace(init=init), RaySettings(), {})
+
+
+def test_all_trials_are_stopped_when_the_minutes_are_over():
+    engine = RayEngine(None, RaySettings(), Path("s"), threads=3)
+    early, late = (limited(engine, time.monotonic() + more) for more in (60, -1))
+    assert (early.threads, late.threads) == (3, 3)
+    told = [TrialTeller([], None, None, one._check) for one in (early, late)]
+    assert [one.stop_all() for one in told] == [False, True]
+    assert isinstance(told[1].fault, TimeIsUpError)
+
+
+def test_gpus_that_this_machine_lacks_are_refused():
+    cluster = SimpleNamespace(cluster_resources=lambda: {"CPU": 4.0, "GPU": 1.0})
+    check_gpus(cluster, RaySettings(gpus=0.5), 2)
+    with pytest.raises(InputError, match="needs 2 GPUs; this machine has 1"):
+        check_gpus(cluster, RaySettings(gpus=1.0), 2)
 
 
 @needs_ray

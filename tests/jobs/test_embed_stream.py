@@ -42,6 +42,22 @@ def images(count=100, **more):
     return InMemoryImages(images=pixels.to(torch.uint8), labels=labels, class_names=names, **more)
 
 
+def test_a_new_folder_that_is_refused_before_its_first_shard_is_not_left(tmp_path):
+    def refused(stream, out, missing, progress):
+        raise InputError("no cluster")
+
+    with pytest.raises(InputError, match="no cluster"):
+        embed_to_shards(network(), images(), tmp_path / "new", rows=20, finish=refused)
+    assert list(tmp_path.iterdir()) == []
+    there = embed_to_shards(network(), images(), tmp_path / "there", rows=20)
+    next(there.glob("part-*")).unlink()
+    before = shards_in(there)
+    with pytest.raises(InputError, match="no cluster"):
+        embed_to_shards(network(), images(), there, rows=20, finish=refused)
+    assert shards_in(there) == before
+    assert (there / WORK).is_dir()
+
+
 def network():
     torch.manual_seed(0)
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(144, 6))

@@ -96,6 +96,19 @@ def entry(cell, seed, *, state=FINISHED, curves=None, **values):
     return TableCellEntry(cell=cell, seed=seed, state=state, measures=measures)
 
 
+def numbers(record):
+    """What a table holds, without how long it took."""
+    return [
+        (
+            one.cell,
+            one.seed,
+            one.state,
+            {name: replace(found, seconds=None) for name, found in one.measures.items()},
+        )
+        for one in record.cells
+    ]
+
+
 def record(*entries, scale="cpu", settings=None):
     known = settings or {name: to_json(tiny(0.1)) for name in {one.cell for one in entries if one.seed}}
     return TableRecord(table="tiny", scale=scale, dry=False, cells=tuple(entries), settings=known)

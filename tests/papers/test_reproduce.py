@@ -2,7 +2,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from paper_cases import DRY, TABLE, HereEngine, cells
+from paper_cases import DRY, TABLE, HereEngine, cells, numbers
 
 from contrascope.errors import InputError
 from contrascope.papers.collect import kept_table, measured
@@ -11,6 +11,7 @@ from contrascope.papers.reproduce import TableRequest, grid_of_cells, precision_
 from contrascope.records.sweeps import FINISHED
 from contrascope.runs.load import settings_of
 from contrascope.sweeps.kept import recorded
+from contrascope.sweeps.slurm import SlurmEngine
 
 COLD, WARM = "seed=0-cell=cold", "seed=0-cell=warm"
 
@@ -105,6 +106,20 @@ def test_a_table_that_was_stopped_goes_on_and_a_cell_that_was_not_measured_is(ma
     record = reproduce(asked(), out, engine=engine, device="cpu")
     assert engine.started == [WARM]
     assert all(one.measures for one in record.cells)
+
+
+@pytest.mark.slow
+def test_jobs_of_submitit_make_the_table_of_this_machine(made, tmp_path, monkeypatch):
+    pytest.importorskip("submitit", reason="needs the extra: pip install 'contrascope[cluster]'")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    _, _, record = made
+    out = tmp_path / "alone" / "tiny"
+    engine = SlurmEngine(out, {"timeout_min": 3}, cluster="local")
+    said = []
+    theirs = reproduce(asked(), out, engine=engine, jobs=2, device="cpu", say=said.append)
+    assert not any("copied" in line for line in said)
+    assert numbers(theirs) == numbers(record)
+    assert all(found for *_, found in numbers(theirs))
 
 
 def test_all_cells_of_a_seed_come_before_the_next_and_fewer_seeds_take_none_away(made):

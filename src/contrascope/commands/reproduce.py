@@ -1,5 +1,6 @@
 """contrascope reproduce: a paper's table in one command, the published numbers beside one's own."""
 
+import contextlib
 import json
 import sys
 from dataclasses import dataclass
@@ -9,18 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from contrascope.commands.command import DONE, WRONG_INPUT, Command, Computing
+from contrascope.commands.engine import TrialArguments
 from contrascope.errors import InputError
-from contrascope.machine.cores import usable_cores, whole_threads
 from contrascope.terminal.help import shown
 from contrascope.terminal.progress import CommandProgress
 
 if TYPE_CHECKING:
     from contrascope.records.sweeps import TableRecord
-    from contrascope.sweeps.engine import SweepEngine
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReproduceArguments(Computing):
+class ReproduceArguments(TrialArguments, Computing):
     """Train and measure a table of a paper, and show it beside the published one.
 
     Without a name all tables are listed: what each costs and how far it is in --out. Every cell is a run; all cells of
@@ -43,8 +43,6 @@ class ReproduceArguments(Computing):
     """Arithmetic of all runs; unset: bf16 where it is fast (GPU, AMX, newer AMD), else float32; as it was begun."""
     minutes: float | None = None
     """Stop after so many minutes, saved; unset: at the end."""
-    jobs: int = 1
-    """Cells trained at a time; the cores of this machine are divided among them."""
     show: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Train and measure nothing: print the page of what --out holds."""
     page: Path | None = None
@@ -91,6 +89,8 @@ def run(parsed: ReproduceArguments, progress: CommandProgress) -> int:
 
 
 def _made(parsed: ReproduceArguments, folder: Path, progress: CommandProgress) -> "TableRecord":
+    import torch
+
     from contrascope.machine.device import find_device
     from contrascope.papers.cost import minutes_of
     from contrascope.papers.reproduce import TableRequest, precision_of, reproduce
@@ -100,7 +100,7 @@ def _made(parsed: ReproduceArguments, folder: Path, progress: CommandProgress) -
 
     if parsed.minutes is not None and parsed.minutes <= 0:
         raise InputError(f"--minutes is {parsed.minutes}; expected more than 0.")
-    device = find_device(parsed.device)
+    here = find_device(parsed.device)
     data = None if parsed.data is None else parsed.data.expanduser()
     asked = TableRequest(
         table=find_table(parsed.table),
@@ -108,19 +108,20 @@ def _made(parsed: ReproduceArguments, folder: Path, progress: CommandProgress) -
         seeds=parsed.seeds,
         sources=find_sources(data, dry=parsed.dry_run),
         only=parsed.only,
-        precision=parsed.precision or precision_of(folder, device),
+        precision=parsed.precision or precision_of(folder, torch.device("cuda") if parsed.on_gpus else here),
     )
     cells = chosen(asked.cells, parsed.only)
     progress.say(_plan(len(cells), minutes_of(cells, parsed.scale), parsed))
-    return reproduce(
-        asked,
-        folder,
-        engine=_engine(parsed.jobs),
-        jobs=parsed.jobs,
-        minutes=parsed.minutes,
-        device=parsed.device,
-        say=progress.say,
-    )
+    with contextlib.ExitStack() as held:
+        return reproduce(
+            asked,
+            folder,
+            engine=parsed.engine_for(folder, held),
+            jobs=parsed.jobs,
+            minutes=parsed.minutes,
+            device=parsed.device,
+            say=progress.say,
+        )
 
 
 def _plan(cells: int, minutes: float, parsed: ReproduceArguments) -> str:
@@ -128,18 +129,6 @@ def _plan(cells: int, minutes: float, parsed: ReproduceArguments) -> str:
         return f"{cells} cells, a dry run"
     where = "on one thread alone" if parsed.scale == "cpu" else "on an H100, a guess"
     return f"{cells} cells and {parsed.seeds} seed(s): about {minutes * parsed.seeds:.0f} minutes {where}"
-
-
-def _engine(jobs: int) -> "SweepEngine":
-    from contrascope.machine.openmp import threads_are_asked_for
-    from contrascope.sweeps.engine import LocalEngine
-
-    if jobs < 1:
-        raise InputError(f"--jobs is {jobs}; expected 1 or more.")
-    import torch
-
-    threads = torch.get_num_threads() if threads_are_asked_for() else whole_threads(usable_cores() / jobs)
-    return LocalEngine(threads=threads)
 
 
 COMMAND = Command(
@@ -159,6 +148,7 @@ COMMAND = Command(
         shown("--only", "words of names of cells, such as cifar10/simclr", "all cells"),
         shown("--minutes", "stop after so many minutes, saved", "at the end"),
         shown("--jobs", "cells trained at a time; the cores are divided among them"),
+        shown("--engine", "local: processes of this machine; slurm: jobs of Slurm; ray: a Ray cluster"),
         shown("--show", "train nothing: the page of what is there"),
         shown("--page", "file for the page, in Markdown", "page.md beside the table's record"),
         shown("--dry-run", "drawn images and one step a cell"),

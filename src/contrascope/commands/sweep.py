@@ -7,17 +7,16 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from contrascope import records
 from contrascope.commands.command import CONFIG, DONE, WRONG_INPUT, Command, Start
-from contrascope.commands.engine import RayArguments
+from contrascope.commands.engine import TrialArguments
 from contrascope.commands.recipe import RecipeArguments, allow_methods, allow_typed, named, resolved_images
 from contrascope.commands.train import new_folder
 from contrascope.errors import InputError
-from contrascope.machine.cores import usable_cores, whole_threads
 from contrascope.records.sweeps import SweepRecord
 from contrascope.runs.recipes import RECIPES
 from contrascope.runs.settings import RunSettings
@@ -25,9 +24,7 @@ from contrascope.terminal.help import shown
 from contrascope.terminal.progress import CommandProgress
 
 if TYPE_CHECKING:
-    from contrascope.sweeps.engine import SweepEngine
     from contrascope.sweeps.grid import Axis, Grid
-    from contrascope.sweeps.ray import RayEngine
 
 PAGE = "comparison.html"
 """The comparison page in a sweep's folder."""
@@ -36,7 +33,7 @@ FITTED = ("--data.", "--method")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SweepArguments(RayArguments, RecipeArguments):
+class SweepArguments(TrialArguments, RecipeArguments):
     """Train a recipe with every combination of some values, each a run of its own, and compare them over seeds.
 
     A trial is what `contrascope train` makes of the same flags. All settings of one seed come before the next seed.
@@ -49,16 +46,10 @@ class SweepArguments(RayArguments, RecipeArguments):
     """A setting and its values, PATH=VALUE,VALUE; once for each setting. `training.seed` gives the seeds."""
     out: Path | None = None
     """Folder of the sweep; unset: runs/sweep-NAME-DATE-TIME."""
-    engine: Literal["local", "slurm", "ray"] = "local"
-    """Where trials run: processes of this machine, jobs of Slurm, or a Ray cluster (extra `cluster`)."""
-    jobs: int = 1
-    """Trials at a time; the cores of this machine are divided among them."""
     halving: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Leave half of the settings at a half, a quarter and an eighth of the epochs; test images choose nothing."""
     restarts: int = 3
     """How often a trial whose worker was killed is started again."""
-    slurm: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
-    """A parameter of the jobs, KEY=VALUE, such as partition=gpu, timeout_min=120 or cpus_per_task=8; one each time."""
     json: bool = False
     """Print every number as JSON."""
 
@@ -99,7 +90,7 @@ def run(parsed: SweepArguments, progress: CommandProgress) -> int:
     out = parsed.out.expanduser() if parsed.out else new_folder(f"sweep-{parsed.name}")
     try:
         with contextlib.ExitStack() as held:
-            engine = engine_for(parsed, out, held)
+            engine = parsed.engine_for(out, held)
             progress.say(_plan(grid, parsed.jobs, engine.threads))
             options: dict[str, Any] = {
                 "jobs": parsed.jobs,
@@ -108,7 +99,7 @@ def run(parsed: SweepArguments, progress: CommandProgress) -> int:
             }
             record = sweep(grid, out, engine=engine, halving=halving, say=progress.say, **options)
     except KeyboardInterrupt as stop:
-        raise _goes_on(stop, out) from None
+        raise _goes_on(stop, out, parsed) from None
     finally:
         if parsed.out is None:
             with contextlib.suppress(OSError):
@@ -215,48 +206,17 @@ def _check_flags(axes: "Sequence[Axis]", words: Sequence[str]) -> None:
                 raise InputError(f"{axis.path} is in --grid and set by {flag}. Leave one of them out.")
 
 
-def engine_for(parsed: SweepArguments, out: Path, held: contextlib.ExitStack) -> "SweepEngine | RayEngine":
-    """The engine, with the threads of a trial: what OpenMP was told, else a share of the cores.
-
-    `held` ends what is started for it.
-    """
-    from contrascope.machine.openmp import threads_are_asked_for
-    from contrascope.sweeps.engine import LocalEngine
-
-    if parsed.engine == "slurm":
-        from contrascope.sweeps.slurm import SlurmEngine, read_parameters
-
-        return SlurmEngine(out, read_parameters(parsed.slurm))
-    if parsed.slurm:
-        raise InputError("--slurm is of the engine slurm; add --engine slurm.")
-    if parsed.jobs < 1:
-        raise InputError(f"--jobs is {parsed.jobs}; expected 1 or more.")
-    if parsed.ray and parsed.engine != "ray":
-        raise InputError("--ray is of the engine ray; add --engine ray.")
-    import torch
-
-    asked_for = threads_are_asked_for()
-    threads = torch.get_num_threads() if asked_for else whole_threads(usable_cores() / parsed.jobs)
-    if parsed.engine == "local":
-        return LocalEngine(threads=threads)
-    from contrascope.engines.ray import ray_cluster
-    from contrascope.sweeps.ray import RayEngine
-
-    settings = parsed.ray_settings()
-    ray = held.enter_context(ray_cluster(settings, workers=parsed.jobs))
-    return RayEngine(ray, settings, out, threads=threads if settings.address is None else settings.cpus)
-
-
 def _plan(grid: "Grid", jobs: int, threads: int) -> str:
     one = "thread" if threads == 1 else "threads"
     return f"{len(grid.trials)} trials, {jobs} at a time with {threads} {one} each"
 
 
-def _goes_on(stop: KeyboardInterrupt, out: Path) -> KeyboardInterrupt:
+def _goes_on(stop: KeyboardInterrupt, out: Path, parsed: SweepArguments) -> KeyboardInterrupt:
     """The same stop; where a sweep has begun, it says how that goes on."""
     if not (out / SweepRecord.FILE).is_file():
         return stop
-    return type(stop)(f"What the trials have saved stays; go on with: contrascope sweep {out}")
+    engine = "" if parsed.engine == "local" else f" --engine {parsed.engine}"
+    return type(stop)(f"What the trials have saved stays; go on with: contrascope sweep {out}{engine}")
 
 
 COMMAND = Command(

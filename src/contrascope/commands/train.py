@@ -86,15 +86,15 @@ def run(parsed: TrainArguments, progress: CommandProgress) -> int:
     if parsed.print_settings:
         sys.stdout.write(show_settings(settings))
         return DONE
+    on_ray = parsed.on_ray(parsed.device)
     device, first = find_device(parsed.device), os.environ.get("RANK", "0") == "0"
     if first:
         sys.stderr.write(show_settings(settings, brief=True))
     out = parsed.out or new_folder(parsed.name)
     try:
         count = progress.counter("images embedded")
-        on_ray = parsed.on_ray(parsed.device)
         if on_ray:
-            _on_ray(parsed, settings, out)
+            _on_ray(parsed, settings, out, progress)
         done = parsed.resume or on_ray  # what Ray's workers have finished is read
         rows = train(settings, out, resume=done, device=device, progress=count)
     except StoppedError as alarmed:
@@ -104,7 +104,7 @@ def run(parsed: TrainArguments, progress: CommandProgress) -> int:
     except ProcessLostError as lost:
         raise EndedError(LOST, str(lost)) from None
     except KeyboardInterrupt as stop:
-        raise _with_folder(stop, out) from None
+        raise _with_folder(stop, out, parsed.again) from None
     finally:
         if parsed.out is None:
             with contextlib.suppress(OSError):
@@ -119,7 +119,7 @@ def run(parsed: TrainArguments, progress: CommandProgress) -> int:
     return DONE
 
 
-def _on_ray(parsed: TrainArguments, settings: AnyRunSettings, out: Path) -> None:
+def _on_ray(parsed: TrainArguments, settings: AnyRunSettings, out: Path, progress: CommandProgress) -> None:
     """Trains by Ray's workers, and ends as they did where that was not the end of the training."""
     if isinstance(settings, TextRunSettings):
         raise InputError("--engine ray trains on images; expected none for a run on sentences. Leave it out.")
@@ -135,6 +135,7 @@ def _on_ray(parsed: TrainArguments, settings: AnyRunSettings, out: Path) -> None
         workers=parsed.workers,
         restarts=parsed.restarts,
         resume=parsed.resume,
+        progress=progress.counter("steps"),
     )
     if state == ALARMED:
         raise EndedError(BROKEN, f"{why} Look at it: contrascope diagnose {out}")
@@ -157,11 +158,11 @@ def new_folder(name: str) -> Path:
             folder = RUNS / f"{stem}-{number}"
 
 
-def _with_folder(stop: KeyboardInterrupt, out: Path) -> KeyboardInterrupt:
+def _with_folder(stop: KeyboardInterrupt, out: Path, engine: str) -> KeyboardInterrupt:
     """The same stop; where a run has begun, it says how that goes on."""
     if not (out / records.SETTINGS).is_file():
         return stop
-    return type(stop)(f"What the run has saved stays; go on with: contrascope train {out} --resume")
+    return type(stop)(f"What the run has saved stays; go on with: contrascope train {out} --resume{engine}")
 
 
 def recipe_lines() -> list[str]:

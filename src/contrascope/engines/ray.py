@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import io
 import logging
 import os
 import secrets
@@ -35,6 +36,10 @@ QUIET |= {
 }
 QUIET |= {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_TRAIN_V2_ENABLED": "1"}
 """Variables of Ray's: no reports to its makers, no change of folders, our own stop, less output, Train V2."""
+LATE = "timed out during startup"
+"""What Ray says, as a plain `Exception`, where its processes are not there within half a minute."""
+PATIENT = {"RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "600", "RAY_worker_register_timeout_seconds": "300"}
+"""Variables of Ray's: on a crowded machine a worker takes more than Ray's minute to begin, and would begin anew."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,10 +93,13 @@ def ray_cluster(settings: RaySettings, *, workers: int) -> Iterator[Any]:
     """The module `ray`, connected while the block runs; a cluster on this machine is started for it and ended.
 
     It listens on the loopback address, and asks for a token that this process draws; a cluster that is there has its
-    own rule, by Ray's variables (docs/scale.md). Inside such a block another one takes the same cluster. Raises
-    `MissingExtraError` without the extra.
+    own rule, by Ray's variables (docs/scale.md). Inside such a block another one takes the same cluster. What Ray says
+    on stdout goes to stderr, for stdout is for results; of a cluster on this machine it is left out. Raises
+    `MissingExtraError` without the extra, and `InputError` where this machine lacks the GPUs: Ray would wait for ever.
     """
     os.environ.update(QUIET)
+    for name, seconds in PATIENT.items():
+        os.environ.setdefault(name, seconds)
     there: Any = sys.modules.get("ray")
     if there is not None and there.is_initialized():
         yield there
@@ -113,8 +121,11 @@ def ray_cluster(settings: RaySettings, *, workers: int) -> Iterator[Any]:
     }
     try:
         with _own_signals():
-            _connect(ray, settings, local if here else {})
-        yield ray
+            connect(ray, settings, local if here else {})
+        if here:
+            check_gpus(ray, settings, workers)
+        with contextlib.redirect_stdout(io.StringIO() if here else sys.stderr):
+            yield ray
     finally:
         with _own_signals():
             ray.shutdown()
@@ -122,7 +133,8 @@ def ray_cluster(settings: RaySettings, *, workers: int) -> Iterator[Any]:
             shutil.rmtree(own, ignore_errors=True)
 
 
-def _connect(ray: Any, settings: RaySettings, more: dict[str, Any]) -> None:
+def connect(ray: Any, settings: RaySettings, more: dict[str, Any]) -> None:
+    """Calls `ray.init`; raises `InputError` where that finds no cluster, or cannot start one."""
     allowed = os.environ.get(VARIABLE)
     if allowed:  # what was typed in this call may be imported by the workers
         more = {**more, "runtime_env": {"env_vars": {VARIABLE: allowed}}}
@@ -130,7 +142,11 @@ def _connect(ray: Any, settings: RaySettings, more: dict[str, Any]) -> None:
         more = {**more, "address": settings.address}
     try:
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **more)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+    except Exception as error:
+        if not isinstance(error, (ConnectionError, RuntimeError, ValueError, OSError)) and LATE not in str(
+            error
+        ):
+            raise
         said = " ".join(str(error).split())[:500]
         where = settings.address or "on this machine"
         raise InputError(
@@ -138,6 +154,16 @@ def _connect(ray: Any, settings: RaySettings, more: dict[str, Any]) -> None:
         ) from error
     for name in ("ray", "ray.data", "ray.tune", "ray.train"):
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def check_gpus(ray: Any, settings: RaySettings, workers: int) -> None:
+    """Raises `InputError` where so many workers need more GPUs than a cluster of this machine has."""
+    needed, found = workers * settings.gpus, ray.cluster_resources().get("GPU", 0.0)
+    if needed > found:
+        raise InputError(
+            f"--ray gpus={settings.gpus:g} for {workers} at a time needs {needed:g} GPUs; this machine has {found:g}. "
+            "Ask for fewer, or name a cluster that has them with --ray address=HOST:PORT."
+        )
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """Features of very many images: shards of Parquet that are written as they come, in memory that does not grow."""
 
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +26,7 @@ from contrascope.features.shards import (
 from contrascope.machine.device import default_device
 from contrascope.precision import single_precision
 from contrascope.progress import Progress, Say, silent, unheard
-from contrascope.records.inside import inside
+from contrascope.records.inside import inside, removed
 from contrascope.runs.bad_images import tell_images
 from contrascope.runs.store import Request, begin
 from contrascope.subjects.open import open_subject
@@ -126,8 +126,8 @@ def embed_to_shards(
     """
     stream = open_stream(thing, data, rows=rows, device=device)
     check_free(out, beside=WORK)
-    work = inside(out, WORK)
-    with begin(work, stream.request):
+    fresh, work = not out.exists(), inside(out, WORK)
+    with _nothing_left(out if fresh else None), begin(work, stream.request):
         remove_scraps(out)
         tell_images(stream.subject.images, say, beside=work)
         missing = [shard for shard in stream.shards if not is_there(out, shard)]
@@ -138,6 +138,19 @@ def embed_to_shards(
             say(f"{before:,} of {count:,} images are embedded in {out}; {rest}.")
         (finish or finish_here)(stream, out, missing, lambda done, _: progress(before + done, count))
     return out
+
+
+@contextmanager
+def _nothing_left(out: Path | None) -> Iterator[None]:
+    """Where a new folder is refused before its first shard, it is removed again."""
+    try:
+        yield
+    except InputError:
+        if out is not None and not any(out.glob("part-*")):
+            removed(out / WORK)
+            with suppress(OSError):
+                out.rmdir()
+        raise
 
 
 def finish_here(stream: Stream, out: Path, missing: Sequence[Shard], progress: Progress = silent) -> None:

@@ -4,10 +4,23 @@ import time
 from dataclasses import dataclass
 
 from contrascope.sweeps.engine import SweepEngine, TrialJob, TrialTask
+from contrascope.sweeps.ray import RayEngine
 
 
 class TimeIsUpError(Exception):
     """The minutes of this call are over; everything is saved."""
+
+
+def limited(engine: SweepEngine | RayEngine, end: float) -> SweepEngine | RayEngine:
+    """The same engine until `end`, in seconds of the monotonic clock; Ray's workers end there without saving."""
+    if isinstance(engine, RayEngine):
+        return engine.checked(lambda: _check(end))
+    return LimitedEngine(engine=engine, end=end)
+
+
+def _check(end: float) -> None:
+    if time.monotonic() >= end:
+        raise TimeIsUpError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +44,7 @@ class LimitedEngine:
 
     def check(self) -> None:
         """Raises `TimeIsUpError` behind the end."""
-        if time.monotonic() >= self.end:
-            raise TimeIsUpError
+        _check(self.end)
 
 
 @dataclass(frozen=True, kw_only=True)

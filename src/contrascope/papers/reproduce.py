@@ -14,7 +14,7 @@ from contrascope.errors import InputError
 from contrascope.machine.arithmetic import multiplies_bf16
 from contrascope.machine.device import default_device
 from contrascope.papers.collect import ALONE, AXIS, alone_folder, collected, keep, kept_table, sweep_of
-from contrascope.papers.limited import LimitedEngine, TimeIsUpError
+from contrascope.papers.limited import TimeIsUpError, limited
 from contrascope.papers.measuring import lacking, measure
 from contrascope.papers.table import Cell, PaperTable, Scale, Sources, chosen
 from contrascope.progress import Say, unheard
@@ -23,8 +23,9 @@ from contrascope.records.inside import inside, removed
 from contrascope.records.sweeps import FINISHED, SweepRecord, TableRecord, TrialEntry
 from contrascope.runs.settings import RunSettings
 from contrascope.settings import from_json, to_json
-from contrascope.sweeps.engine import SweepEngine
+from contrascope.sweeps.engine import WORK, SweepEngine
 from contrascope.sweeps.grid import SEED, Axis, Grid, Trial, name_of
+from contrascope.sweeps.ray import RayEngine
 from contrascope.sweeps.run import sweep
 
 Precision = Literal["float32", "bf16"]
@@ -76,7 +77,7 @@ def reproduce(
     asked: TableRequest,
     out: Path,
     *,
-    engine: SweepEngine,
+    engine: SweepEngine | RayEngine,
     jobs: int = 1,
     minutes: float | None = None,
     device: str | None = None,
@@ -92,7 +93,7 @@ def reproduce(
     wanted = chosen(cells, asked.only)
     _check_place(asked, out)
     if minutes is not None:
-        engine = LimitedEngine(engine=engine, end=time.monotonic() + 60 * minutes)
+        engine = limited(engine, time.monotonic() + 60 * minutes)
     work = _TableWork(asked, out, device=device, say=say)
     try:
         if any(one.settings is not None for one in wanted):
@@ -104,7 +105,7 @@ def reproduce(
             if one.settings is None:
                 work.measure_alone(one)
     except TimeIsUpError:
-        say(f"{minutes:g} minutes are over; everything is saved, and the same call goes on")
+        say(f"{minutes:g} minutes are over; what is saved stays, and the same call goes on")
     finally:
         if out.is_dir():
             keep(collected(asked.table.name, asked.scale, out, cells, dry=asked.sources.dry), out)
@@ -149,7 +150,7 @@ class _TableWork:
 def _check_place(asked: TableRequest, out: Path) -> None:
     """Refuses a folder that holds this table otherwise, before anything is written."""
     with contextlib.suppress(FileNotFoundError):
-        known = {path.name for path in out.iterdir()}
+        known = {path.name for path in out.iterdir()} - {WORK}  # an engine may be there before
         if known and not known & {SweepRecord.FILE, TableRecord.FILE, ALONE}:
             raise InputError(f"{out} holds {min(known)} and no table. Choose another --out.")
         if TableRecord.FILE in known:

@@ -19,13 +19,32 @@ DRIVER = 0.01
 """Logical processors of a driver, which only waits."""
 
 
+def _nothing() -> None:
+    """Nothing is checked."""
+
+
 class RayEngine:
     """Trials by Ray Tune on a cluster that is connected: it starts them in order, and again where one is killed."""
 
-    def __init__(self, ray: Any, settings: RaySettings, folder: Path, *, threads: int) -> None:
-        """`ray` is the connected module; `folder` is the sweep's, on a disk that all machines share."""
+    def __init__(
+        self,
+        ray: Any,
+        settings: RaySettings,
+        folder: Path,
+        *,
+        threads: int,
+        check: Callable[[], None] = _nothing,
+    ) -> None:
+        """`ray` is the connected module; `folder` is the sweep's, on a disk that all machines share.
+
+        `check` is called again and again while trials run; what it raises ends them, and then `run_all`.
+        """
         self._ray, self._settings, self._folder = ray, settings, folder
-        self.threads = threads
+        self.threads, self._check = threads, check
+
+    def checked(self, check: Callable[[], None]) -> "RayEngine":
+        """The same engine with another `check`."""
+        return RayEngine(self._ray, self._settings, self._folder, threads=self.threads, check=check)
 
     def run_all(
         self, tasks: Sequence[TrialTask], *, jobs: int, restarts: int, started: Started, ended: Ended
@@ -39,7 +58,7 @@ class RayEngine:
         name = f"ray-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
         place = inside(self._folder, WORK, name).resolve()
         kind: Any = type("Teller", (TrialTeller, tune.Callback, tune.Stopper), {})
-        told = kind(tasks, started, ended)
+        told = kind(tasks, started, ended, self._check)
         config = {
             "number": tune.grid_search(list(range(len(tasks)))),
             **{"tasks": list(tasks), "resources": self._settings.resources},
@@ -110,8 +129,10 @@ class TrialTeller:
 
     fault: BaseException | None = None
 
-    def __init__(self, tasks: Sequence[TrialTask], started: Started, ended: Ended) -> None:
-        self._tasks, self._started, self._ended = tasks, started, ended
+    def __init__(
+        self, tasks: Sequence[TrialTask], started: Started, ended: Ended, check: Callable[[], None] = _nothing
+    ) -> None:
+        self._tasks, self._started, self._ended, self._check = tasks, started, ended, check
         self._starts = [0] * len(tasks)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -140,7 +161,8 @@ class TrialTeller:
         return False
 
     def stop_all(self) -> bool:
-        """Whether to stop all."""
+        """Whether to stop all; Tune asks at each of its steps."""
+        self._tell(self._check)
         return self.fault is not None
 
     def _end(self, number: int) -> None:
