@@ -150,7 +150,6 @@ COMMAND = Command(
         shown("--jobs", "cells trained at a time; the cores are divided among them"),
         shown("--engine", "local: processes of this machine; slurm: jobs of Slurm; ray: a Ray cluster"),
         shown("--show", "train nothing: the page of what is there"),
-        shown("--page", "file for the page, in Markdown", "page.md beside the table's record"),
         shown("--dry-run", "drawn images and one step a cell"),
         shown("--json", "print every number as JSON"),
         shown("--device", "cpu, cuda, cuda:1 or mps", "the first GPU, or the CPU"),
