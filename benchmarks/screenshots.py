@@ -1,11 +1,11 @@
 # pyright: reportMissingImports=false
 """Pictures of pages in headless Chromium, at the width of a desk and of a phone, light and dark.
 
-    python benchmarks/screenshots.py runs/demo/report.html comparison.html --out docs/screenshots --names demo comparison
+    python benchmarks/screenshots.py runs/demo/report.html comparison.html --out build/pictures --names demo all
 
 Of each page and width two pictures: its first screens, and the whole. Says how high the page is, and ends with an error
-where a figure was not drawn: nothing is scrolled. The first screen of a run shows images of its data: name no page of data
-that must not be passed on. Files have 256 colours. Needs `pip install 'contrascope[browser]'` and a Chromium.
+where a figure was not drawn: nothing is scrolled. The first screen of a run shows images of its data: name no page of such
+as must not be passed on. Files have 256 colours. Needs `pip install -e '.[browser]'` and a Chromium.
 """
 
 import argparse
