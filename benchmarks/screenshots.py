@@ -4,7 +4,7 @@
     python benchmarks/screenshots.py runs/demo/report.html comparison.html --out build/pictures --names demo all
 
 Of each page and width two pictures: its first screens, and the whole. Says how high the page is, and ends with an error
-where a figure was not drawn: nothing is scrolled. The first screen of a run shows images of its data: name no page of such
+where a figure was not drawn: nothing is scrolled. A first screen shows images of the data: name no page of such
 as must not be passed on. Files have 256 colours. Needs `pip install -e '.[browser]'` and a Chromium.
 """
 
