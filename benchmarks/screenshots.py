@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ def main():
         browser.close()
 
 
-def picture(browser, file: Path, window: Window, out: Path):
+def picture(browser: Browser, file: Path, window: Window, out: Path):
     """Two pictures of a page, `out` and beside it the whole page."""
     page = browser.new_page(
         viewport={"width": window.width, "height": window.height}, color_scheme=window.scheme
