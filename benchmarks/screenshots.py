@@ -1,11 +1,11 @@
 # pyright: reportMissingImports=false
 """Pictures of pages in headless Chromium, at the width of a desk and of a phone, light and dark.
 
-    python benchmarks/screenshots.py runs/demo/report.html comparison.html --out build/pictures --names demo all
+    python benchmarks/screenshots.py RUN/report.html comparison.html --names demo comparison --out docs/screenshots
 
 Of each page and width two pictures: its first screens, and the whole. Says how high the page is, and ends with an error
-where a figure was not drawn: nothing is scrolled. A first screen shows images of the data: name no page of such
-as must not be passed on. Files have 256 colours. Needs `pip install -e '.[browser]'` and a Chromium.
+where a figure was not drawn: nothing is scrolled. The first screen of a run shows images of its data: name no page of
+data that must not be passed on. Files have 256 colours. Needs `pip install 'contrascope[browser]'` and a Chromium.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,17 +60,19 @@ def main():
         browser.close()
 
 
-def picture(browser, file: Path, window: Window, out: Path):
+def picture(browser: Browser, file: Path, window: Window, out: Path):
     """Two pictures of a page, `out` and beside it the whole page."""
     page = browser.new_page(
         viewport={"width": window.width, "height": window.height}, color_scheme=window.scheme
     )
     page.set_default_timeout(300_000)
     page.goto(file.resolve().as_uri())
-    page.wait_for_function(
-        '[...document.querySelectorAll(".plot")].every((p) => p.querySelector(".main-svg"))'
-    )
     empty = page.evaluate(EMPTY)
+    for _ in range(300):
+        if not empty:
+            break
+        page.wait_for_timeout(100)
+        empty = page.evaluate(EMPTY)
     if empty:
         raise SystemExit(f"{file}: these figures were not drawn: {', '.join(empty)}")
     whole = out.with_name(f"{out.stem}-whole.png")

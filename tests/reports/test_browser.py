@@ -34,6 +34,7 @@ pytestmark = [
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 TALLEST = 9250
 """Half of the 18,500 px that the page of a full run once was high."""
+DRAWN = "[...document.querySelectorAll('.plot')].every((plot) => plot.querySelector('.main-svg'))"
 FORMAT0 = Path(__file__).parents[1] / "runs" / "format0" / "digits-simclr"
 """A run with every record that a command writes, of real images."""
 
@@ -70,9 +71,10 @@ class Visit:
 
     def empty_figures(self):
         """Figures without a drawing of their data, once those in folds had their turn."""
-        self.page.wait_for_function(
-            """[...document.querySelectorAll(".plot")].every((plot) => plot.querySelector(".main-svg"))"""
-        )
+        for _ in range(600):
+            if self.page.evaluate(DRAWN):
+                break
+            self.page.wait_for_timeout(100)
         return self.page.evaluate(
             """[...document.querySelectorAll(".plot")]
               .filter((plot) => !plot.querySelector(".main-svg .trace path"))
@@ -200,7 +202,7 @@ def test_colours_and_places_of_the_map_can_be_chosen(browser, files):
 
 def test_a_press_on_a_heading_sorts_and_says_so(browser, files):
     visit = Visit(browser, files["six"])
-    table = visit.page.locator("#runs table")
+    table = visit.page.locator("#runs table.sortable")
     head = table.locator("thead th", has_text="seed")
     head.locator("button").click()
     assert head.get_attribute("aria-sort") == "ascending"

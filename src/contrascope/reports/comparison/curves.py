@@ -28,7 +28,7 @@ OVERLAID = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compared:
+class PlacedRun:
     """A run of the comparison."""
 
     name: str
@@ -42,7 +42,7 @@ class Compared:
 def overlays(names: Sequence[str], runs: Sequence[RunRecords], key: str, read: str) -> list[Figure]:
     """The curves of a number against epochs: one figure of the runs that saw the same images and views."""
     compared = [
-        Compared(name=name, place=place, run=run)
+        PlacedRun(name=name, place=place, run=run)
         for place, (name, run) in enumerate(zip(names, runs, strict=True))
     ]
     parts = groups(compared, of_views=key in OF_VIEWS)
@@ -53,12 +53,12 @@ def overlays(names: Sequence[str], runs: Sequence[RunRecords], key: str, read: s
     return found
 
 
-def groups(compared: Sequence[Compared], *, of_views: bool) -> dict[str, list[Compared]]:
+def groups(compared: Sequence[PlacedRun], *, of_views: bool) -> dict[str, list[PlacedRun]]:
     """Runs of the same images, and where views count of the same policy, under words that tell the groups apart."""
-    by_settings: dict[str, list[Compared]] = {}
+    by_settings: dict[str, list[PlacedRun]] = {}
     for one in compared:
         by_settings.setdefault(json.dumps(_seen(one.run, of_views=of_views), sort_keys=True), []).append(one)
-    found: dict[str, list[Compared]] = {}
+    found: dict[str, list[PlacedRun]] = {}
     for mine in by_settings.values():
         said = _words(mine[0].run, of_views=of_views)
         number_ = sum(name.split(" (settings ")[0] == said for name in found)
@@ -77,7 +77,7 @@ def _words(run: RunRecords, *, of_views: bool) -> str:
     return f"{said}, policy {words(policy) if policy else 'of its own'}" if of_views else said
 
 
-def _overlay(compared: Sequence[Compared], key: str, read: str, group: str) -> Figure | None:
+def _overlay(compared: Sequence[PlacedRun], key: str, read: str, group: str) -> Figure | None:
     word = row_word(key)
     of_steps = word is not None and word.figure in STEPS
     title = row_title(key).capitalize() if key[0].islower() and not key.startswith("knn") else row_title(key)

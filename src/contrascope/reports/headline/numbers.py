@@ -83,7 +83,9 @@ def share_reading(
     if found is None:
         return None
     value, low, high = (100 * part for part in found)
-    known = [(role, name, 100 * one[0]) for role, name, one in references if one is not None]
+    known: list[tuple[Role, str, float]] = [
+        (role, name, 100 * one[0]) for role, name, one in references if one is not None
+    ]
     return KeyNumber(
         title=title,
         value=f"{value:.1f} %",

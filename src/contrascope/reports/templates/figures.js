@@ -85,23 +85,24 @@ function coloured(data) {
   });
 }
 
-// The legend stands below the plot, and the figure grows by its height: the plot itself keeps its own. A first drawing
-// of one point a curve measures the legend.
+// The legend stands below the plot, and the figure grows by its height: the plot itself keeps its own. Most legends are one
+// line high; a figure with a higher one is drawn again.
+const ONE_LINE = 36;
+
 function plot(element, data, layout) {
   element.style.height = "";
   const height = element.clientHeight || 300;
-  const full = { ...layout, height, ...(printing ? { width: Math.min(element.clientWidth || 660, 660) } : {}) };
-  const few = data.map((trace) => ({ ...trace, x: trace.x.slice(0, 1), y: trace.y.slice(0, 1) }));
-  const below = full.showlegend && data.length > 1 ? legendHeight(element, few, full) : 0;
-  element.style.height = `${height + below}px`;
-  const margin = { ...full.margin, b: full.margin.b + below };
-  Plotly.react(element, data, { ...full, showlegend: below > 0, height: height + below, margin }, CONFIG);
-}
-
-function legendHeight(element, data, layout) {
-  Plotly.react(element, data, layout, CONFIG);
+  const wide = printing ? { width: Math.min(element.clientWidth || 660, 660) } : {};
+  const attempt = (below) => {
+    const margin = { ...layout.margin, b: layout.margin.b + below };
+    element.style.height = `${height + below}px`;
+    Plotly.react(element, data, { ...layout, ...wide, showlegend: below > 0, height: height + below, margin }, CONFIG);
+  };
+  const expected = layout.showlegend && data.filter((trace) => trace.showlegend !== false).length > 1 ? ONE_LINE : 0;
+  attempt(expected);
   const legend = element.querySelector(".legend");
-  return legend ? Math.ceil(legend.getBBox().height) + 6 : 0;
+  const below = expected && legend ? Math.ceil(legend.getBBox().height) + 6 : 0;
+  if (below > ONE_LINE + 1) attempt(below);
 }
 
 function draw(element) {
