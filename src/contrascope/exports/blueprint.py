@@ -67,6 +67,8 @@ def blueprint(encoder: Encoder, settings: EncoderSettings) -> Blueprint:
         gray=encoder.gray,
         pretrained=False,
         weights=None,
+        train_last=None,
+        lora=None,
     )
     return Blueprint(settings=resolved, channels=len(encoder.mean), size=encoder.size)
 

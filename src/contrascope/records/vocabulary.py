@@ -42,6 +42,8 @@ ANSWERS: tuple[VerdictWord, ...] = (
     VerdictWord(word="useful", tone="good"),
     VerdictWord(word="not useful", tone="bad"),
     VerdictWord(word="label more", tone="open"),
+    VerdictWord(word="kept", tone="good"),
+    VerdictWord(word="forgotten", tone="bad"),
     VerdictWord(word="cannot be told", tone="open"),
     VerdictWord(word="cannot be told without labels", tone="open"),
     VerdictWord(word="not diagnosed", tone="open", mark="–"),

@@ -20,6 +20,7 @@ from contrascope.reports import (
     suites,
 )
 from contrascope.reports.blocks import Block
+from contrascope.reports.continued import forgetting
 from contrascope.reports.load import RunRecords
 
 FigureFunction = Callable[[RunRecords], Block | Sequence[Block] | None]
@@ -52,6 +53,7 @@ SECTIONS = (
         title="Verdict",
         functions=(
             answers.judgement,
+            forgetting.beside_start,
             settings_view.facts,
             measured.accuracy,
             measured.learning,

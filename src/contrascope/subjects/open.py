@@ -24,6 +24,7 @@ from contrascope.methods.base import Method
 from contrascope.precision import single_precision
 from contrascope.records.files import MONITORED, REFERENCE, is_monitored
 from contrascope.records.inside import inside
+from contrascope.runs.continued import start_of
 from contrascope.runs.load import Run, load_run, random_twin_of
 from contrascope.subjects.subject import Kind, Origin, Subject
 
@@ -150,6 +151,10 @@ def _run(
         drawn = random_twin_of(run)
         return Networks(encoder=drawn.encoder, projector=drawn.projector)
 
+    def start() -> Networks | None:
+        read = start_of(run)
+        return None if read is None else Networks(encoder=read)
+
     return Subject(
         name=str(thing.path if isinstance(thing, Run) else thing),
         origin=Origin(kind="run", step=run.step, shape=run.image_shape),
@@ -160,6 +165,7 @@ def _run(
         protocol=own.protocol,
         run=run,
         draw_twin=twin,
+        read_start=start,
     )
 
 

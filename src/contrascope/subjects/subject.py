@@ -82,6 +82,8 @@ class Subject:
     """The run, if it is one."""
     draw_twin: Callable[[], Networks | None] = field(default=lambda: None)
     """Makes the random twin."""
+    read_start: Callable[[], Networks | None] = field(default=lambda: None)
+    """Reads the encoder that a run started from."""
 
     @cached_property
     def images(self) -> ImageSet:
@@ -101,6 +103,11 @@ class Subject:
     def twin(self) -> Networks | None:
         """The same networks with random weights, by the seed and the architecture alone; None where there are none."""
         return self.draw_twin()
+
+    @cached_property
+    def start(self) -> Networks | None:
+        """The encoder that a run started from; None where it started from random weights, or where nobody knows."""
+        return self.read_start()
 
     @property
     def labels(self) -> dict[str, Tensor]:
