@@ -65,7 +65,7 @@ def test_half_of_the_directions_are_half_of_what_was_held(exhibited):
 
 
 def test_kept_by_hand_with_a_flat_regression(exhibited):
-    """Rows that are one constant tell nothing: what is explained is 0, and kept is minus what random weights explain."""
+    """Rows that are one constant explain nothing, and kept is minus what random weights explain."""
     start = shown(START, noise=0)
     mixed = unit_rows(START) + 0.5 * RANDOM
     found = forgetting(shown(torch.ones(N, DIM), noise=0), start, mixed, exhibited, draws=0)

@@ -7,7 +7,7 @@ from typing import Literal
 from contrascope.errors import InputError
 from contrascope.intervals import Estimate
 
-Word = Literal["no-op", "destructive", "saturated", "useful"]
+Word = Literal["no-op", "destructive", "cannot be told", "saturated", "useful"]
 
 CHANGED = 0.01
 """Share of images below which an operation that changes no others does nothing."""
@@ -26,6 +26,18 @@ SAME_MOVE = 0.98
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClusterLoss:
+    """What views lose of clusters that nobody named."""
+
+    name: str
+    """colour, place, turn or shape."""
+    clusters: int
+    """How many there are."""
+    lost: Estimate
+    """Share of what the clean images' neighbours know of them above chance that the views lose."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Level:
     """What an operation does at one strength, always applied."""
 
@@ -41,6 +53,8 @@ class Level:
     """Share of a view's nearest other images that are of its group; None without groups."""
     lost: Estimate | None
     """Share of what the clean images' neighbours know above chance that the views lose; None if they know little."""
+    clusters: tuple[ClusterLoss, ...] = ()
+    """The same of clear clusters, where there are no labels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +94,7 @@ class OperationVerdict:
     name: str
     """The operation."""
     word: Word
-    """no-op, destructive, saturated or useful."""
+    """no-op, destructive, cannot be told, saturated or useful."""
     strength: float | None
     """The largest strength that loses nothing worth speaking of; None: leave the operation out."""
     reason: str
@@ -102,7 +116,9 @@ def judge_operation(facts: OperationFacts, background: Background) -> OperationV
     In this order: `no-op` if the strongest level changes fewer than 1 % of the images; `destructive` if some level
     loses a third of what neighbours know of the groups, or leaves fewer than 5 % of the views (beyond its interval),
     or none at all, nearest to their own image, or mirrors images whose left and right differ while no labels say that
-    this is harmless; `saturated` if a weaker level moves pixels as much as the strongest; else `useful`.
+    this is harmless; `cannot be told` if, without labels, some level loses a third of what neighbours know of clear
+    clusters, which may be the classes or not; `saturated` if a weaker level moves pixels as much as the strongest;
+    else `useful`.
     """
     if not facts.levels:
         raise InputError(f"operation {facts.name!r} was measured at no strength; expected at least one.")
@@ -121,6 +137,9 @@ def judge_operation(facts: OperationFacts, background: Background) -> OperationV
     harmful = [level for level in facts.levels if _destroys(level)]
     if harmful:
         return _destructive(facts, background, harmful)
+    untold = [level for level in facts.levels if _worst_cluster(level) is not None]
+    if untold:
+        return _cannot_be_told(facts, untold[0])
     same = next(level for level in facts.levels if level.moved >= SAME_MOVE * top.moved)
     if same.strength < top.strength:
         return OperationVerdict(
@@ -141,6 +160,28 @@ def _destroys(level: Level) -> bool:
     return forgotten or (level.lost is not None and level.lost.low > LOST)
 
 
+def _worst_cluster(level: Level) -> ClusterLoss | None:
+    """The clusters that the views lose most of, where they lose a third for sure."""
+    found = [one for one in level.clusters if one.lost.low > LOST]
+    return max(found, key=lambda one: one.lost.value, default=None)
+
+
+def _cannot_be_told(facts: OperationFacts, level: Level) -> OperationVerdict:
+    worst, safe = _worst_cluster(level), _largest_harmless(facts)
+    assert worst is not None
+    if safe is not None and safe.strength > level.strength:
+        safe = None
+    use = "It is left out" if safe is None else f"It is used up to {_at(facts, safe)}"
+    return OperationVerdict(
+        name=facts.name,
+        word="cannot be told",
+        strength=None if safe is None else safe.strength,
+        reason=f"The images fall into {worst.clusters} clear clusters of {worst.name}, and at {_at(facts, level)} "
+        f"views lose {_percent(worst.lost.value)} ({_between(worst.lost)}) of what neighbours know of them. Whether these "
+        f"clusters are your classes, only labels tell. {use} until then.",
+    )
+
+
 def _means_something(background: Background, level: Level) -> bool:
     """Left and right differ, and no labels show that the groups survive the exchange."""
     harmless = background.labelled and level.lost is not None and level.lost.high < HARMLESS
@@ -151,7 +192,9 @@ def _largest_harmless(facts: OperationFacts) -> Level | None:
     fine = [
         level
         for level in facts.levels
-        if not _destroys(level) and (level.lost is None or level.lost.high < HARMLESS)
+        if not _destroys(level)
+        and (level.lost is None or level.lost.high < HARMLESS)
+        and all(one.lost.high < HARMLESS for one in level.clusters)
     ]
     return fine[-1] if fine else None
 

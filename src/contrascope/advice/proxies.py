@@ -33,7 +33,7 @@ from contrascope.machine.device import default_device
 from contrascope.methods.base import Method
 from contrascope.progress import to_stderr
 from contrascope.records.inside import removed
-from contrascope.runs.build import build
+from contrascope.runs.build import build, build_twin
 from contrascope.runs.load import policies_for
 from contrascope.runs.recipes import CPU_METHODS, cifar_cpu, small_run
 from contrascope.runs.settings import RunSettings
@@ -199,6 +199,16 @@ class Proxies:
 
         return self._store.kept(ProxyScore, name, make)
 
+    def random(self, candidate: Candidate) -> ProxyScore:
+        """The score of the same network with random weights, on the same views and images."""
+
+        def make() -> ProxyScore:
+            start, run = time.perf_counter(), self._run(candidate)
+            method = build_twin(run, self._images.shape)
+            return self._measure(method.to(self._device), 0, start)
+
+        return self._store.kept(ProxyScore, "proxies/random", make)
+
     def _folder(self, candidate: Candidate, epochs: int) -> Path:
         """The candidate's run; one of its own where that run is already beyond these epochs."""
         folder = records.inside(self._store.folder, "proxies", candidate.key)
@@ -292,6 +302,17 @@ def run_halving(
             )
             found[candidate.key] = proxies.score(candidate, epochs)
         left.sort(key=lambda one: -value_of(found[one.key], labelled=labelled).value)
+
+
+def learnt(score: ProxyScore, random: ProxyScore, *, labelled: bool) -> bool:
+    """Whether a short training is better than random weights: its interval lies above their score.
+
+    >>> one, other = (Estimate(value=v, low=v - 0.1, high=v + 0.1) for v in (0.5, 0.3))
+    >>> rows = [ProxyScore(epochs=1, seconds=0.0, retrieval=v, lidar=1.0, rankme=1.0, knn=None) for v in (one, other)]
+    >>> learnt(*rows, labelled=False), learnt(rows[1], rows[1], labelled=False)
+    (True, False)
+    """
+    return value_of(score, labelled=labelled).low > value_of(random, labelled=labelled).value
 
 
 def value_of(score: ProxyScore, *, labelled: bool) -> Estimate:

@@ -44,26 +44,9 @@ def predicted(
     True
     """
     views, n, _ = rows.shape
+    y = rows.detach().double().cpu()
     x = polynomial(statistics.detach().flatten(0, 1).cpu()).view(views, n, -1)
-    return left_out(rows, x, penalties=penalties, fold=fold, seed=seed)
-
-
-def left_out(
-    rows: Float[Tensor, "views n dim"],
-    given: Float[Tensor, "views n terms"],
-    *,
-    penalties: Sequence[float] = PENALTIES,
-    fold: Int[Tensor, " n"] | None = None,
-    seed: int = 0,
-) -> Predicted:
-    """Out-of-fold predictions of `rows` by a linear function of what is `given`, with the same penalty and folds.
-
-    >>> given = torch.rand(1, 50, 3, generator=torch.Generator().manual_seed(0))
-    >>> (left_out(given[..., :1], given).rows - given[..., :1]).abs().max().item() < 0.01
-    True
-    """
-    y, x = rows.detach().double().cpu(), given.detach().double().cpu()
-    fold = folds_of(rows.shape[1], seed=seed) if fold is None else fold
+    fold = folds_of(n, seed=seed) if fold is None else fold
     guesses = torch.empty(len(penalties), *y.shape, dtype=torch.float64)
     for part in range(FOLDS):
         kept = fold != part

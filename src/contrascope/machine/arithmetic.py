@@ -20,5 +20,7 @@ def multiplies_bf16(device: str = "cpu") -> bool:
     if device != "cpu":
         return device == "cuda"
     capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.11 and later
-    vectors = capabilities.get("avx512_bf16", False) and str(capabilities.get("cpu_name", "")).startswith("AMD")
+    vectors = capabilities.get("avx512_bf16", False) and str(capabilities.get("cpu_name", "")).startswith(
+        "AMD"
+    )
     return bool(capabilities.get("amx_bf16", False) or vectors)

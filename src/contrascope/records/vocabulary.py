@@ -53,6 +53,7 @@ OPERATION_WORDS: tuple[VerdictWord, ...] = (
     VerdictWord(word="saturated", tone="good"),
     VerdictWord(word="no-op", tone="open", mark="–"),
     VerdictWord(word="destructive", tone="bad"),
+    VerdictWord(word="cannot be told", tone="open"),
 )
 """What an advice may say of an operation."""
 

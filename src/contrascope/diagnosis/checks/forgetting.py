@@ -8,7 +8,6 @@ from torch import Tensor
 
 from contrascope.diagnosis.exhibits import Exhibits, ShownRows
 from contrascope.diagnosis.learning_signals import learning_signals
-from contrascope.diagnosis.trivial import left_out
 from contrascope.intervals import Estimate, generator, grouped_estimate, mean_estimate
 from contrascope.linalg import nearest, non_finite, unit_rows
 from contrascope.records.forgetting import ForgettingWord
@@ -23,6 +22,8 @@ LEAST = 50
 """Images below which nothing is said."""
 LEAST_OWN = 0.1
 """Share of the start that random weights do not tell, below which there is nothing to forget."""
+RIDGE = 1e-2
+"""Penalty of the regression, of rows whose variance is 1 in all."""
 FORGOTTEN = 0.53
 """Share of the start that is kept, below which the alarm is raised; `benchmarks/forgetting.py` has the cases."""
 WORSE = -1.0
@@ -92,8 +93,9 @@ def forgetting(
         return _untold(f"fewer than {LEAST} images", len(chosen), **more)
     if any(non_finite(one) for one in rows):
         return _untold("values that are not finite", len(chosen), **more)
-    errors = [_errors(one, rows[1], seed) for one in rows]
-    total = _spread(rows[1])
+    fitted = torch.rand(len(chosen), generator=generator(seed, "fitted")).argsort() < len(chosen) // 2
+    errors = [_errors(one, rows[1], fitted) for one in rows]
+    total = _spread(rows[1], fitted)
 
     def explained(place: int, some: Tensor) -> float:
         return max(0.0, 1 - float(errors[place][some].sum() / total[some].sum().clamp_min(1e-12)))
@@ -102,10 +104,10 @@ def forgetting(
         least = 0.0 if random is None else explained(2, some)
         return (explained(0, some) - least) / max(1e-12, explained(1, some) - least)
 
-    everyone = torch.arange(len(chosen))
+    everyone = torch.arange(len(total))
     floor = None if random is None else explained(2, everyone)
     same = [_same_neighbours(one, rows[1]) for one in (rows[0], *rows[2:])]
-    found = grouped_estimate(kept, len(chosen), draws=draws)
+    found = grouped_estimate(kept, len(total), draws=draws)
     nothing = explained(1, everyone) - (floor or 0.0) < LEAST_OWN
     lost = (not nothing and found.value < FORGOTTEN) or (worst is not None and worst.odds.value < WORSE)
     word: ForgettingWord = "forgotten" if lost else "cannot be told" if nothing else "kept"
@@ -136,21 +138,26 @@ def _chosen(count: int, seed: int) -> Tensor:
 
 
 def _errors(
-    rows: Float[Tensor, "n dim"], start: Float[Tensor, "n other"], seed: int
-) -> Float64[Tensor, " n"]:
-    """Squared error of every row of the start, predicted by a ridge regression that did not see it."""
-    unit = unit_rows(rows.double())
-    unit = unit - unit.mean(dim=0)
-    if unit.shape[1] > len(unit):  # as many directions as images: the same regression in fewer terms
-        left, values, _ = torch.linalg.svd(unit, full_matrices=False)
-        unit = left * values
-    wanted = unit_rows(start.double())
-    return (left_out(wanted[None], unit[None], seed=seed).rows[0] - wanted).square().sum(dim=1)
+    rows: Float[Tensor, "n dim"], start: Float[Tensor, "n other"], fitted: Bool[Tensor, " n"]
+) -> Float64[Tensor, " rest"]:
+    """Squared error of the start's rows that are not `fitted`, predicted by a ridge regression on those that are."""
+    x, y = unit_rows(rows.double()), unit_rows(start.double())
+    mean, centre = x[fitted].mean(dim=0), y[fitted].mean(dim=0)
+    x = x - mean
+    x = x / x[fitted].var(dim=0).sum().sqrt().clamp_min(1e-12)
+    if x.shape[1] > len(x):  # more directions than images: the same regression in fewer terms
+        left, values, _ = torch.linalg.svd(x, full_matrices=False)
+        x = left * values
+    own = x[fitted]
+    weight = torch.linalg.solve(
+        own.T @ own + RIDGE * torch.eye(own.shape[1], dtype=own.dtype), own.T @ (y[fitted] - centre)
+    )
+    return (y[~fitted] - centre - x[~fitted] @ weight).square().sum(dim=1)
 
 
-def _spread(start: Float[Tensor, "n other"]) -> Float64[Tensor, " n"]:
-    wanted = unit_rows(start.double())
-    return (wanted - wanted.mean(dim=0)).square().sum(dim=1)
+def _spread(start: Float[Tensor, "n other"], fitted: Bool[Tensor, " n"]) -> Float64[Tensor, " rest"]:
+    y = unit_rows(start.double())
+    return (y[~fitted] - y[fitted].mean(dim=0)).square().sum(dim=1)
 
 
 def _same_neighbours(rows: Tensor, start: Tensor) -> Float64[Tensor, " n"]:
