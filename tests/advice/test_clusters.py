@@ -104,8 +104,11 @@ def test_without_labels_nothing_that_erases_place_is_called_useful(tmp_path):
     advice = advise(data, budget=0.0, out=tmp_path / "p.json", settings=small(images=160))
     found = words(advice)
     assert found["flip"] in UNSAFE
-    assert found["crop"] in UNSAFE
+    assert found["affine"] in UNSAFE
     assert found["colour dropping"] == "useful"
+    crop = next(one for one in advice.verdicts if one.name == "crop")
+    assert crop.strength < 0.92  # at which the interval of what is lost of the place reaches a fifth
+    assert "of what they know of 4 clusters of place" in crop.reason
     ops = read_policy(tmp_path / "p.json").ops
     assert not any(isinstance(op, HorizontalFlip) for op in ops)
     strong = [op for op in ops if isinstance(op, RandomResizedCrop) and op.scale[0] < 0.2]

@@ -116,6 +116,7 @@ def test_weights_come_with_a_card_and_load_again(run, tmp_path):
     assert sorted(file.name for file in found.path.iterdir()) == [
         "README.md",
         "encoder.json",
+        "model.py",
         "model.safetensors",
     ]
     images = torch.rand(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))

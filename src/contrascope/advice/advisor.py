@@ -151,7 +151,10 @@ def judge_operation(facts: OperationFacts, background: Background) -> OperationV
         )
     usable = _largest_harmless(facts) or facts.levels[0]
     return OperationVerdict(
-        name=facts.name, word="useful", strength=usable.strength, reason=_useful(background, usable)
+        name=facts.name,
+        word="useful",
+        strength=usable.strength,
+        reason=_useful(background, usable) + _of_clusters(usable),
     )
 
 
@@ -176,9 +179,11 @@ def _cannot_be_told(facts: OperationFacts, level: Level) -> OperationVerdict:
         name=facts.name,
         word="cannot be told",
         strength=None if safe is None else safe.strength,
-        reason=f"The images fall into {worst.clusters} clear clusters of {worst.name}, and at {_at(facts, level)} "
-        f"views lose {_percent(worst.lost.value)} ({_between(worst.lost)}) of what neighbours know of them. Whether these "
-        f"clusters are your classes, only labels tell. {use} until then.",
+        reason=(
+            f"The images fall into {worst.clusters} clear clusters of {worst.name}, and at {_at(facts, level)} views "
+            f"lose {_percent(worst.lost.value)} ({_between(worst.lost)}) of what neighbours know of them. Whether "
+            f"these clusters are your classes, only labels tell. {use} until then."
+        ),
     )
 
 
@@ -239,6 +244,16 @@ def _handed_reason(background: Background, level: Level) -> str:
             f"of {background.groups}"
         )
     return f"{reason}. Leave it out."
+
+
+def _of_clusters(level: Level) -> str:
+    """What is lost of clear clusters, as a sentence more."""
+    parts = [
+        f"{_percent(max(0.0, one.lost.value))} ({_between(one.lost)}) of what they know of {one.clusters} clusters of "
+        f"{one.name}"
+        for one in level.clusters
+    ]
+    return f" Neighbours lose {' and '.join(parts)}." if parts else ""
 
 
 def _useful(background: Background, level: Level) -> str:

@@ -18,9 +18,9 @@ DIRECTIONS_OF_EDGES = 16
 """Bins of the directions in which edges face."""
 NULLS = 3
 """Sets of Gaussian rows with the same variances, which have no clusters."""
-HALFWAY = 0.5
-"""Share of the way from the silhouette of such rows to 1 from which clusters count as clear."""
-LEAST_SHARE = 0.04
+CLEARLY = 0.6
+"""Share of the way from the silhouette of such rows to 1, from which clusters count as clear."""
+LEAST_SHARE = 0.05
 """Share of the images that the smallest cluster must hold, and at least 4 of them."""
 LEAST = 32
 """Images below which no cluster is called clear."""
@@ -110,7 +110,7 @@ def _clear(rows: Float[Tensor, "n dim"], seed: int) -> Tensor | None:
         source = generator(seed, "no clusters", draw)
         drawn = torch.randn(len(rows), len(values), generator=source, dtype=torch.float64) * values
         null += _silhouette(_clusters(drawn, seed)) / NULLS
-    return mine.labels if _silhouette(mine) >= null + HALFWAY * (1 - null) else None
+    return mine.labels if _silhouette(mine) >= null + CLEARLY * (1 - null) else None
 
 
 def _clusters(rows: Float[Tensor, "n directions"], seed: int) -> PseudoClasses:
