@@ -21,7 +21,7 @@ from contrascope.exports.resnet_layouts import (
     usual,
 )
 from contrascope.exports.standalone import CODE, FILE, has_file, model_file
-from contrascope.exports.transformers_itself import transformers_itself
+from contrascope.exports.transformers_itself import config_of, transformers_itself
 from contrascope.exports.vit_layout import vit_timm_layout
 
 Library = Literal["safetensors", "timm", "hf"]
@@ -97,7 +97,7 @@ def own_layout(encoder: Encoder, made: Blueprint, tensors: dict[str, Tensor]) ->
     def build(tensors: dict[str, Tensor]) -> nn.Module:
         return rebuilt(made, tensors).trunk
 
-    config = encoder.trunk.model.config.to_dict() if isinstance(encoder.trunk, HuggingFaceTrunk) else {}
+    config = config_of(encoder.trunk) if isinstance(encoder.trunk, HuggingFaceTrunk) else {}
     file = model_file(encoder.trunk, made, encoder.dim) if has_file(encoder.trunk) else ""
     return Layout(
         library=library, tensors=tensors, code=code, build=build, remark=remark, config=config, file=file

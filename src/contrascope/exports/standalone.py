@@ -3,6 +3,7 @@
 import ast
 import inspect
 from types import ModuleType
+from typing import TypeVar
 
 from torch import nn
 
@@ -106,6 +107,9 @@ def _of_ours(node: ast.stmt) -> bool:
     return isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript)
 
 
+Described = TypeVar("Described", ast.FunctionDef, ast.ClassDef)
+
+
 class _Plain(ast.NodeTransformer):
     """Takes annotations and examples out, and turns our errors into Python's."""
 
@@ -129,7 +133,7 @@ class _Plain(ast.NodeTransformer):
             node.id = "ValueError"
         return node
 
-    def _described(self, node):  # noqa: ANN001, ANN202 - a class or a function, as it came
+    def _described(self, node: Described) -> Described:
         self.generic_visit(node)
         text = ast.get_docstring(node)
         if text is not None:

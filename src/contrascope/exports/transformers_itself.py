@@ -27,12 +27,12 @@ def transformers_itself(
     encoder: Encoder, trunk: HuggingFaceTrunk, made: Blueprint, tensors: dict[str, Tensor]
 ) -> Layout:
     """The model's own names, with its own config.json."""
-    config: dict[str, Any] = trunk.model.config.to_dict()
-    config["architectures"] = [type(trunk.model).__name__]
+    config, kind = config_of(trunk), type(trunk.model).__name__
+    settings: Any = type(trunk.model.config)
 
     def build(tensors: dict[str, Tensor]) -> nn.Module:
         library = package("transformers")
-        model = getattr(library, type(trunk.model).__name__)(type(trunk.model.config).from_dict(config))
+        model = getattr(library, kind)(settings.from_dict(config))
         model.load_state_dict(tensors, strict=True)
         return PooledModel(HuggingFaceTrunk(model.eval(), use_pooler=trunk.use_pooler), encoder.pool).eval()
 
@@ -45,6 +45,12 @@ output = model.eval()(pixel_values=images)
 h = {_line(encoder, trunk, made)}"""
     renamed = {name.removeprefix("model."): value for name, value in tensors.items()}
     return Layout(library="transformers", tensors=renamed, code=code, build=build, config=config)
+
+
+def config_of(trunk: HuggingFaceTrunk) -> dict[str, Any]:
+    """What config.json holds of a model of transformers."""
+    known: Any = trunk.model.config
+    return {**known.to_dict(), "architectures": [type(trunk.model).__name__]}
 
 
 def _line(encoder: Encoder, trunk: HuggingFaceTrunk, made: Blueprint) -> str:

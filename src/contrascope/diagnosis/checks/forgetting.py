@@ -85,14 +85,14 @@ def forgetting(
     gains = learning_signals(now, start, exhibits, draws=draws, seed=seed)
     kinds = [] if gains is None else list(gains.standard.values())
     worst = min(kinds, key=lambda one: one.odds.value, default=None)
-    more = {"own": None if gains is None else gains.own, "standard": worst}
+    own = None if gains is None else gains.own
     chosen = _chosen(now.h.shape[1], seed)
     rows = [one[0][chosen] for one in (now.h, start.h)]
     rows += [] if random is None else [random[chosen]]
     if len(chosen) < LEAST:
-        return _untold(f"fewer than {LEAST} images", len(chosen), **more)
+        return _untold(f"fewer than {LEAST} images", len(chosen), own, worst)
     if any(non_finite(one) for one in rows):
-        return _untold("values that are not finite", len(chosen), **more)
+        return _untold("values that are not finite", len(chosen), own, worst)
     fitted = torch.rand(len(chosen), generator=generator(seed, "fitted")).argsort() < len(chosen) // 2
     errors = [_errors(one, rows[1], fitted) for one in rows]
     total = _spread(rows[1], fitted)
@@ -121,15 +121,25 @@ def forgetting(
         neighbours=mean_estimate(same[0], draws=draws, seed=seed, key="kept", within=(0.0, 1.0)),
         random_neighbours=None if random is None else float(same[1].mean()),
         rank=_rank(rows[0]) / max(1e-12, _rank(rows[1])),
-        **more,
+        own=own,
+        standard=worst,
     )
 
 
-def _untold(reason: str, images: int, **more: RecallGain | None) -> Forgetting:
-    numbers = dict.fromkeys(
-        ("kept", "explained", "random_explained", "neighbours", "random_neighbours", "rank")
+def _untold(reason: str, images: int, own: RecallGain | None, worst: RecallGain | None) -> Forgetting:
+    return Forgetting(
+        word="cannot be told",
+        reason=reason,
+        images=images,
+        kept=None,
+        explained=None,
+        random_explained=None,
+        neighbours=None,
+        random_neighbours=None,
+        rank=None,
+        own=own,
+        standard=worst,
     )
-    return Forgetting(word="cannot be told", reason=reason, images=images, **numbers, **more)
 
 
 def _chosen(count: int, seed: int) -> Tensor:
