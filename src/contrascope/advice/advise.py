@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from contrascope import records
-from contrascope.advice.advisor import OperationFacts, OperationVerdict, Ranked, Scored, ranking
+from contrascope.advice.advisor import OperationFacts, OperationVerdict
 from contrascope.advice.curves import Curve, best_first
 from contrascope.advice.gallery import policy_gallery
 from contrascope.advice.measure import AllCurves, Sample, look_at, measure_curves, take_sample
@@ -21,10 +21,10 @@ from contrascope.advice.proxies import (
     base_settings,
     check_base,
     halving_plan,
-    learnt,
     run_halving,
     value_of,
 )
+from contrascope.advice.ranking import Ranked, Scored, first_that_learns, ranking
 from contrascope.advice.settings import AdviseSettings
 from contrascope.advice.survey import Survey
 from contrascope.augment.policy_file import write_policy
@@ -287,20 +287,8 @@ def _best(advice: Advice) -> list[Candidate]:
 
 
 def recommended(advice: Advice) -> Candidate | None:
-    """The first policy of the ranking whose short training is better than random weights; untrained, the first.
-
-    None where some were trained and none learnt.
-    """
-    best, random = _best(advice), advice.random
-    if random is None or not advice.proxies:
-        return best[0]
-    labelled = advice.labels is not None
-    learning = (
-        one
-        for one in best
-        if one.name in advice.proxies and learnt(advice.proxies[one.name], random, labelled=labelled)
-    )
-    return next(learning, None)
+    """What the advice recommends; None where some policies were trained and none learnt."""
+    return first_that_learns(_best(advice), advice.proxies, advice.random, labelled=advice.labels is not None)
 
 
 def _written(advice: Advice, sample: Sample, job: AdviceJob) -> Advice:

@@ -1,4 +1,4 @@
-"""What an operation does to a set of images, in a word and a sentence; and the ranking of policies."""
+"""What an operation does to a set of images, in a word and a sentence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -267,79 +267,6 @@ def _useful(background: Background, level: Level) -> str:
         f"{kept} Neighbours know too little of {background.groups} to show a loss "
         f"({_percent(background.known.value)}, chance {_percent(background.chance)})."
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scored:
-    """A policy and how it did."""
-
-    name: str
-    """What it is, in words."""
-    stage: int
-    """How far it came: rounds of training that it was kept for; 0 without training."""
-    score: Estimate
-    """Larger is better; comparable within a stage only."""
-    measure: str
-    """What the score is."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ranked:
-    """A place in the ranking."""
-
-    place: int
-    """From 1."""
-    name: str
-    """The policy."""
-    stage: int
-    """Rounds of training."""
-    score: Estimate
-    """Its score in its last stage."""
-    reason: str
-    """A sentence."""
-
-
-def ranking(scored: Sequence[Scored]) -> tuple[Ranked, ...]:
-    """Policies best first: those that came farther before the others, then by score; ties keep their order.
-
-    Successive halving (Jamieson and Talwalkar 2016, arXiv:1502.07943): a policy that was dropped early was not
-    trained as long, so its score is not compared with those of later stages.
-
-    >>> one, two = (Estimate(value=v, low=v - 0.1, high=v + 0.1) for v in (0.4, 0.9))
-    >>> rows = [Scored(name="a", stage=1, score=one, measure="kNN"), Scored(name="b", stage=0, score=two, measure="d")]
-    >>> [row.name for row in ranking(rows)]
-    ['a', 'b']
-    """
-    if not scored:
-        raise InputError("there is no policy to rank; expected at least one.")
-    order = sorted(scored, key=lambda row: (-row.stage, -row.score.value))
-    return tuple(
-        Ranked(
-            place=place,
-            name=row.name,
-            stage=row.stage,
-            score=row.score,
-            reason=_reason(row, order[0]),
-        )
-        for place, row in enumerate(order, start=1)
-    )
-
-
-def _reason(row: Scored, best: Scored) -> str:
-    said = f"{row.measure} {_number(row.score)}"
-    if row is best:
-        return f"{said}, the highest{' of the last round' if row.stage else ''}."
-    if row.stage < best.stage and row.stage == 0:
-        return f"{said}; not trained within the budget."
-    if row.stage < best.stage:
-        return f"{said}; dropped after round {row.stage}, so compared only with that round."
-    if row.score.high >= best.score.low:
-        return f"{said}; its interval meets that of the best, so the two are not told apart."
-    return f"{said}, {best.score.value - row.score.value:.3f} below the best."
-
-
-def _number(score: Estimate) -> str:
-    return f"{score.value:.3f} ({score.low:.3f} to {score.high:.3f})"
 
 
 def _percent(share: float) -> str:

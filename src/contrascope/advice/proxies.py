@@ -304,17 +304,6 @@ def run_halving(
         left.sort(key=lambda one: -value_of(found[one.key], labelled=labelled).value)
 
 
-def learnt(score: ProxyScore, random: ProxyScore, *, labelled: bool) -> bool:
-    """Whether a short training is better than random weights: its interval lies above their score.
-
-    >>> one, other = (Estimate(value=v, low=v - 0.1, high=v + 0.1) for v in (0.5, 0.3))
-    >>> rows = [ProxyScore(epochs=1, seconds=0.0, retrieval=v, lidar=1.0, rankme=1.0, knn=None) for v in (one, other)]
-    >>> learnt(*rows, labelled=False), learnt(rows[1], rows[1], labelled=False)
-    (True, False)
-    """
-    return value_of(score, labelled=labelled).low > value_of(random, labelled=labelled).value
-
-
 def value_of(score: ProxyScore, *, labelled: bool) -> Estimate:
     """What candidates are ranked by: kNN accuracy where labels are given, else retrieval."""
     return score.knn if labelled and score.knn is not None else score.retrieval
