@@ -178,6 +178,8 @@ def rate(source: Path, options: argparse.Namespace, kept: Kept, workers: int) ->
     seen = watched(command(source, out, some, workers=workers), out, kept)["seen"]
     rows = sum(pq.read_metadata(path).num_rows for path in sorted(out.glob("part-*"))[1:])
     took, spent = (seen[-1][place] - seen[0][place] for place in (0, 2))
+    if not took or not spent:
+        raise SystemExit(f"{options.rates} pictures are embedded too fast for a rate; give --rates more.")
     return {f"images_per_s_{workers}": round(rows / took), f"per_processor_s_{workers}": round(rows / spent)}
 
 

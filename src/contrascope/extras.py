@@ -18,6 +18,7 @@ EXTRAS = {
     "sentence_transformers": "sentence",
     "tokenizers": "text",
     "torchvision": "torchvision",
+    "peft": "peft",
     "lightning": "lightning",
     "matplotlib": "figures",
     "onnx": "onnx",

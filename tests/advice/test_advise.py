@@ -208,6 +208,7 @@ def test_a_larger_budget_keeps_what_is_measured_and_a_smaller_one_gets_the_finis
     kept, tmp_path, monkeypatch, capsys
 ):
     planned(monkeypatch, (2, 1))
+    monkeypatch.setattr("contrascope.advice.ranking.learnt", lambda *_, **__: True)  # one epoch is too short
     first = advise(DIGITS, budget=12.0, **kept)
     assert len(first.proxies) == 2
     capsys.readouterr()
@@ -226,6 +227,17 @@ def test_a_larger_budget_keeps_what_is_measured_and_a_smaller_one_gets_the_finis
     assert len(fitted) == 1
     assert {**larger.proxies, **first.proxies} == larger.proxies
     assert len(larger.proxies) == 3
+
+
+def test_where_nothing_learns_no_policy_is_written_nor_handed_back(kept, tmp_path, monkeypatch):
+    planned(monkeypatch, (2, 1))
+    monkeypatch.setattr("contrascope.advice.ranking.learnt", lambda *_, **__: False)
+    first = advise(DIGITS, budget=12.0, **kept)
+    assert first.policy == ""
+    assert first.random.epochs == 0
+    assert advise(DIGITS, budget=12.0, **kept) == first
+    assert not (tmp_path / "p.json").exists()
+    assert "No policy that was tried learns" in show_advice(first, as_json=False)
 
 
 def test_a_larger_budget_that_is_interrupted_leaves_the_finished_advice(kept, tmp_path, monkeypatch):

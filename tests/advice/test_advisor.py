@@ -4,11 +4,10 @@ from contrascope.advice.advisor import (
     Background,
     Level,
     OperationFacts,
-    Scored,
     judge_operation,
     neighbours_know,
-    ranking,
 )
+from contrascope.advice.ranking import Scored, ranking
 from contrascope.errors import InputError
 from contrascope.intervals import Estimate
 

@@ -116,6 +116,7 @@ def test_weights_come_with_a_card_and_load_again(run, tmp_path):
     assert sorted(file.name for file in found.path.iterdir()) == [
         "README.md",
         "encoder.json",
+        "model.py",
         "model.safetensors",
     ]
     images = torch.rand(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -160,8 +161,8 @@ def test_where_the_images_are_gone_noise_stands_in_and_the_card_says_so(run, tmp
 
 
 def test_what_failed_leaves_nothing_behind(run, tmp_path, capsys):
-    assert main(["export", str(run), "--to", "timm", "--out", str(tmp_path / "x")]) == 2
-    assert "convnet has no counterpart in timm" in capsys.readouterr().err
+    assert main(["export", str(run), "--to", "timm", "--step", "7", "--out", str(tmp_path / "x")]) == 2
+    assert "has no checkpoint at step 7" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -11,6 +11,7 @@ from contrascope.errors import InputError
 from contrascope.records.advice import AdviceRecord
 from contrascope.records.diagnosis import DiagnosisRecord
 from contrascope.records.entry import as_tree, empty
+from contrascope.records.forgetting import ForgettingRecord
 from contrascope.records.gallery import GalleryRecord, PolicyGalleryRecord
 from contrascope.records.geometry import GeometryRecord
 from contrascope.records.kinds import BadImagesRecord, BestRecord, EnvironmentRecord, EvaluationRecord
@@ -38,6 +39,7 @@ KINDS = (
     OutcomeRecord,
     MeasuredRecord,
     TableRecord,
+    ForgettingRecord,
 )
 SCORE = {"of": "raw pixels", "name": "knn", "value": 0.5, "low": 0.4, "high": 0.6, "n": 9, "protocol": "ab"}
 SCORES = {"format": 1, "kind": "evaluation", "rows": [{**SCORE, "split": "test"}], "protocol": {}}

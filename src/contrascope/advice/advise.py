@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from contrascope import records
-from contrascope.advice.advisor import OperationFacts, OperationVerdict, Ranked, Scored, ranking
+from contrascope.advice.advisor import OperationFacts, OperationVerdict
 from contrascope.advice.curves import Curve, best_first
 from contrascope.advice.gallery import policy_gallery
 from contrascope.advice.measure import AllCurves, Sample, look_at, measure_curves, take_sample
@@ -24,6 +24,7 @@ from contrascope.advice.proxies import (
     run_halving,
     value_of,
 )
+from contrascope.advice.ranking import Ranked, Scored, first_that_learns, ranking
 from contrascope.advice.settings import AdviseSettings
 from contrascope.advice.survey import Survey
 from contrascope.augment.policy_file import write_policy
@@ -82,7 +83,9 @@ class Advice:
     complete: bool
     """Whether every planned training is done."""
     policy: str
-    """The file with the best policy."""
+    """The file with the best policy; empty where no policy that was trained is better than random weights."""
+    random: ProxyScore | None = None
+    """The score of random weights on the same views, where something was trained."""
 
 
 @single_precision()
@@ -160,8 +163,11 @@ def _budget(record: AdviceRecord, folder: Path) -> float:
 
 def _handed_back(advice: Advice) -> Advice:
     to_stderr("this advice is finished; nothing is measured again.")
+    best = recommended(advice)
+    if best is None:
+        return replace(advice, policy="")
     if not Path(advice.policy).exists():
-        write_policy(Path(advice.policy), _best(advice)[0].settings)
+        write_policy(Path(advice.policy), best.settings)
     return advice
 
 
@@ -219,7 +225,8 @@ def _with_training(advice: Advice, sample: Sample, job: AdviceJob) -> Advice:
     )
     plan, done = Plan(rounds=()), {}
     try:
-        timing = proxies.timing(order[0])
+        timing, random = proxies.timing(order[0]), proxies.random(order[0])
+        advice = replace(advice, random=random)
         left = job.end - time.perf_counter()
         plan = job.store.kept(
             Plan, f"plan-{job.budget:g}s", lambda: halving_plan(len(order), budget=left, timing=timing)
@@ -279,14 +286,22 @@ def _best(advice: Advice) -> list[Candidate]:
     return [by_name[row.name] for row in advice.ranking]
 
 
+def recommended(advice: Advice) -> Candidate | None:
+    """What the advice recommends; None where some policies were trained and none learnt."""
+    return first_that_learns(_best(advice), advice.proxies, advice.random, labelled=advice.labels is not None)
+
+
 def _written(advice: Advice, sample: Sample, job: AdviceJob) -> Advice:
     """Writes the best policy, the record and the gallery; advice that a stop left incomplete replaces none that is."""
     folder, seed = job.store.folder, job.settings.seed
     if not advice.complete and finished(folder, budget=0.0) is not None:
         return advice
-    best = _best(advice)
-    write_policy(Path(advice.policy), best[0].settings)
-    gallery = policy_gallery(sample.images, best[:SHOWN], seed=seed)
+    best = recommended(advice)
+    if best is None:
+        advice = replace(advice, policy="")
+    else:
+        write_policy(Path(advice.policy), best.settings)
+    gallery = policy_gallery(sample.images, _best(advice)[:SHOWN], seed=seed)
     records.write_record(folder / GALLERY, gallery)
     records.write_record(folder / RECORD, advice_record(advice, job.settings, budget=job.budget))
     return advice

@@ -1,4 +1,4 @@
-"""What an operation does to a set of images, in a word and a sentence; and the ranking of policies."""
+"""What an operation does to a set of images, in a word and a sentence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Literal
 from contrascope.errors import InputError
 from contrascope.intervals import Estimate
 
-Word = Literal["no-op", "destructive", "saturated", "useful"]
+Word = Literal["no-op", "destructive", "cannot be told", "saturated", "useful"]
 
 CHANGED = 0.01
 """Share of images below which an operation that changes no others does nothing."""
@@ -26,6 +26,18 @@ SAME_MOVE = 0.98
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClusterLoss:
+    """What views lose of clusters that nobody named."""
+
+    name: str
+    """colour, place, turn or shape."""
+    clusters: int
+    """How many there are."""
+    lost: Estimate
+    """Share of what the clean images' neighbours know of them above chance that the views lose."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Level:
     """What an operation does at one strength, always applied."""
 
@@ -41,6 +53,8 @@ class Level:
     """Share of a view's nearest other images that are of its group; None without groups."""
     lost: Estimate | None
     """Share of what the clean images' neighbours know above chance that the views lose; None if they know little."""
+    clusters: tuple[ClusterLoss, ...] = ()
+    """The same of clear clusters, where there are no labels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +94,7 @@ class OperationVerdict:
     name: str
     """The operation."""
     word: Word
-    """no-op, destructive, saturated or useful."""
+    """no-op, destructive, cannot be told, saturated or useful."""
     strength: float | None
     """The largest strength that loses nothing worth speaking of; None: leave the operation out."""
     reason: str
@@ -102,7 +116,9 @@ def judge_operation(facts: OperationFacts, background: Background) -> OperationV
     In this order: `no-op` if the strongest level changes fewer than 1 % of the images; `destructive` if some level
     loses a third of what neighbours know of the groups, or leaves fewer than 5 % of the views (beyond its interval),
     or none at all, nearest to their own image, or mirrors images whose left and right differ while no labels say that
-    this is harmless; `saturated` if a weaker level moves pixels as much as the strongest; else `useful`.
+    this is harmless; `cannot be told` if, without labels, some level loses a third of what neighbours know of clear
+    clusters, which may be the classes or not; `saturated` if a weaker level moves pixels as much as the strongest;
+    else `useful`.
     """
     if not facts.levels:
         raise InputError(f"operation {facts.name!r} was measured at no strength; expected at least one.")
@@ -121,6 +137,9 @@ def judge_operation(facts: OperationFacts, background: Background) -> OperationV
     harmful = [level for level in facts.levels if _destroys(level)]
     if harmful:
         return _destructive(facts, background, harmful)
+    untold = [level for level in facts.levels if _worst_cluster(level) is not None]
+    if untold:
+        return _cannot_be_told(facts, untold[0])
     same = next(level for level in facts.levels if level.moved >= SAME_MOVE * top.moved)
     if same.strength < top.strength:
         return OperationVerdict(
@@ -132,13 +151,40 @@ def judge_operation(facts: OperationFacts, background: Background) -> OperationV
         )
     usable = _largest_harmless(facts) or facts.levels[0]
     return OperationVerdict(
-        name=facts.name, word="useful", strength=usable.strength, reason=_useful(background, usable)
+        name=facts.name,
+        word="useful",
+        strength=usable.strength,
+        reason=_useful(background, usable) + _of_clusters(usable),
     )
 
 
 def _destroys(level: Level) -> bool:
     forgotten = level.identity.high < FORGOTTEN or level.identity.value == 0
     return forgotten or (level.lost is not None and level.lost.low > LOST)
+
+
+def _worst_cluster(level: Level) -> ClusterLoss | None:
+    """The clusters that the views lose most of, where they lose a third for sure."""
+    found = [one for one in level.clusters if one.lost.low > LOST]
+    return max(found, key=lambda one: one.lost.value, default=None)
+
+
+def _cannot_be_told(facts: OperationFacts, level: Level) -> OperationVerdict:
+    worst, safe = _worst_cluster(level), _largest_harmless(facts)
+    assert worst is not None
+    if safe is not None and safe.strength > level.strength:
+        safe = None
+    use = "It is left out" if safe is None else f"It is used up to {_at(facts, safe)}"
+    return OperationVerdict(
+        name=facts.name,
+        word="cannot be told",
+        strength=None if safe is None else safe.strength,
+        reason=(
+            f"The images fall into {worst.clusters} clear clusters of {worst.name}, and at {_at(facts, level)} views "
+            f"lose {_percent(worst.lost.value)} ({_between(worst.lost)}) of what neighbours know of them. Whether "
+            f"these clusters are your classes, only labels tell. {use} until then."
+        ),
+    )
 
 
 def _means_something(background: Background, level: Level) -> bool:
@@ -151,7 +197,9 @@ def _largest_harmless(facts: OperationFacts) -> Level | None:
     fine = [
         level
         for level in facts.levels
-        if not _destroys(level) and (level.lost is None or level.lost.high < HARMLESS)
+        if not _destroys(level)
+        and (level.lost is None or level.lost.high < HARMLESS)
+        and all(one.lost.high < HARMLESS for one in level.clusters)
     ]
     return fine[-1] if fine else None
 
@@ -198,6 +246,16 @@ def _handed_reason(background: Background, level: Level) -> str:
     return f"{reason}. Leave it out."
 
 
+def _of_clusters(level: Level) -> str:
+    """What is lost of clear clusters, as a sentence more."""
+    parts = [
+        f"{_percent(max(0.0, one.lost.value))} ({_between(one.lost)}) of what they know of {one.clusters} clusters of "
+        f"{one.name}"
+        for one in level.clusters
+    ]
+    return f" Neighbours lose {' and '.join(parts)}." if parts else ""
+
+
 def _useful(background: Background, level: Level) -> str:
     if level.lost is not None:
         of = background.groups if background.labelled else f"groups of {background.groups}"
@@ -209,79 +267,6 @@ def _useful(background: Background, level: Level) -> str:
         f"{kept} Neighbours know too little of {background.groups} to show a loss "
         f"({_percent(background.known.value)}, chance {_percent(background.chance)})."
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scored:
-    """A policy and how it did."""
-
-    name: str
-    """What it is, in words."""
-    stage: int
-    """How far it came: rounds of training that it was kept for; 0 without training."""
-    score: Estimate
-    """Larger is better; comparable within a stage only."""
-    measure: str
-    """What the score is."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ranked:
-    """A place in the ranking."""
-
-    place: int
-    """From 1."""
-    name: str
-    """The policy."""
-    stage: int
-    """Rounds of training."""
-    score: Estimate
-    """Its score in its last stage."""
-    reason: str
-    """A sentence."""
-
-
-def ranking(scored: Sequence[Scored]) -> tuple[Ranked, ...]:
-    """Policies best first: those that came farther before the others, then by score; ties keep their order.
-
-    Successive halving (Jamieson and Talwalkar 2016, arXiv:1502.07943): a policy that was dropped early was not
-    trained as long, so its score is not compared with those of later stages.
-
-    >>> one, two = (Estimate(value=v, low=v - 0.1, high=v + 0.1) for v in (0.4, 0.9))
-    >>> rows = [Scored(name="a", stage=1, score=one, measure="kNN"), Scored(name="b", stage=0, score=two, measure="d")]
-    >>> [row.name for row in ranking(rows)]
-    ['a', 'b']
-    """
-    if not scored:
-        raise InputError("there is no policy to rank; expected at least one.")
-    order = sorted(scored, key=lambda row: (-row.stage, -row.score.value))
-    return tuple(
-        Ranked(
-            place=place,
-            name=row.name,
-            stage=row.stage,
-            score=row.score,
-            reason=_reason(row, order[0]),
-        )
-        for place, row in enumerate(order, start=1)
-    )
-
-
-def _reason(row: Scored, best: Scored) -> str:
-    said = f"{row.measure} {_number(row.score)}"
-    if row is best:
-        return f"{said}, the highest{' of the last round' if row.stage else ''}."
-    if row.stage < best.stage and row.stage == 0:
-        return f"{said}; not trained within the budget."
-    if row.stage < best.stage:
-        return f"{said}; dropped after round {row.stage}, so compared only with that round."
-    if row.score.high >= best.score.low:
-        return f"{said}; its interval meets that of the best, so the two are not told apart."
-    return f"{said}, {best.score.value - row.score.value:.3f} below the best."
-
-
-def _number(score: Estimate) -> str:
-    return f"{score.value:.3f} ({score.low:.3f} to {score.high:.3f})"
 
 
 def _percent(share: float) -> str:

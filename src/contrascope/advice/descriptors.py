@@ -77,19 +77,19 @@ def _shape(images: Tensor) -> Tensor:
     padded = functional.pad(light, (1, 1, 1, 1), mode="replicate")
     across = padded[:, 0, 1:-1, 2:] - padded[:, 0, 1:-1, :-2]
     down = padded[:, 0, 2:, 1:-1] - padded[:, 0, :-2, 1:-1]
-    maps = _binned(torch.atan2(down, across), torch.hypot(across, down), TURNS)
+    maps = binned(torch.atan2(down, across), torch.hypot(across, down), TURNS)
     cells = functional.adaptive_avg_pool2d(maps, CELLS).flatten(1)
     return (cells / (cells.sum(dim=1, keepdim=True) + 1e-3)).sqrt()
 
 
 def _colour(images: Tensor) -> Tensor:
     a, b = chroma_plane(images)
-    histogram = _binned(torch.atan2(b, a), torch.hypot(a, b), HUES).mean(dim=(2, 3))
+    histogram = binned(torch.atan2(b, a), torch.hypot(a, b), HUES).mean(dim=(2, 3))
     return (histogram / (histogram.sum(dim=1, keepdim=True) + FAINT)).sqrt()
 
 
-def _binned(angle: Tensor, weight: Tensor, bins: int) -> Tensor:
-    """Maps [batch bins height width]: each weight is shared between the two bins next to its angle."""
+def binned(angle: Tensor, weight: Tensor, bins: int) -> Tensor:
+    """Maps [batch bins height width] of angles in radians: each weight is shared by the two bins next to its angle."""
     place = (angle / (2 * math.pi)).remainder(1.0) * bins
     centres = torch.arange(bins, device=angle.device)[:, None, None]
     apart = (place[:, None] - centres).abs()

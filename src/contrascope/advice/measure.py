@@ -1,13 +1,14 @@
 """The measuring half of the advisor: a sample, the survey, the operations, the curves; nothing is trained."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from contrascope.advice.advisor import OperationFacts, OperationVerdict, judge_operation
+from contrascope.advice.clusters import clear_clusters
 from contrascope.advice.curves import Curve, CurveGrid, Curves, few_per_class
 from contrascope.advice.operations import background, measure_operation
 from contrascope.advice.policies import (
@@ -105,13 +106,21 @@ def look_at(
         draws=settings.draws,
         seed=settings.seed,
     )
+    clusters = () if given is not None else clear_clusters(to_float(pixels), seed=settings.seed)
+    found = replace(found, clusters={one.name: int(one.codes.max()) + 1 for one in clusters})
     found = store.kept(Survey, "survey", lambda: found)
     facts = tuple(
         store.kept(
             OperationFacts,
             f"operations/{operation.name.replace(' ', '-')}",
             lambda operation=operation: measure_operation(
-                operation, pixels, found, groups, draws=settings.draws, seed=settings.seed
+                operation,
+                pixels,
+                found,
+                groups,
+                clusters=clusters,
+                draws=settings.draws,
+                seed=settings.seed,
             ),
         )
         for operation in operations_for(images.shape[0])

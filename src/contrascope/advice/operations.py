@@ -1,13 +1,18 @@
 """The operations that the advisor knows, at rising strengths, and what each does to these images."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
-from contrascope.advice.advisor import Background, Level, OperationFacts, neighbours_know
+from contrascope.advice.advisor import Background, ClusterLoss, Level, OperationFacts, neighbours_know
+from contrascope.advice.clusters import described
 from contrascope.advice.descriptors import Described, describe
 from contrascope.advice.neighbours import (
     Agreed,
     agreed,
+    chance_of,
     identity_estimate,
     lost_estimate,
     nearer_images,
@@ -42,17 +47,65 @@ def measure_operation(
     survey: Survey,
     groups: Groups | None,
     *,
+    clusters: Sequence[Groups] = (),
     draws: int,
     seed: int,
 ) -> OperationFacts:
-    """Applies the operation to every image at every strength, and looks who is nearest."""
+    """Applies the operation to every image at every strength, and looks who is nearest.
+
+    `clusters` are clear ones that no label named; what is lost of them is told apart.
+    """
     clean = describe(to_float(images))
     before = _before(clean, survey, groups, draws=draws)
+    known = _known_clusters(described(to_float(images)), clusters, draws=draws)
     levels = tuple(
-        _level(strength, operation.make(strength, 1.0), images, clean, before, groups, draws=draws, seed=seed)
+        _level(
+            strength,
+            operation.make(strength, 1.0),
+            images,
+            clean,
+            before,
+            groups,
+            clusters=known,
+            draws=draws,
+            seed=seed,
+        )
         for strength in operation.strengths
     )
     return OperationFacts(name=operation.name, unit=operation.unit, levels=levels, mirrors=operation.mirrors)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownClusters:
+    """Clear clusters with what neighbours know of them on the clean images."""
+
+    groups: Groups
+    """The clusters."""
+    clean: Described
+    """Descriptions of the clean images, the place among them."""
+    before: Agreed
+    """How far neighbours are of an image's cluster."""
+
+    def lost(self, views: Sequence[Tensor], *, draws: int) -> ClusterLoss:
+        """What these views [n channel height width] lose."""
+        parts = [described(view) for view in views]
+        rows = {name: torch.stack([one[name] for one in parts]) for name in self.clean}
+        after = agreed(rows, self.clean, self.groups.codes, draws=draws)
+        return ClusterLoss(
+            name=self.groups.name,
+            clusters=int(self.groups.codes.max()) + 1,
+            lost=lost_estimate(self.before, after, self.groups.codes),
+        )
+
+
+def _known_clusters(clean: Described, clusters: Sequence[Groups], *, draws: int) -> tuple[KnownClusters, ...]:
+    """Those of which neighbours know enough for a loss to be seen."""
+    found = []
+    for one in clusters:
+        before = agreed({name: rows[None] for name, rows in clean.items()}, clean, one.codes, draws=draws)
+        if neighbours_know(before.estimate, chance_of(one.codes)):
+            found.append(KnownClusters(groups=one, clean=clean, before=before))
+    return tuple(found)
 
 
 def _before(clean: Described, survey: Survey, groups: Groups | None, *, draws: int) -> Agreed | None:
@@ -72,6 +125,7 @@ def _level(
     before: Agreed | None,
     groups: Groups | None,
     *,
+    clusters: Sequence[KnownClusters],
     draws: int,
     seed: int,
 ) -> Level:
@@ -95,6 +149,7 @@ def _level(
         identity=identity_estimate(min(nearer, key=lambda one: int(one.any(dim=2).sum())), draws=draws),
         kept=kept,
         lost=lost,
+        clusters=tuple(one.lost(list(views), draws=draws) for one in clusters),
     )
 
 

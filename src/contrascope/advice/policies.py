@@ -18,7 +18,7 @@ LIGHT, HUE = "brightness and contrast", "hue and saturation"
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A policy with a name that says how it differs from the usual one."""
+    """A policy with a name that says how it differs from the usual one (`candidates` says what that is)."""
 
     name: str
     """In words."""
@@ -42,7 +42,7 @@ class Candidate:
 
 
 def compose(strengths: Mapping[str, float], *, always: bool = False) -> tuple[AbstractOp, ...]:
-    """The named operations at their strengths, with the usual probabilities or `always`.
+    """The named operations at their strengths, with the catalogue's probabilities or `always`.
 
     The two halves of colour distortion become one operation.
 
@@ -74,27 +74,31 @@ def kept_strengths(verdicts: Sequence[OperationVerdict]) -> dict[str, float]:
 
 
 def candidates(verdicts: Sequence[OperationVerdict], *, most: int) -> tuple[Candidate, ...]:
-    """The usual policy of what is left, weaker, without each operation, with each further one, and crop alone.
+    """The usual policy, weaker, without each operation, with each further one, and its first operation alone.
 
-    At most `most`, the more different first. Raises `InputError` where no operation is left.
+    *Usual* means one thing: SimCLR's operations (crop, flip, colour distortion and dropping, blur) as far as the
+    verdicts leave them, at the strengths that they leave. Where they leave none of these, the policy of what is left is
+    called that, and nothing is usual. At most `most`, the more different first. Raises `InputError` where no operation
+    is left.
     """
     kept = kept_strengths(verdicts)
     core = {one.name: kept[one.name] for one in CATALOGUE if one.core and one.name in kept}
     extra = {name: strength for name, strength in kept.items() if name not in core}
     if not kept:
         raise InputError(
-            "no operation is left: each changes nothing in these images, or destroys what tells them apart. "
-            "Look at the images: are they constant, or too small? Larger ones, or more of them, may help."
+            "no operation is left: each changes nothing in these images, or destroys what tells them apart, or may do "
+            "so. Label some and ask again with --labels; or look at the images: are they constant, or too small?"
         )
-    usual = core or extra
-    plans: list[tuple[str, dict[str, float]]] = [("usual", usual)]
-    plans.append(("usual, weaker", {name: _weaker(name, strength) for name, strength in usual.items()}))
-    if len(usual) > 1:
-        first = next(iter(usual))
-        plans.append((f"{first} alone", {first: usual[first]}))
-    plans += [(f"usual with {name}", {**usual, name: strength}) for name, strength in extra.items()]
-    if len(usual) > 2:
-        plans += [(f"usual without {name}", {n: s for n, s in usual.items() if n != name}) for name in usual]
+    base, called = (core, "usual") if core else (extra, "what is left")
+    plans: list[tuple[str, dict[str, float]]] = [(called, base)]
+    plans.append((f"{called}, weaker", {name: _weaker(name, strength) for name, strength in base.items()}))
+    if len(base) > 1:
+        first = next(iter(base))
+        plans.append((f"{first} alone", {first: base[first]}))
+    if core:
+        plans += [(f"usual with {name}", {**base, name: strength}) for name, strength in extra.items()]
+    if len(base) > 2:
+        plans += [(f"{called} without {name}", {n: s for n, s in base.items() if n != name}) for name in base]
     found: dict[tuple[AbstractOp, ...], Candidate] = {}
     for name, strengths in plans:
         ops = compose(strengths)
@@ -116,7 +120,7 @@ def strength_sweep(operations: Sequence[PolicyOperation], kept: Mapping[str, flo
 
 
 def pair_sweep(kept: Mapping[str, float]) -> tuple[Candidate, ...]:
-    """Every two kept operations at their strengths, with the usual probabilities."""
+    """Every two kept operations at their strengths, with the catalogue's probabilities."""
     return tuple(
         Candidate(name=f"{one} + {other}", ops=compose({one: kept[one], other: kept[other]}))
         for one, other in combinations(kept, 2)

@@ -33,7 +33,7 @@ from contrascope.machine.device import default_device
 from contrascope.methods.base import Method
 from contrascope.progress import to_stderr
 from contrascope.records.inside import removed
-from contrascope.runs.build import build
+from contrascope.runs.build import build, build_twin
 from contrascope.runs.load import policies_for
 from contrascope.runs.recipes import CPU_METHODS, cifar_cpu, small_run
 from contrascope.runs.settings import RunSettings
@@ -198,6 +198,16 @@ class Proxies:
             return self._measure(method, epochs, start)
 
         return self._store.kept(ProxyScore, name, make)
+
+    def random(self, candidate: Candidate) -> ProxyScore:
+        """The score of the same network with random weights, on the same views and images."""
+
+        def make() -> ProxyScore:
+            start, run = time.perf_counter(), self._run(candidate)
+            method = build_twin(run, self._images.shape)
+            return self._measure(method.to(self._device), 0, start)
+
+        return self._store.kept(ProxyScore, "proxies/random", make)
 
     def _folder(self, candidate: Candidate, epochs: int) -> Path:
         """The candidate's run; one of its own where that run is already beyond these epochs."""

@@ -1,6 +1,6 @@
 """What the images are like before anything is trained: colour, left and right, copies, groups."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -64,6 +64,8 @@ class Survey:
     """That description: pixels, shape or colour."""
     chance: float
     """The same share for neighbours drawn at random."""
+    clusters: dict[str, int] = field(default_factory=dict)
+    """Clear clusters of colour, place, turn or shape, and how many; none are looked for where there are labels."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,8 @@ class EmbedArguments(EngineArguments, Computing):
     """
 
     encoder: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_OR_ENCODER")]
-    """A run's folder, or an encoder: resnet18, timm:NAME, hf:NAME, torchvision:NAME, package.module:Object."""
+    """A run's folder, an exported encoder's, or a name: resnet18, timm:NAME, hf:NAME, torchvision:NAME,
+    package.module:Object."""
     source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     """The images: digits, scenes, shapes, a folder, an array file, or a name on the hub."""
     out: Path

@@ -18,6 +18,7 @@ class ExportArguments(Computing):
 
     parquet, csv: one row an image with its place on the map, labels, alignment and neighbours. safetensors, timm, hf,
     onnx: a folder with the encoder's weights and a model card; what is written is loaded again and compared first.
+    Where timm or transformers has no such network, model.py beside the weights is it, for torch and safetensors alone.
     """
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]

@@ -16,7 +16,8 @@ class SubjectArguments(Computing):
     """A subject and where its numbers go."""
 
     thing: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_OR_ENCODER_OR_FILE")]
-    """A run's folder, an encoder's name, or a file of embeddings (.npy, .npz, .safetensors, .parquet)."""
+    """A run's folder, an exported encoder's, an encoder's name, or a file of embeddings (.npy, .npz, .safetensors,
+    .parquet)."""
     source: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")] = None
     """The images of an encoder; a run has its own."""
     labels: str | None = None
@@ -61,6 +62,8 @@ def subject_of(parsed: SubjectArguments) -> dict[str, Any]:
 
 
 def out_or_run(parsed: SubjectArguments) -> Path | None:
-    """Where the numbers go: --out, or the run's folder."""
+    """Where the numbers go: --out, or the run's folder; into an exported encoder's nothing is written."""
+    from contrascope.exports.blueprint import is_export
+
     folder = Path(parsed.thing).expanduser()
-    return parsed.out or (folder if folder.is_dir() else None)
+    return parsed.out or (folder if folder.is_dir() and not is_export(folder) else None)

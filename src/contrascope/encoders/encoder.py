@@ -107,11 +107,19 @@ class Encoder(nn.Module):
             refuse_colourless(len(mean))
         self.trunk, self.size, self.resize, self.gray = trunk, size, resize, gray
         self.pool: Pool = pool
+        self.still: tuple[str, ...] = ()
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(-1, 1, 1))
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(-1, 1, 1))
         self.dim = self._dry_run(size)
+
+    def train(self, mode: bool = True) -> "Encoder":
+        """As of any module, but that the trunk's modules named in `still` stay in evaluation mode."""
+        super().train(mode)
+        for name in self.still:
+            self.trunk.get_submodule(name).eval()
+        return self
 
     def forward(self, images: FloatImages) -> Float[Tensor, "batch dim"]:
         return pooled(self.trunk(self.prepared(images)), self.pool)

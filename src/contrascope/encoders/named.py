@@ -35,6 +35,11 @@ def named_twin(name: str, encoder: Encoder, *, channels: int, size: int) -> Enco
     mean, std = (tuple(values.flatten().tolist()) for values in (encoder.mean, encoder.std))
     with drawn_from(TWIN_SEED):
         twin = build_encoder(EncoderSettings(name=name, mean=mean, std=std), channels=channels, size=size)
+    same_pooling(twin, encoder)
+    return twin.eval()
+
+
+def same_pooling(twin: Encoder, encoder: Encoder) -> None:
+    """Lets the twin pool as the encoder does, in place: a pooler whose weights did not come along is not used."""
     if isinstance(twin.trunk, HuggingFaceTrunk) and isinstance(encoder.trunk, HuggingFaceTrunk):
         twin.trunk.use_pooler = encoder.trunk.use_pooler
-    return twin.eval()

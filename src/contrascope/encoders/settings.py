@@ -32,6 +32,12 @@ class EncoderSettings:
     weights: str | None = None
     """Weights to start a run from: a run, an export of ours, or a .safetensors or .pth file in the network's own names
     (those of torchvision and timm); tensors alone are read, and once, when the run begins."""
+    train_last: int | None = None
+    """Blocks that are trained, counted from the network's end, with what follows them; unset: all. What stands before
+    stays as it was, its batch norm too. For weights to start from."""
+    lora: int | None = None
+    """Rank of adapters (LoRA, extra peft) that are trained in place of the weights; unset: none. They are merged into
+    the weights wherever the run is opened. For weights to start from."""
     mean: tuple[float, ...] | None = None
     """Mean a channel, subtracted from images in [0, 1]; None: the weights' own, else ImageNet's or 0.5."""
     std: tuple[float, ...] | None = None
@@ -43,6 +49,16 @@ class EncoderSettings:
     gray: bool = False
     """Colour images are turned to gray ones of their lightness first, in training and whenever it is used."""
 
+    def __post_init__(self) -> None:
+        for name in ("train_last", "lora"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"encoder.{name} is {value}; expected 1 or more. Leave it out to train all.")
+        if self.train_last is not None and self.lora is not None:
+            raise InputError(
+                "encoder.train_last and encoder.lora are both set, and each says what is trained. Choose one."
+            )
+
 
 def pretrained(name: str) -> bool:
     """Whether a name stands for published weights: timm:, hf:, torchvision:, but not package.module:Object.
@@ -51,6 +67,15 @@ def pretrained(name: str) -> bool:
     (True, False, False)
     """
     return name.partition(":")[0] in ("timm", "hf", "torchvision") and ":" in name
+
+
+def continues(settings: EncoderSettings) -> bool:
+    """Whether an encoder starts from trained weights: of a run, an export, a file or a library.
+
+    >>> continues(EncoderSettings()), continues(EncoderSettings(weights="runs/mine"))
+    (False, True)
+    """
+    return settings.weights is not None or settings.pretrained
 
 
 @written_as("ProjectorSettings")

@@ -32,6 +32,10 @@ class Layout:
     """What config.json holds; empty where the library has none for this network."""
     remark: str = ""
     """What the user must do or know besides."""
+    names: dict[str, str] = field(default_factory=dict)
+    """What a tensor of our network is called there, where it has another name."""
+    file: str = ""
+    """Python that holds the network itself; empty where the library has it."""
 
 
 GRAY_CODE = f"""\

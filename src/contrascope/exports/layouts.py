@@ -1,10 +1,12 @@
 """Which layout an encoder has in which library, and why it has none where it has none."""
 
+from dataclasses import replace
 from typing import Literal
 
 from torch import Tensor, nn
 
 from contrascope.encoders.encoder import Encoder
+from contrascope.encoders.foreign import HuggingFaceTrunk
 from contrascope.encoders.resnet import ResNet
 from contrascope.encoders.vit import VisionTransformer
 from contrascope.errors import InputError
@@ -16,7 +18,10 @@ from contrascope.exports.resnet_layouts import (
     timm_layout,
     torchvision_layout,
     transformers_layout,
+    usual,
 )
+from contrascope.exports.standalone import CODE, FILE, has_file, model_file
+from contrascope.exports.transformers_itself import config_of, transformers_itself
 from contrascope.exports.vit_layout import vit_timm_layout
 
 Library = Literal["safetensors", "timm", "hf"]
@@ -32,28 +37,53 @@ h = encoder(images)"""
 def layout_of(encoder: Encoder, made: Blueprint, to: Library) -> Layout:
     """The layout of an encoder; refuses, with the reason and what to choose, where the library has no such network."""
     tensors = trunk_tensors(encoder)
+    found = _layout(encoder, made, to, tensors)
+    theirs = {id(value): name for name, value in found.tensors.items()}
+    names = {name: theirs[id(value)] for name, value in tensors.items() if theirs[id(value)] != name}
+    return replace(found, names=names)
+
+
+def _layout(encoder: Encoder, made: Blueprint, to: Library, tensors: dict[str, Tensor]) -> Layout:
     if to == "safetensors":
         return own_layout(encoder, made, tensors)
-    if isinstance(encoder.trunk, ResNet):
+    if to == "hf" and isinstance(encoder.trunk, HuggingFaceTrunk):
+        return transformers_itself(encoder, encoder.trunk, made, tensors)
+    if isinstance(encoder.trunk, ResNet) and (to == "hf" or usual(made)):
         return (timm_layout if to == "timm" else transformers_layout)(made, tensors)
     if isinstance(encoder.trunk, VisionTransformer) and to == "timm":
         return vit_timm_layout(made, encoder.trunk, tensors)
     name = made.settings.name
     if to == "timm" and name.startswith("timm:"):
         return _timm_itself(made, tensors)
+    if has_file(encoder.trunk):
+        return _file_layout(encoder, made, to, tensors)
     raise InputError(
         f"{name} has no counterpart in {'timm' if to == 'timm' else 'transformers'}: {_reason(encoder, made, to)} "
-        f"Choose {'--to timm, ' if isinstance(encoder.trunk, VisionTransformer) else ''}--to safetensors "
-        "(our own names, with the settings that rebuild it) or --to onnx (runs without Python)."
+        "Choose --to safetensors (our own names, with the settings that rebuild it) or --to onnx (runs without Python)."
     )
 
 
 def _reason(encoder: Encoder, made: Blueprint, to: Library) -> str:
     if isinstance(encoder.trunk, VisionTransformer):
         return "its ViTModel has a class token that takes part in every layer, and ours has none."
+    if isinstance(encoder.trunk, ResNet):
+        return f"its ResNets begin with {WIDTH} channels, and this one with {made.settings.width}."
     if made.settings.name == "convnet":
         return "it is a network of contrascope."
     return f"it is a network of another library ({made.settings.name.partition(':')[0]})."
+
+
+def _file_layout(encoder: Encoder, made: Blueprint, to: Library, tensors: dict[str, Tensor]) -> Layout:
+    """Our own names, with the network itself as a file beside them."""
+    library = "timm" if to == "timm" else "transformers"
+    plain = own_layout(encoder, made, tensors)
+    remark = (
+        f"{library} has no such network: {_reason(encoder, made, to)} So {FILE} beside the weights is the network, a "
+        f"torch.nn.Module that needs neither {library} nor contrascope."
+    )
+    return replace(
+        plain, library="pytorch", code=CODE, remark=remark, file=model_file(encoder.trunk, made, encoder.dim)
+    )
 
 
 def own_layout(encoder: Encoder, made: Blueprint, tensors: dict[str, Tensor]) -> Layout:
@@ -67,7 +97,11 @@ def own_layout(encoder: Encoder, made: Blueprint, tensors: dict[str, Tensor]) ->
     def build(tensors: dict[str, Tensor]) -> nn.Module:
         return rebuilt(made, tensors).trunk
 
-    return Layout(library=library, tensors=tensors, code=code, build=build, remark=remark)
+    config = config_of(encoder.trunk) if isinstance(encoder.trunk, HuggingFaceTrunk) else {}
+    file = model_file(encoder.trunk, made, encoder.dim) if has_file(encoder.trunk) else ""
+    return Layout(
+        library=library, tensors=tensors, code=code, build=build, remark=remark, config=config, file=file
+    )
 
 
 def _timm_itself(made: Blueprint, tensors: dict[str, Tensor]) -> Layout:

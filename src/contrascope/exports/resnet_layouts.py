@@ -165,6 +165,11 @@ class PoolerOutput(nn.Module):
         return self.model(pixel_values=images).pooler_output.flatten(1)
 
 
+def usual(made: Blueprint) -> bool:
+    """Whether torchvision and timm have a ResNet of this width."""
+    return (made.settings.width or WIDTH) == WIDTH
+
+
 def _usual(made: Blueprint, library: str) -> str:
     width = made.settings.width or WIDTH
     if width != WIDTH:

@@ -9,9 +9,17 @@ from safetensors.torch import load_file
 from contrascope import records
 from contrascope.encoders.encoder import Encoder
 from contrascope.errors import InputError
-from contrascope.exports.blueprint import WEIGHTS, Blueprint, load_encoder, save_blueprint, save_tensors
+from contrascope.exports.blueprint import (
+    CONFIG,
+    WEIGHTS,
+    Blueprint,
+    load_encoder,
+    save_blueprint,
+    save_tensors,
+)
 from contrascope.exports.layout import GRAY_REMARK, Layout, encoded, normalised, require_same
 from contrascope.exports.layouts import OWN_CODE, Library, layout_of
+from contrascope.exports.standalone import CODE, FILE
 from contrascope.types import FloatImages
 
 TOLERANCE = 1e-5
@@ -45,16 +53,18 @@ def write_weights(
     outputs on `images` differ by more than `tolerance`; where the library is not installed, that is said.
     """
     layout = layout_of(encoder, made, to)
-    if made.settings.gray and layout.code != OWN_CODE:
+    if made.settings.gray and layout.code not in (OWN_CODE, CODE):
         layout = replace(layout, remark=f"{layout.remark} {GRAY_REMARK}".strip())
     save_tensors(layout.tensors, folder)
+    save_blueprint(made, folder, dim=encoder.dim, names=layout.names)
     if layout.config:
-        records.write_json(folder / "config.json", layout.config)
+        records.write_json(folder / CONFIG, layout.config)
+    if layout.file:
+        records.write_atomic(folder / FILE, layout.file.encode())
     expected = encoded(encoder, images)
-    if to == "safetensors":
-        save_blueprint(made, folder, dim=encoder.dim)
-        found = encoded(load_encoder(folder), images)
-    else:
+    found = encoded(load_encoder(folder), images)
+    require_same(expected, found, tolerance=tolerance, what="encoder that was loaded again")
+    if to != "safetensors" and layout.code != CODE:
         if to == "hf" and made.channels == 3 and not made.settings.gray:  # which a preprocessor cannot do
             records.write_json(folder / "preprocessor_config.json", preprocessor(made))
         try:
@@ -62,7 +72,7 @@ def write_weights(
         except InputError as missing:
             return Written(layout=layout, difference=None, unchecked=str(missing))
         found = encoded(network, normalised(encoder, images))
-    what = f"{'encoder that was loaded again' if to == 'safetensors' else f'{layout.library} model'}"
+    what = f"{layout.library} model"
     difference = require_same(expected, found, tolerance=tolerance, what=what)
     return Written(layout=layout, difference=difference)
 

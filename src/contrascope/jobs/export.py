@@ -21,6 +21,7 @@ from contrascope.exports.csv_table import write_csv
 from contrascope.exports.measure import image_table, measure_images
 from contrascope.exports.onnx_model import FILE, write_onnx
 from contrascope.exports.parquet import write_parquet
+from contrascope.exports.standalone import CODE
 from contrascope.exports.weights import Written, write_weights
 from contrascope.intervals import generator
 from contrascope.linalg import principal, unit_rows
@@ -152,6 +153,7 @@ def _encoder(run: Run, settings: ExportSettings, out: Path | None) -> Exported:
     assert isinstance(encoder, Encoder)
     made = blueprint(encoder, run.settings.encoder)
     images, what = _check_images(run)
+    notes: tuple[str, ...] = ()
     with whole_folder(folder) as partial:
         if settings.to == "onnx":
             difference = write_onnx(encoder, images, partial / FILE)
@@ -162,22 +164,24 @@ def _encoder(run: Run, settings: ExportSettings, out: Path | None) -> Exported:
             written = write_weights(encoder, made, settings.to, partial, images)
             told = _compared(written, what)
             layout = written.layout
+            notes = (layout.remark,) if layout.code == CODE else ()
             card = _card(
                 run, encoder, made, library=layout.library, code=layout.code, remark=layout.remark, told=told
             )
         text = model_card(load(run.path), replace(card, normalises=_normalises(settings.to, card)))
         records.write_atomic(partial / "README.md", text.encode("utf-8", "replace"))
-    return Exported(path=folder, notes=(told,))
+    return Exported(path=folder, notes=(told, *notes))
 
 
 def _normalises(to: str, card: ExportedEncoder) -> bool:
-    return to == "onnx" or card.library == "contrascope"
+    return to == "onnx" or card.library == "contrascope" or card.code == CODE
 
 
 def _compared(written: Written, what: str) -> str:
     if written.difference is None:
         return f"Names and shapes are {written.layout.library}'s, but outputs were not compared: {written.unchecked}"
-    return _told(written.layout.library, written.difference, what)
+    loaded = "contrascope" if written.layout.code == CODE else written.layout.library
+    return _told(loaded, written.difference, what)
 
 
 def _told(library: str, difference: float, what: str) -> str:

@@ -8,7 +8,7 @@ from contrascope.diagnosis.causes import Known
 from contrascope.jobs.assess import knn_probe
 from contrascope.jobs.geometry_probe import GeometryProbe
 from contrascope.jobs.monitor_probe import MonitorProbe
-from contrascope.runs.build import RANDOM_SEED_OFFSET, build
+from contrascope.runs.build import build_twin
 from contrascope.runs.settings import RunSettings
 from contrascope.training.probe import Probe
 
@@ -25,7 +25,7 @@ def probes_of(
             MonitorProbe(
                 images,
                 policies,
-                build(settings, images.shape, seed=seed + RANDOM_SEED_OFFSET),
+                build_twin(settings, images.shape),
                 known=Known(
                     method=settings.method,
                     optimiser=settings.optim.name,

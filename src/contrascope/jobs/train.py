@@ -10,6 +10,7 @@ from accelerate import Accelerator
 from contrascope import records
 from contrascope.data.imageset import ImageSet
 from contrascope.distributed import broadcast_value
+from contrascope.encoders.settings import continues
 from contrascope.jobs.assess import Rows, assess_run
 from contrascope.jobs.work import Work, image_work, text_work
 from contrascope.machine.arithmetic import multiplies_bf16
@@ -29,6 +30,8 @@ from contrascope.runs.load import load_run
 from contrascope.runs.settings import RunSettings
 from contrascope.runs.text_settings import AnyRunSettings, TextRunSettings
 from contrascope.settings import to_json
+from contrascope.subjects.forgetting import write_forgetting
+from contrascope.subjects.open import open_subject
 from contrascope.training.arithmetic import check_accumulation
 from contrascope.training.course import Segment
 from contrascope.training.device import accelerator_on
@@ -76,8 +79,13 @@ def train(
             return done or []
         trained = _train(settings, out, images, accelerator, resume=resume, held=held, until=until)
         paused = until is not None and until < settings.training.epochs
-        if not main or not trained or paused or isinstance(settings, TextRunSettings):
+        if not main or paused or isinstance(settings, TextRunSettings):
             return []  # sentences are evaluated by a suite, which asks for its data
+        if continues(settings.encoder):
+            data = settings.data if images is None else images
+            write_forgetting(open_subject(load_run(out), data=data), device=accelerator.device)
+        if not trained:
+            return []
         return _assessed(settings, out, images, accelerator.device, progress)
 
 

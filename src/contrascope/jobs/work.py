@@ -18,6 +18,7 @@ from contrascope.methods.base import Method
 from contrascope.progress import silent
 from contrascope.runs.bad_images import told_of
 from contrascope.runs.claim import check_count
+from contrascope.runs.continued import keep_start
 from contrascope.runs.load import policies_for, views_for
 from contrascope.runs.settings import RunSettings
 from contrascope.runs.start import method_for
@@ -82,6 +83,7 @@ def image_work(settings: RunSettings, given: ImageSet | None, out: Path, device:
         views=views,
         some=some,
         told=told,
+        keep=lambda: keep_start(settings, method, out),
         probes=probes,
         labelled=images.y is not None,
     )

@@ -1,6 +1,6 @@
 """advice.json: what an advice found about a set of images, its operations and policies."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from contrascope.records.entry import Count, Entry, Record, Tree
@@ -45,6 +45,8 @@ class SurveyEntry(Entry):
     """In which description."""
     chance: float | None
     """The same by chance."""
+    clusters: dict[str, Count | None] = field(default_factory=dict)
+    """Clear clusters that no label named, of colour, place, turn or shape, and how many."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,3 +131,5 @@ class AdviceRecord(Record):
     """How it was measured."""
     budget: float | None = None
     """Seconds for the short trainings; version 0.1 did not say it."""
+    random: Tree | None = None
+    """The score of random weights on the same views; version 0.1 had none."""

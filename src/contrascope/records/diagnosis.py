@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from contrascope.records.entry import Count, Entry, Record, Tree
+from contrascope.records.forgetting import ForgettingEntry
 from contrascope.records.shortcut import ShortcutEntry
 from contrascope.records.useful import FewLabelsEntry
 
@@ -154,3 +155,5 @@ class DiagnosisRecord(Record):
     """What a few labels said, where some were given for that."""
     shortcut: ShortcutEntry | None = None
     """What the encoder confuses, in pictures, where it may rest on a shortcut."""
+    start: ForgettingEntry | None = None
+    """Beside the encoder that the run started from, where it started from trained weights."""

@@ -42,6 +42,8 @@ ANSWERS: tuple[VerdictWord, ...] = (
     VerdictWord(word="useful", tone="good"),
     VerdictWord(word="not useful", tone="bad"),
     VerdictWord(word="label more", tone="open"),
+    VerdictWord(word="kept", tone="good"),
+    VerdictWord(word="forgotten", tone="bad"),
     VerdictWord(word="cannot be told", tone="open"),
     VerdictWord(word="cannot be told without labels", tone="open"),
     VerdictWord(word="not diagnosed", tone="open", mark="–"),
@@ -51,6 +53,7 @@ OPERATION_WORDS: tuple[VerdictWord, ...] = (
     VerdictWord(word="saturated", tone="good"),
     VerdictWord(word="no-op", tone="open", mark="–"),
     VerdictWord(word="destructive", tone="bad"),
+    VerdictWord(word="cannot be told", tone="open"),
 )
 """What an advice may say of an operation."""
 

@@ -83,6 +83,13 @@ def survey_pairs(advice: AdviceRecord) -> tuple[tuple[str, str], ...]:
                 f"of an image's nearest others {_share(found.known)} are of its own ({found.description}{chance})",
             )
         )
+    for name, count in found.clusters.items():
+        pairs.append(
+            (
+                f"clusters of {name}",
+                f"{short(count)} clear ones; whether they are your classes, only labels tell",
+            )
+        )
     if found.hue_groups:
         pairs.append(
             (
@@ -111,7 +118,7 @@ def operation_table(advice: AdviceRecord) -> Table:
         rows=rows,
         read="Measured on the images without training. Useful: keep it, up to the strength that loses nothing worth "
         "speaking of. Saturated: more strength does no more. No-op: it changes nothing here. Destructive: it erases "
-        "what tells the images apart.",
+        "what tells the images apart. Cannot be told: it erases clear clusters, which may be your classes or not.",
     )
 
 
@@ -127,8 +134,10 @@ def ranking_table(advice: AdviceRecord) -> Table:
         head=("place", "policy", "operations", "score", "why"),
         rows=rows,
         read=how_ranked(advice),
-        note=f"The best policy is in {PurePath(advice.policy).name or 'no file'}; train with it: contrascope train "
-        "RECIPE --policy FILE",
+        note=f"The best policy is in {PurePath(advice.policy).name}; train with it: contrascope train RECIPE --policy "
+        "FILE"
+        if advice.policy
+        else "No policy is recommended.",
     )
 
 
@@ -143,7 +152,25 @@ def how_ranked(advice: AdviceRecord) -> str:
             "Ranked without training, by the distances of views alone; a larger budget, such as --budget 10m, "
             "affords short trainings."
         )
+    if not advice.policy:
+        how = f"{how} {nothing_learns(advice)}"
     return how if advice.complete else f"{how} Not all of them are done; the same command goes on."
+
+
+def nothing_learns(advice: AdviceRecord) -> str:
+    """Why no policy is recommended, and what to label or change."""
+    scores = [one for one in advice.ranking if one.stage]
+    best = max((estimate(one.score) or (0.0, 0.0, 0.0) for one in scores), default=(0.0, 0.0, 0.0))[0]
+    key = "retrieval" if advice.labels is None else "knn"
+    beside = estimate((advice.random or {}).get(key))
+    against = "" if beside is None else f" (the best scores {best:.3f}, random weights {beside[0]:.3f})"
+    unsure = [one.name for one in advice.verdicts if one.word == "cannot be told"]
+    label = "Label some images and ask again with --labels"
+    label += f", which also tells whether {', '.join(unsure)} may be used" if unsure else ""
+    return (
+        f"No policy that was tried learns: none is better than random weights{against}, so none is recommended. "
+        f"{label}; or give a larger --budget, more images, or another --base."
+    )
 
 
 def _share(value: EstimateEntry | None) -> str:

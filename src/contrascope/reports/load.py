@@ -11,6 +11,7 @@ from contrascope.errors import InputError
 from contrascope.records.advice import AdviceRecord
 from contrascope.records.diagnosis import DiagnosisRecord
 from contrascope.records.entry import Entry, R, Tree, empty
+from contrascope.records.forgetting import ForgettingRecord
 from contrascope.records.gallery import GalleryRecord, PolicyGalleryRecord
 from contrascope.records.geometry import GeometryRecord
 from contrascope.records.kinds import BadImagesRecord, BestRecord, EnvironmentRecord, EvaluationRecord
@@ -44,6 +45,7 @@ class RunRecords:
     environment: EnvironmentRecord = field(default_factory=lambda: empty(EnvironmentRecord))
     evaluation: EvaluationRecord = field(default_factory=lambda: empty(EvaluationRecord))
     diagnosis: DiagnosisRecord = field(default_factory=lambda: empty(DiagnosisRecord))
+    forgetting: ForgettingRecord = field(default_factory=lambda: empty(ForgettingRecord))
     gallery: GalleryRecord = field(default_factory=lambda: empty(GalleryRecord))
     geometry: GeometryRecord = field(default_factory=lambda: empty(GeometryRecord))
     best: BestRecord = field(default_factory=lambda: empty(BestRecord))
@@ -143,6 +145,7 @@ def load(path: Path) -> RunRecords:
         environment=folder.read(EnvironmentRecord),
         evaluation=folder.read(EvaluationRecord),
         diagnosis=folder.read(DiagnosisRecord),
+        forgetting=folder.read(ForgettingRecord),
         gallery=folder.read(GalleryRecord),
         geometry=folder.read(GeometryRecord),
         best=folder.read(BestRecord),

@@ -21,6 +21,7 @@ from contrascope.reports import (
     suites,
 )
 from contrascope.reports.blocks import Block, Copy, Figure, Strips, Table
+from contrascope.reports.continued import forgetting
 from contrascope.reports.headline import numbers as headline
 from contrascope.reports.headline import steps
 from contrascope.reports.headline.parts import Steps
@@ -66,7 +67,13 @@ SECTIONS = (
     Section(
         key="verdict",
         title="Verdict",
-        functions=(answers.judgement, headline.numbers, imagery.alike, steps.next_steps),
+        functions=(
+            answers.judgement,
+            forgetting.beside_start,
+            headline.numbers,
+            imagery.alike,
+            steps.next_steps,
+        ),
         empty="Nothing was measured.",
     ),
     Section(

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from contrascope.encoders.build import build_encoder
 from contrascope.encoders.encoder import Encoder
+from contrascope.encoders.named import same_pooling
 from contrascope.encoders.twin import TWIN_SEED, drawn_from
 from contrascope.errors import InputError
 from contrascope.methods.base import Method
@@ -33,6 +34,24 @@ def possible(settings: RunSettings) -> Iterator[None]:
         raise InputError(
             f"no network can be made of these settings of encoder and method ({why}). Correct their sizes."
         ) from error
+
+
+def build_twin(settings: RunSettings, shape: tuple[int, int, int]) -> Method:
+    """The run's networks with random weights that no training touched, in evaluation mode.
+
+    Published weights are left out; that they change how images are normalised and tokens pooled is not.
+    """
+    seed = settings.training.seed + RANDOM_SEED_OFFSET
+    if not settings.encoder.pretrained:
+        return build(settings, shape, seed=seed).eval()
+    like = build(settings, shape).encoder
+    assert isinstance(like, Encoder)
+    mean, std = (tuple(values.flatten().tolist()) for values in (like.mean, like.std))
+    plain = replace(settings.encoder, pretrained=False, mean=mean, std=std)
+    twin = build(replace(settings, encoder=plain), shape, seed=seed)
+    assert isinstance(twin.encoder, Encoder)
+    same_pooling(twin.encoder, like)
+    return twin.eval()
 
 
 def build(

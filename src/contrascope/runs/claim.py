@@ -7,6 +7,7 @@ from pathlib import Path
 
 from contrascope import records
 from contrascope.errors import InputError
+from contrascope.records.forgetting import START, ForgettingRecord
 from contrascope.records.inside import removed
 from contrascope.records.requests import SegmentsRecord
 from contrascope.text.tokenizer import FILE as TOKENIZER
@@ -18,7 +19,16 @@ from contrascope.training.watch import NonFiniteLossError
 
 WRITTEN = (
     *(records.SETTINGS, records.ENVIRONMENT, SegmentsRecord.FILE, records.BAD_IMAGES, records.METRICS),
-    *(TOKENIZER, SPECIAL, records.CHECKPOINTS, records.BEST, records.EVALUATION, TRACKERS, records.LOCK),
+    *(
+        TOKENIZER,
+        SPECIAL,
+        records.CHECKPOINTS,
+        records.BEST,
+        records.EVALUATION,
+        START,
+        ForgettingRecord.FILE,
+    ),
+    *(TRACKERS, records.LOCK),
 )
 """What a training writes in its folder, the lock last."""
 LEAST_IMAGES = 8

@@ -16,7 +16,7 @@ from contrascope.methods.base import Method
 from contrascope.records.kinds import EnvironmentRecord
 from contrascope.records.typed import read_record
 from contrascope.reports.notebook import run_html
-from contrascope.runs.build import RANDOM_SEED_OFFSET, build
+from contrascope.runs.build import build, build_twin
 from contrascope.runs.settings import RunSettings
 from contrascope.runs.text_settings import AnyRunSettings, read_any_settings
 from contrascope.training.checkpoint import read_weights
@@ -124,8 +124,7 @@ def open_run(folder: Path | str, *, step: int | None = None, allow_import: Seque
 
 def random_twin_of(run: Run) -> Method:
     """The run's networks with random weights that no training touched, in evaluation mode."""
-    seed = run.settings.training.seed + RANDOM_SEED_OFFSET
-    return build(run.settings, run.image_shape, seed=seed).eval()
+    return build_twin(run.settings, run.image_shape)
 
 
 def policies_for(settings: PolicySettings, images: ImageSet) -> tuple[Policy, ...]:

@@ -7,10 +7,13 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from contrascope import records
 from contrascope.encoders.encoder import Encoder
+from contrascope.encoders.partial import restrict
+from contrascope.encoders.settings import EncoderSettings, continues
+from contrascope.encoders.settings import pretrained as known_library
 from contrascope.errors import InputError
 from contrascope.exports.blueprint import SETTINGS, load_encoder
 from contrascope.features.sealed import read_sealed
@@ -47,19 +50,45 @@ class StartWeights:
 def started(settings: RunSettings, shape: tuple[int, int, int], *, say: Say = unheard) -> Method:
     """Networks and method of a new run; its encoder starts from `encoder.weights` where the settings name some.
 
-    The momentum copy and all else that a method makes of the encoder begin with the same weights.
+    The momentum copy and all else that a method makes of the encoder begin with the same weights. Of them is trained
+    what `encoder.train_last` or `encoder.lora` leave.
     """
+    _refuse_part_of_nothing(settings.encoder)
     path = settings.encoder.weights
-    if path is None:
-        return build(settings, shape)
-    found = start_weights(Path(path).expanduser())
+    found = None if path is None else start_weights(Path(path).expanduser())
 
     def fill(encoder: Encoder) -> None:
-        take(encoder, found)
+        if found is not None:
+            take(encoder, found)
+        restrict(encoder, settings.encoder)
 
     method = build(settings, shape, start=fill)
-    say(f"starts from {found.about}")
+    if found is not None:
+        say(f"starts from {found.about}")
+    elif settings.encoder.pretrained:
+        say(f"starts from the weights of {settings.encoder.name}")
+    if (part := trained_part(method.encoder)) is not None:
+        say(f"{part} of the encoder's weights are trained")
     return method
+
+
+def trained_part(encoder: nn.Module) -> str | None:
+    """How many of an encoder's weights are trained, in words; None where all are."""
+    counts = [(value.numel(), value.requires_grad) for value in encoder.parameters()]
+    moved, all_of_them = sum(count for count, moves in counts if moves), sum(count for count, _ in counts)
+    return None if moved == all_of_them else f"{moved:,} of {all_of_them:,}"
+
+
+def _refuse_part_of_nothing(settings: EncoderSettings) -> None:
+    """Refuses to train a part of weights that nobody trained; what an import path loads, nobody knows."""
+    if continues(settings) or (":" in settings.name and not known_library(settings.name)):
+        return
+    for name, value in (("train_last", settings.train_last), ("lora", settings.lora)):
+        if value is not None:
+            raise InputError(
+                f"encoder.{name} is {value}, and the encoder starts from random weights, which have to be trained. "
+                "Name weights to start from (--encoder.weights, or --encoder.pretrained), or leave it out."
+            )
 
 
 def method_for(
@@ -67,7 +96,7 @@ def method_for(
 ) -> Method:
     """The method of a run in folder `out`: `started` for a new one; one that goes on has weights in a checkpoint."""
     if records.checkpoint_folders(out):
-        return build(settings, shape)
+        return build(settings, shape, start=lambda encoder: restrict(encoder, settings.encoder))
     return started(settings, shape, say=say)
 
 

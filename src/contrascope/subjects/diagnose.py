@@ -23,12 +23,14 @@ from contrascope.features.labelled import read_labelled
 from contrascope.precision import single_precision
 from contrascope.progress import Progress, Say, silent, unheard
 from contrascope.records.diagnosis import DiagnosisRecord
+from contrascope.records.forgetting import ForgettingEntry
 from contrascope.records.shortcut import ShortcutEntry
 from contrascope.records.typed import as_record
 from contrascope.records.vocabulary import UsefulWord
 from contrascope.runs.bad_images import tell_images
 from contrascope.runs.load import policies_for
 from contrascope.settings import to_json
+from contrascope.subjects.forgetting import forgetting_of
 from contrascope.subjects.measured import MeasuredImages, measured_images
 from contrascope.subjects.open import open_subject
 from contrascope.subjects.shortcut_pictures import shortcut_pictures
@@ -55,6 +57,8 @@ class Diagnosed:
     """What labels said, where some were given for that."""
     shortcut: ShortcutEntry | None = None
     """What the encoder confuses, in pictures, where it may rest on a shortcut."""
+    start: ForgettingEntry | None = None
+    """Beside the encoder that a run started from."""
 
 
 def diagnose_anything(
@@ -144,7 +148,8 @@ def diagnose_subject(
     )
     about = f"{shown.what}; {len(some)} of {len(shown.images)} images, {settings.views} views each"
     seen = shortcut_pictures(found.verdict.learning, some.names(), exhibited, rows)
-    return Diagnosed(thing=subject.name, data=about, diagnosis=found, few=few, shortcut=seen)
+    start = forgetting_of(subject, exhibited, rows, draws=draws, seed=seed, device=where)
+    return Diagnosed(thing=subject.name, data=about, diagnosis=found, few=few, shortcut=seen, start=start)
 
 
 def _useful(
@@ -196,5 +201,5 @@ def diagnosis_record(found: Diagnosed, settings: DiagnosisSettings | None = None
     """What diagnosis.json holds."""
     value = {"thing": found.thing, "data": found.data, "settings": to_json(settings) if settings else {}}
     few = None if found.few is None else to_json(found.few)
-    beside = {"few_labels": few, "shortcut": found.shortcut}
+    beside = {"few_labels": few, "shortcut": found.shortcut, "start": found.start}
     return as_record(DiagnosisRecord, value | to_json(found.diagnosis) | beside)

@@ -15,15 +15,18 @@ from contrascope.diagnosis.exhibits import Networks
 from contrascope.diagnosis.networks import twin_of
 from contrascope.encoders.foreign import FunctionEncoder
 from contrascope.encoders.named import named_encoder, named_twin
+from contrascope.encoders.twin import TWIN_SEED, drawn_from
 from contrascope.errors import InputError, did_you_mean
+from contrascope.exports.blueprint import drawn_blueprint, is_export, load_encoder, read_blueprint
 from contrascope.features.features import Features
 from contrascope.features.files import READABLE, load_arrays
 from contrascope.features.rows import are_rows, views_of
 from contrascope.features.shard_names import is_shards
 from contrascope.methods.base import Method
 from contrascope.precision import single_precision
-from contrascope.records.files import MONITORED, REFERENCE, is_monitored
+from contrascope.records.files import MONITORED, REFERENCE, SETTINGS, is_monitored
 from contrascope.records.inside import inside
+from contrascope.runs.continued import start_of
 from contrascope.runs.load import Run, load_run, random_twin_of
 from contrascope.subjects.subject import Kind, Origin, Subject
 
@@ -47,10 +50,10 @@ def open_subject(
 ) -> Subject:
     """Anything that can be measured, opened by what it is.
 
-    `thing`: a run's folder, or a monitor's; an encoder's name (resnet18, timm:NAME, hf:NAME, torchvision:NAME,
-    package.module:Object); a file of features (.npy, .npz, .safetensors, .parquet); arrays or tensors [n dim] or
-    [views n dim], with `z` beside them; or a model in memory, alone or as (encoder, projector). A model and its modes
-    stay as they are.
+    `thing`: a run's folder, that of an exported encoder, or a monitor's; an encoder's name (resnet18, timm:NAME,
+    hf:NAME, torchvision:NAME, package.module:Object); a file of features (.npy, .npz, .safetensors, .parquet); arrays
+    or tensors [n dim] or [views n dim], with `z` beside them; or a model in memory, alone or as (encoder, projector). A
+    model and its modes stay as they are.
     `data`: images, for networks alone: settings, a folder or name, an array, a `datasets.Dataset`; unset: a run's own.
     `labels`: a column by name, or the labels themselves. `step`: checkpoint of a run. `size`: side of the images.
     `channels`: those that an encoder by name is built for, in place of the images'.
@@ -78,6 +81,8 @@ def open_subject(
         return _file(Path(thing).expanduser(), labels) if kind == "file" else _arrays(thing, z, labels)
     if kind == "run":
         return _run(thing, data, policy=policy, labels=labels, step=step, size=size)
+    if kind == "export":
+        return _exported(Path(thing).expanduser(), data, policy=policy, labels=labels, size=size)
     source = None if data is None else _source(data, labels, size)
     images = source if source is None or isinstance(source, ImageSet) else images_from(source)
     shape = (CHANNELS, size or SIDE, size or SIDE) if images is None else images.shape
@@ -97,11 +102,13 @@ def is_file(thing: Any) -> bool:
 
 
 def kind_of(thing: Any) -> Kind:
-    """What this is: a run, a monitor's folder, an encoder, a file, arrays or a model."""
+    """What this is: a run, an exported encoder, a monitor's folder, an encoder, a file, arrays or a model."""
     if is_file(thing):
         return "file"
     if isinstance(thing, str | Path):
         folder = Path(thing).expanduser()
+        if is_export(folder) and not (folder / SETTINGS).exists():
+            return "export"
         return "monitor" if is_monitored(folder) else "run" if folder.is_dir() else "encoder"
     if isinstance(thing, Run):
         return "run"
@@ -150,6 +157,10 @@ def _run(
         drawn = random_twin_of(run)
         return Networks(encoder=drawn.encoder, projector=drawn.projector)
 
+    def start() -> Networks | None:
+        read = start_of(run)
+        return None if read is None else Networks(encoder=read)
+
     return Subject(
         name=str(thing.path if isinstance(thing, Run) else thing),
         origin=Origin(kind="run", step=run.step, shape=run.image_shape),
@@ -159,6 +170,30 @@ def _run(
         method=own.method,
         protocol=own.protocol,
         run=run,
+        draw_twin=twin,
+        read_start=start,
+    )
+
+
+def _exported(
+    folder: Path, data: Any, *, policy: PolicySettings | None, labels: Labels, size: int | None
+) -> Subject:
+    """The encoder of an exported folder, for images of the side that it was built for; code there is not run."""
+    made, _ = read_blueprint(folder)
+    encoder = load_encoder(folder)
+    asked = data.size if isinstance(data, DataSettings) else None
+    source = None if data is None else _source(data, labels, size or asked or made.size)
+
+    def twin() -> Networks:
+        with drawn_from(TWIN_SEED):
+            return Networks(encoder=drawn_blueprint(made).eval())
+
+    return Subject(
+        name=str(folder),
+        origin=Origin(kind="export", shape=(made.channels, made.size, made.size)),
+        networks=Networks(encoder=encoder),
+        source=source,
+        policy=policy or PolicySettings(),
         draw_twin=twin,
     )
 

@@ -23,7 +23,7 @@ from contrascope.machine.device import default_device
 from contrascope.methods.settings import MethodSettings
 from contrascope.runs.load import Run, policies_for
 
-Kind = Literal["run", "monitor", "encoder", "file", "arrays", "model"]
+Kind = Literal["run", "export", "monitor", "encoder", "file", "arrays", "model"]
 """What a subject came from."""
 
 
@@ -32,8 +32,8 @@ class Origin:
     """Where a subject came from."""
 
     kind: Kind
-    """A run's folder, that of a monitor in somebody's training, an encoder by name, a file of features, arrays in
-    memory, or a model in memory."""
+    """A run's folder, that of an exported encoder, that of a monitor in somebody's training, an encoder by name, a
+    file of features, arrays in memory, or a model in memory."""
     step: int | None = None
     """Checkpoint of a run."""
     shape: tuple[int, int, int] | None = None
@@ -82,6 +82,8 @@ class Subject:
     """The run, if it is one."""
     draw_twin: Callable[[], Networks | None] = field(default=lambda: None)
     """Makes the random twin."""
+    read_start: Callable[[], Networks | None] = field(default=lambda: None)
+    """Reads the encoder that a run started from."""
 
     @cached_property
     def images(self) -> ImageSet:
@@ -101,6 +103,11 @@ class Subject:
     def twin(self) -> Networks | None:
         """The same networks with random weights, by the seed and the architecture alone; None where there are none."""
         return self.draw_twin()
+
+    @cached_property
+    def start(self) -> Networks | None:
+        """The encoder that a run started from; None where it started from random weights, or where nobody knows."""
+        return self.read_start()
 
     @property
     def labels(self) -> dict[str, Tensor]:
@@ -159,6 +166,11 @@ class Subject:
         if self.networks is None:
             return (
                 f"{self.name} holds embeddings and no images. Name a run's folder, or an encoder with images."
+            )
+        if self.origin.kind == "export":
+            return (
+                f"{self.name} is an exported encoder, and has no images of its own; name some: contrascope diagnose "
+                f"{self.name} DATA"
             )
         if self.origin.kind == "encoder":
             return (

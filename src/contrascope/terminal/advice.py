@@ -25,6 +25,8 @@ def show_advice(advice: Advice, *, as_json: bool) -> str:
 
 
 def _closing(advice: AdviceRecord) -> str:
+    if not advice.policy:
+        return f"{how_ranked(advice)}\n"
     kept = advice.policy.removesuffix(".json")
     return (
         f"{how_ranked(advice)}\nThe best policy is in {advice.policy}; train with it: "

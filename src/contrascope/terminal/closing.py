@@ -4,10 +4,28 @@ from pathlib import Path
 
 from contrascope import records
 from contrascope.records.answers import row_answers, withdrawn
+from contrascope.records.forgetting import ForgettingRecord, shown_forgetting
+from contrascope.records.typed import read_record
 
 
 def closing_lines(run: Path) -> str:
-    """The answers of the run's last probe row, said to be the monitor's, and how to get the whole diagnosis."""
+    """What is left of the start, the last probe row's answers, said to be the monitor's, and how to get all of it."""
+    return _start_lines(run) + _monitor_lines(run)
+
+
+def _start_lines(run: Path) -> str:
+    """The answer on forgetting where the run started from trained weights."""
+    path = records.inside(run, ForgettingRecord.FILE)
+    if not path.exists():
+        return ""
+    record = read_record(ForgettingRecord, path).record
+    if record.start is None:
+        return ""
+    shown = shown_forgetting(record.start)
+    return "".join([f"{shown.line}\n", *(f"  - {sentence}\n" for sentence in shown.sentences)])
+
+
+def _monitor_lines(run: Path) -> str:
     ask = f"contrascope diagnose {run}\n"
     rows = [row for row in records.read_metrics(run / records.METRICS) if row.get("kind") == "probe"]
     judged = [row for row in rows if row_answers(row) or withdrawn(row.get("verdict"))]

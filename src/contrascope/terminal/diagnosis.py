@@ -16,9 +16,10 @@ from contrascope.diagnosis.signals import LayerSignals
 from contrascope.intervals import Estimate
 from contrascope.records.entry import as_tree
 from contrascope.records.files import finite
+from contrascope.records.forgetting import shown_forgetting
 from contrascope.records.vocabulary import FACTORS, LAYERS, SIGNALS
 from contrascope.subjects.diagnose import Diagnosed, diagnosis_record
-from contrascope.terminal.answers import print_answers
+from contrascope.terminal.answers import print_answer, print_answers
 from contrascope.theory.bounds.bound import Bound
 
 
@@ -30,6 +31,8 @@ def show_diagnosis(found: Diagnosed, written: Path | None, *, as_json: bool = Fa
     console = Console(file=text, width=110)
     console.print(Text(f"{found.thing}: {found.data}"))
     print_answers(console, found.diagnosis.verdict)
+    if found.start is not None:
+        print_answer(console, shown_forgetting(found.start))
     console.print(_signal_table(found))
     console.print(Text(f"Reference: {found.diagnosis.signals.reference}."))
     if found.diagnosis.needs_views:

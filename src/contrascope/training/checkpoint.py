@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from contrascope import records
+from contrascope.encoders.partial import has_adapters, merged
 from contrascope.errors import InputError
 from contrascope.records.inside import inside
 from contrascope.training.checksums import METHOD, OPTIMIZER, STATE, summed, verified
@@ -64,8 +65,13 @@ def _tensors(path: Path) -> dict[str, Tensor]:
 
 
 def read_weights(folder: Path, method: nn.Module) -> None:
-    """Put the networks' tensors of a checkpoint into the method; names and shapes must agree."""
+    """Put the networks' tensors of a checkpoint into the method; names and shapes must agree.
+
+    Adapters are merged into the weights of a method without any.
+    """
     tensors = _tensors(folder / METHOD)
+    if has_adapters(tensors) and not has_adapters(method.state_dict()):
+        tensors = merged(tensors)
     try:
         method.load_state_dict(tensors)
     except RuntimeError as error:

@@ -1,0 +1,1 @@
+"""What the page says of a run that started from trained weights."""
