@@ -103,6 +103,17 @@ def test_tables_ask_the_command_and_say_where_there_is_none():
 
 
 @pytest.mark.slow
+def test_a_table_is_a_step_a_cell_on_drawn_images(tmp_path):
+    line, _, done = called("tables", "--dry-run", "--tables", "huang-panels", "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = line["huang-panels"]
+    assert found["record"]["dry"]
+    assert found["record"]["scale"] == "gpu"
+    assert sum(found["states"].values()) == 2  # one operation, and all: finished, or as far as two minutes go
+    assert (tmp_path / "out" / "huang-panels-gpu-dry" / "table.json").is_file()
+
+
+@pytest.mark.slow
 def test_a_call_that_is_cut_off_still_prints_its_line():
     with subprocess.Popen(
         [sys.executable, str(CALLS / "step.py"), "--dry-run"],
