@@ -241,7 +241,7 @@ def test_all_trials_are_stopped_when_the_minutes_are_over():
     engine = RayEngine(None, RaySettings(), Path("s"), threads=3)
     early, late = (limited(engine, time.monotonic() + more) for more in (60, -1))
     assert (early.threads, late.threads) == (3, 3)
-    told = [TrialTeller([], None, None, one._check) for one in (early, late)]
+    told = [TrialTeller([], lambda task, start: None, lambda end: None, one._check) for one in (early, late)]
     assert [one.stop_all() for one in told] == [False, True]
     assert isinstance(told[1].fault, TimeIsUpError)
 
