@@ -21,6 +21,7 @@ from contrascope.reports.compare import compare
 from contrascope.reports.imagery import sheets, shortcut
 from contrascope.reports.load import RunRecords, load
 from contrascope.reports.sections import SECTIONS, WRONG, Filled, fill
+from contrascope.reports.sentences import texts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +59,11 @@ def render(paths: Sequence[Path]) -> str:
 
 def _one(run: RunRecords) -> Page:
     run, notices = _with_whole_pictures(run)
-    sections = [one for one in SECTIONS if one.key == "advice"] if run.advised else SECTIONS
+    sections = (
+        [one for one in SECTIONS if one.key == "advice"]
+        if run.advised
+        else texts.without_pictures(run, SECTIONS)
+    )
     return Page(
         title=f"{run.name}: contrascope report",
         about=f"{'Advice' if run.advised else 'Run'} folder {run.path}",

@@ -21,6 +21,7 @@ from contrascope.reports import (
 )
 from contrascope.reports.blocks import Block
 from contrascope.reports.load import RunRecords
+from contrascope.reports.sentences import texts
 
 FigureFunction = Callable[[RunRecords], Block | Sequence[Block] | None]
 
@@ -64,7 +65,14 @@ SECTIONS = (
     Section(
         key="images",
         title="What the encoder sees",
-        functions=(imagery.shortcut, imagery.views, imagery.worst, imagery.best, imagery.neighbours),
+        functions=(
+            imagery.shortcut,
+            imagery.views,
+            imagery.worst,
+            imagery.best,
+            imagery.neighbours,
+            *texts.SHOWN,
+        ),
         empty="No pictures: gallery.json is missing. Where the images are at hand: contrascope report RUN",
     ),
     Section(
@@ -110,7 +118,7 @@ SECTIONS = (
     Section(
         key="suites",
         title="Robustness and transfer",
-        functions=(suites.robustness, suites.transfer),
+        functions=(suites.robustness, suites.transfer, texts.scores),
         empty="",
     ),
     Section(
