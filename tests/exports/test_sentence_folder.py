@@ -94,7 +94,7 @@ def test_names_and_shapes_are_those_of_transformers(text_run):
     config = transformers.RobertaPreLayerNormConfig(
         **{k: v for k, v in told.items() if k not in ("architectures", "torch_dtype")}
     )
-    model = transformers.RobertaPreLayerNormModel(config, add_pooling_layer=False)
+    model = transformers.RobertaPreLayerNormModel(config)
     missing, unexpected = model.load_state_dict(prelayernorm_tensors(trunk, pad=1), strict=False)
     assert (missing, unexpected) == ([], [])
 

@@ -103,6 +103,9 @@ def prelayernorm_tensors(trunk: TextTransformer, *, pad: int) -> dict[str, Tenso
         "embeddings.token_type_embeddings.weight": places.new_zeros(1, trunk.dim),
         **_named("embeddings.LayerNorm", trunk.norm_in),
         **_named("LayerNorm", trunk.norm_out),
+        # a pooler that we have not, and that neither pooling looks at: zeros, where the library would draw weights
+        "pooler.dense.weight": places.new_zeros(trunk.dim, trunk.dim),
+        "pooler.dense.bias": places.new_zeros(trunk.dim),
     }
     for number, block in enumerate(trunk.blocks):
         assert isinstance(block, TextBlock)
