@@ -17,7 +17,8 @@ from contrascope.records.geometry import GeometryRecord
 from contrascope.records.kinds import BadImagesRecord, BestRecord, EnvironmentRecord, EvaluationRecord
 from contrascope.records.metrics import read_rows
 from contrascope.records.requests import RequestRecord, SegmentsRecord
-from contrascope.records.suites import AugmentedRecord, TransferRecord
+from contrascope.records.sentences import SentenceGalleryRecord
+from contrascope.records.suites import AugmentedRecord, SimilarityRecord, TransferRecord
 from contrascope.records.sweeps import MeasuredRecord, OutcomeRecord, SweepRecord, TableRecord
 from contrascope.records.typed import as_record, read_record, record_of, write_record
 
@@ -32,6 +33,8 @@ KINDS = (
     PolicyGalleryRecord,
     AugmentedRecord,
     TransferRecord,
+    SimilarityRecord,
+    SentenceGalleryRecord,
     AdviceRecord,
     RequestRecord,
     SegmentsRecord,

@@ -23,41 +23,6 @@ from contrascope.settings import to_json
 from contrascope.subjects.sentences import open_text_subject
 from contrascope.suites.sentence_transfer import BAG, sentence_transfer
 
-WORDS = f"the cat sat on the mat . a dog ran in the old tree {'and it flew under the sky then it was slow'}".split(
-    " "
-)
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    """Sentences of a few words, and documents that are long enough for spans."""
-    folder, source = tmp_path_factory.mktemp("corpus"), torch.Generator().manual_seed(0)
-
-    def text(length):
-        return " ".join(WORDS[k] for k in torch.randint(0, len(WORDS), (length,), generator=source).tolist())
-
-    (folder / "train.txt").write_text("\n".join(text(6 + k % 9) for k in range(48)) + "\n")
-    (folder / "documents.txt").write_text("\n".join(text(60) for _ in range(24)) + "\n")
-    for name in ("sts12", "stsb"):
-        (folder / name).mkdir()
-        pairs = [(text(6), text(6)) for _ in range(40)]
-        table = {
-            "sentence1": [one for one, _ in pairs],
-            "sentence2": [two for _, two in pairs],
-            "score": [float(k % 6) for k in range(40)],
-            "subset": ["a"] * 25 + ["b"] * 15,
-        }
-        pq.write_table(pa.table(table), folder / name / "test-00000-of-00001.parquet")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def flags(vocabulary_folder):
-    return [
-        *("--encoder.vocabulary", str(vocabulary_folder), "--encoder.width", "8", "--encoder.depth", "1"),
-        *("--encoder.heads", "2", "--training.batch-size", "8", "--training.threads", "1", "-q"),
-    ]
-
 
 def run(name, out, corpus, flags, *more, source="train.txt"):
     return main(

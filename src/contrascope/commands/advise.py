@@ -7,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from contrascope.advice.sentences.settings import TextAdviceSettings
 from contrascope.advice.settings import AdviseSettings
 from contrascope.commands.command import DONE, Command, Computing
 from contrascope.data.settings import DataSettings
@@ -19,7 +20,8 @@ class AdviseArguments(Computing):
     """Say which augmentation suits these images, and write the best policy to a file.
 
     Looks at the images, gives a word on every operation (no-op, destructive, saturated, useful), measures how views
-    bring images together, and within the budget trains short proxies. Ask the same again to go on.
+    bring images together, and within the budget trains short proxies. Ask the same again to go on. Of sentences
+    (a .txt or .jsonl file, or any with --text.vocabulary) it tries rates of deletion and lengths of spans.
     """
 
     source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
@@ -34,13 +36,16 @@ class AdviseArguments(Computing):
     """File for the best policy; measurements are kept in a folder of the same name that ends in .advice."""
     data: DataSettings = field(default_factory=DataSettings)
     settings: AdviseSettings = field(default_factory=AdviseSettings)
+    text: TextAdviceSettings = field(default_factory=TextAdviceSettings)
+    """Of sentences: the tokeniser, and what is tried; --labels names a column of classes."""
     json: bool = False
     """Print every number as JSON instead of a summary."""
 
 
 def run(parsed: AdviseArguments, progress: CommandProgress) -> int:
     """Look, measure, train a little, and print the advice."""
-    del progress  # the advisor tells what it does by itself
+    if parsed.text.vocabulary or Path(parsed.source).suffix in (".txt", ".jsonl"):
+        return _of_sentences(parsed, progress)
     from contrascope.advice.advise import advise
     from contrascope.advice.settings import seconds_of
     from contrascope.commands.ended import Terminated
@@ -64,6 +69,15 @@ def run(parsed: AdviseArguments, progress: CommandProgress) -> int:
     return DONE
 
 
+def _of_sentences(parsed: AdviseArguments, progress: CommandProgress) -> int:
+    from contrascope.advice.sentences.advise import advise_sentences
+    from contrascope.terminal.text_advice import show_text_advice
+
+    advice = advise_sentences(parsed.source, parsed.text, labels=parsed.labels, say=progress.say)
+    sys.stdout.write(show_text_advice(advice, as_json=parsed.json))
+    return DONE
+
+
 COMMAND = Command(
     name="advise",
     group="train",
@@ -77,12 +91,14 @@ COMMAND = Command(
         shown("--labels", "label column that the advice may use", "none is looked at"),
         shown("--base", "method of the short trainings: simclr, moco, barlow-twins, ..."),
         shown("--settings.images", "images whose views are compared"),
+        shown("--text.vocabulary", "of sentences: folder or name of the tokeniser"),
         shown("--settings.candidates", "policies that are ranked, at most"),
         shown("--json", "print every number as JSON"),
         shown("--device", "cpu, cuda, cuda:1 or mps", "the first GPU, or the CPU"),
     ),
     examples=(
         "contrascope advise ~/photos --budget 10m",
+        "contrascope advise sentences.txt --text.vocabulary bert-base-uncased",
         "contrascope train folder-simclr --data.source ~/photos --policy advised-policy.json",
     ),
     stopped="What is measured is kept; the same command goes on from here.",

@@ -19,11 +19,12 @@ class ExportArguments(Computing):
     parquet, csv: one row an image with its place on the map, labels, alignment and neighbours. safetensors, timm, hf,
     onnx: a folder with the encoder's weights and a model card; what is written is loaded again and compared first.
     Where timm or transformers has no such network, model.py beside the weights is it, for torch and safetensors alone.
+    Of a run on sentences: sentence-transformers, a folder that it and transformers open.
     """
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """A run's folder."""
-    to: Literal["parquet", "csv", "safetensors", "timm", "hf", "onnx"]
+    to: Literal["parquet", "csv", "safetensors", "timm", "hf", "onnx", "sentence-transformers"]
     """What to write: a table of the images, or the encoder."""
     out: Path | None = None
     """File or folder to write; unset: in the run's folder, under exports."""
@@ -59,7 +60,10 @@ COMMAND = Command(
     arguments=ExportArguments,
     run=run,
     shown=(
-        shown("--to", "parquet or csv: the images; safetensors, timm, hf or onnx: the encoder"),
+        shown(
+            "--to",
+            "parquet or csv: the images; safetensors, timm, hf or onnx: the encoder; sentence-transformers",
+        ),
         shown("--out", "file or folder to write", "in the run's folder, under exports"),
         shown("--step", "checkpoint of the run", "the newest"),
         shown("--split", "split of the images for a table", "the one trained on"),
@@ -69,5 +73,6 @@ COMMAND = Command(
     examples=(
         "contrascope export runs/my-run --to parquet",
         "contrascope export runs/my-run --to timm --out my-encoder",
+        "contrascope export runs/simcse --to sentence-transformers",
     ),
 )

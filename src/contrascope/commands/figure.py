@@ -17,8 +17,8 @@ class FigureArguments(Common):
     """Draw one figure of one run or several as SVG, PDF or PNG; needs matplotlib, the extra `figures`.
 
     Figures: alignment-divergence, loss, learning-rate, uniformity, retrieval, ranks, spectrum, r-epsilon,
-    concentration-curves, bound, projector-rank, nearest-negative, map, operations. The last two draw several
-    runs side by side, the others draw them in one plot.
+    concentration-curves, bound, projector-rank, nearest-negative, map, operations, alignment-uniformity.
+    Map and operations draw several runs side by side, the others draw them in one plot.
     """
 
     words: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN... NAME")]

@@ -37,7 +37,7 @@ def score_of_row(row: Mapping[str, Any]) -> float | None:
     True
     """
     sound, learning = row.get("sound"), row.get("learning")
-    own, standard = row.get("h_gain_own"), row.get("h_gain_standard")
+    own, standard = row.get("h_gain_own", row.get("h_gain_halves")), row.get("h_gain_standard")
     if not isinstance(sound, str) or not verdict_word(sound).ok or learning in (None, *NOT_CHOSEN):
         return None
     if not isinstance(own, float):

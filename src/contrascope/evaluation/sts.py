@@ -13,6 +13,7 @@ from contrascope.errors import InputError
 from contrascope.evaluation.sts_settings import AGGREGATIONS
 from contrascope.intervals import Estimate, generator, percentile_interval
 from contrascope.linalg import unit_rows
+from contrascope.theory.factors.uniformity import uniformity
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,6 +37,33 @@ def cosines(first: Float[Tensor, "n dim"], second: Float[Tensor, "n dim"]) -> Fl
     [1.0, 0.0]
     """
     return (unit_rows(first.double()) * unit_rows(second.double())).sum(1)
+
+
+ALIKE = 4.0
+"""Score from which a pair counts as positive."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """Where an encoder lies between alignment and uniformity, on scored pairs."""
+
+    alignment: float | None
+    """Mean squared distance of the unit rows of pairs with a score of 4 or more; None where there is no such pair."""
+    uniformity: float
+    """Of the unit rows of all different sentences; lower is more even."""
+
+
+def placed(first: Float[Tensor, "n dim"], second: Float[Tensor, "n dim"], pairs: ScoredPairs) -> Placed:
+    """Alignment of pairs that people call alike, and uniformity of all sentences (Gao et al. 2021, equations 2 and 3).
+
+    Both of unit rows. A sentence that comes several times counts once for the uniformity.
+    """
+    near = pairs.scores >= ALIKE
+    one, other = (unit_rows(each.double()) for each in (first, second))
+    apart = (one - other).square().sum(1)[near]
+    texts = {text: place for place, text in enumerate((*pairs.first, *pairs.second))}
+    rows = torch.cat([one, other])[torch.tensor(sorted(texts.values()))]
+    return Placed(alignment=float(apart.mean()) if len(apart) else None, uniformity=uniformity(rows).value)
 
 
 def spearman(one: Float[Tensor, " n"], other: Float[Tensor, " m"]) -> float:

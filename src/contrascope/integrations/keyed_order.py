@@ -15,10 +15,20 @@ class KeyedOrder(DistributedSampler[Tensor]):
     """
 
     def __init__(
-        self, count: int, *, batch_size: int, seed: int, ranks: int, rank: int, done: Callable[[], int]
+        self,
+        count: int,
+        *,
+        batch_size: int,
+        seed: int,
+        ranks: int,
+        rank: int,
+        done: Callable[[], int],
+        group: Callable[[Tensor, int], Tensor] | None = None,
     ) -> None:
+        """`group` changes this rank's order so that the items of a batch belong together."""
         self.steps = steps_per_epoch(count, batch_size=batch_size, world_size=ranks)
         self.count, self.batch_size, self.seed, self.done = count, batch_size, seed, done
+        self.group = group
         self.num_replicas, self.rank, self.epoch = ranks, rank, 0
 
     def __len__(self) -> int:
@@ -28,4 +38,6 @@ class KeyedOrder(DistributedSampler[Tensor]):
         epoch, first = divmod(self.done(), self.steps)
         order = epoch_order(self.count, seed=self.seed, epoch=epoch)
         mine = rank_order(order, batch_size=self.batch_size, rank=self.rank, world_size=self.num_replicas)
-        return iter(mine.split(self.batch_size // self.num_replicas)[first:])
+        each = self.batch_size // self.num_replicas
+        mine = mine if self.group is None else self.group(mine, each)
+        return iter(mine.split(each)[first:])

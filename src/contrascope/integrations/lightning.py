@@ -23,7 +23,7 @@ from contrascope.training.checkpoint import prune_checkpoints, save_checkpoint
 from contrascope.training.optim import Optimisers, learning_rate
 from contrascope.training.settings import OptimSettings, ScheduleSettings, TrainingSettings
 from contrascope.training.step import halves_of, named_losses
-from contrascope.training.views import Items, ViewMaker, looks
+from contrascope.training.views import GroupedItems, Items, ViewMaker, looks
 
 try:
     from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
@@ -169,6 +169,16 @@ class LightningMethod(LightningModule):
             self._log_halves(torch.stack([self._take_turn(one) for one in turns]))
         return None
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: Any,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """As our own loop does: over the parameters in their own order, not in that of the optimiser's groups."""
+        if gradient_clip_val:
+            torch.nn.utils.clip_grad_norm_(self.optimisers.parameters(self.turns[0]), gradient_clip_val)
+
     def _terms(self, views: ViewBatch) -> LossTerms:
         with arithmetic(
             self.training_settings, self.device
@@ -218,6 +228,7 @@ class ItemData(LightningDataModule):
             ranks=ranks,
             rank=rank,
             done=lambda: 0 if trainer is None else _done(trainer),
+            group=self.items.grouped if isinstance(self.items, GroupedItems) else None,
         )
         return DataLoader(_Gathered(self.items), sampler=order, batch_size=None, collate_fn=_as_it_is)
 

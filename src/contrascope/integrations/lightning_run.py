@@ -10,8 +10,9 @@ from contrascope.integrations.lightning import ItemData, LightningMethod, RunFol
 from contrascope.runs.claim import check_count
 from contrascope.runs.folder import begin_run
 from contrascope.runs.load import views_for
-from contrascope.runs.settings import RunSettings
 from contrascope.runs.start import method_for
+from contrascope.runs.text_settings import AnyRunSettings, TextRunSettings
+from contrascope.runs.text_start import text_start
 from contrascope.training.order import steps_per_epoch
 
 
@@ -22,12 +23,12 @@ class LightningRun:
     module: LightningMethod
     """Method, views, optimiser and schedule."""
     data: ItemData
-    """The run's images."""
+    """The run's images or sentences."""
     folder: RunFolder
     """Callback that writes metrics and checkpoints to the run's folder."""
 
 
-def lightning_run(settings: RunSettings, out: Path, *, resume: bool = False) -> LightningRun:
+def lightning_run(settings: AnyRunSettings, out: Path, *, resume: bool = False) -> LightningRun:
     """A run for Lightning's Trainer; the folder gets settings, environment, metrics and checkpoints.
 
     Example::
@@ -43,29 +44,36 @@ def lightning_run(settings: RunSettings, out: Path, *, resume: bool = False) -> 
     Raises `InputError` if the folder holds a run and `resume` is not set, or one with other settings or images; more
     epochs are for `contrascope train`.
     """
-    images = open_images(settings.data)
-    check_count(images)
-    method = method_for(settings, out, images.shape)
+    if isinstance(settings, TextRunSettings):
+        text = text_start(settings, out)
+        items, method, views = text.sentences, text.method, text.views
+    else:
+        items, text = open_images(settings.data), None
+        check_count(items)
+        method = method_for(settings, out, items.shape)
+        views = views_for(settings, method, items)
     module = LightningMethod(
         method,
-        views_for(settings, method, images),
+        views,
         training=settings.training,
         optim=settings.optim,
         schedule=settings.schedule,
     )
     batch = settings.training.batch_size
-    per_epoch = steps_per_epoch(len(images), batch_size=batch, world_size=1)
+    per_epoch = steps_per_epoch(len(items), batch_size=batch, world_size=1)
     if is_first_process():
         begin_run(
             settings,
             out,
-            images,
+            items,
             resume=resume,
             device=torch.device("cpu"),
             processes=1,
             per_epoch=per_epoch,
             more_epochs=False,
         )
+        if text is not None:
+            text.tokenizer.save(out)
     return LightningRun(
-        module=module, data=ItemData(images, training=settings.training), folder=RunFolder(out)
+        module=module, data=ItemData(items, training=settings.training), folder=RunFolder(out)
     )

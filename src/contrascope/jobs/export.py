@@ -24,6 +24,8 @@ from contrascope.exports.parquet import write_parquet
 from contrascope.exports.standalone import CODE
 from contrascope.exports.weights import Written, write_weights
 from contrascope.intervals import generator
+from contrascope.jobs.export_text import TO, export_text
+from contrascope.jobs.exported import FOLDER, Exported
 from contrascope.linalg import principal, unit_rows
 from contrascope.precision import single_precision
 from contrascope.progress import Progress
@@ -33,16 +35,15 @@ from contrascope.reports.load import load
 from contrascope.runs.bad_images import told_of
 from contrascope.runs.load import Run, policies_for
 from contrascope.subjects.open import open_subject
+from contrascope.subjects.sentences import is_text
 from contrascope.subjects.subject import Subject
 from contrascope.types import FloatImages
 
-Format = Literal["parquet", "csv", "safetensors", "timm", "hf", "onnx"]
+Format = Literal["parquet", "csv", "safetensors", "timm", "hf", "onnx", "sentence-transformers"]
 """What can be exported."""
 TABLES = ("parquet", "csv")
 CHECKED = 64
 """Images on which an exported encoder is compared."""
-FOLDER = "exports"
-"""Folder in the run's folder for what has no --out."""
 ONNX_CODE = """\
 import onnxruntime
 
@@ -74,16 +75,6 @@ class ExportSettings:
             raise InputError(f"views is {self.views}; alignment needs at least 2.")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Exported:
-    """What was written."""
-
-    path: Path
-    """File of a table, folder of an encoder."""
-    notes: tuple[str, ...]
-    """What the user should know of it."""
-
-
 @single_precision()
 def export_run(
     run: Path | Run,
@@ -97,6 +88,12 @@ def export_run(
     Raises `InputError` where there is no checkpoint, where a table's images are not at hand, where a library has
     no such network, or where what was written does not give the encoder's outputs.
     """
+    if isinstance(run, Path) and is_text(str(run)):
+        return _of_sentences(run, settings, out)
+    if settings.to == TO:
+        raise InputError(
+            f"--to {TO} is for runs on sentences, and this is none. Use timm, hf, onnx or safetensors."
+        )
     subject = open_subject(run, step=settings.step)
     if subject.run is None:
         raise InputError(f"{subject.name} is no run; runs are exported. Name a run's folder.")
@@ -107,6 +104,17 @@ def export_run(
             f"--split is for parquet and csv; --to {settings.to} exports the encoder. Leave it out."
         )
     return _encoder(subject.run, settings, out)
+
+
+def _of_sentences(run: Path, settings: ExportSettings, out: Path | None) -> Exported:
+    if settings.to != TO:
+        raise InputError(
+            f"{run} is a run on sentences, and --to {settings.to} is for images. Use --to {TO}, whose folder "
+            "transformers opens too."
+        )
+    if settings.split is not None:
+        raise InputError(f"--split is for parquet and csv; --to {TO} exports the encoder. Leave it out.")
+    return export_text(run, step=settings.step, out=out)
 
 
 def _table(

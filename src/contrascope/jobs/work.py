@@ -11,23 +11,21 @@ from torch import Tensor
 from contrascope import records
 from contrascope.data.imageset import ImageSet
 from contrascope.data.open import open_images
-from contrascope.errors import InputError
 from contrascope.jobs.assess import foreseen
 from contrascope.jobs.probes import probes_of
+from contrascope.jobs.text_monitor import TextMonitorProbe, probe_sentences
 from contrascope.methods.base import Method
-from contrascope.progress import silent
 from contrascope.runs.bad_images import told_of
+from contrascope.runs.build import RANDOM_SEED_OFFSET
 from contrascope.runs.claim import check_count
 from contrascope.runs.continued import keep_start
 from contrascope.runs.load import policies_for, views_for
 from contrascope.runs.settings import RunSettings
 from contrascope.runs.start import method_for
-from contrascope.runs.text_load import begin_from, build_text, tokenizer_of
+from contrascope.runs.text_load import build_text
 from contrascope.runs.text_settings import TextRunSettings
-from contrascope.text.policy import build_text_policies
-from contrascope.text.sentences import open_sentences
+from contrascope.runs.text_start import TextStart, text_start
 from contrascope.training.probe import Probe
-from contrascope.training.text_views import text_views
 from contrascope.training.views import ViewMaker
 
 
@@ -90,24 +88,9 @@ def image_work(settings: RunSettings, given: ImageSet | None, out: Path, device:
 
 
 def text_work(settings: TextRunSettings, out: Path) -> Work:
-    """Sentences that the settings name; a run that has not begun takes the weights of `encoder.start`."""
-    if not settings.data.source:
-        raise InputError("no sentences are named; give data.source, a file or a folder.")
-    tokenizer = tokenizer_of(settings.encoder, out)
-    policies = build_text_policies(settings.views, tokenizer)
-    sentences = open_sentences(settings.data, tokenizer, progress=silent)
-    check_count(sentences)
-    method = build_text(settings, tokenizer)
-    if settings.encoder.start and not records.checkpoint_folders(out):
-        begin_from(method, settings.encoder.start)
-    views = text_views(
-        method,
-        policies,
-        tokenizer.vocabulary,
-        num_views=settings.training.num_views,
-        seed=settings.training.seed,
-        same_mask=settings.views.same_mask,
-    )
+    """Sentences that the settings name, and the monitor where it is asked for."""
+    start = text_start(settings, out)
+    sentences, views = start.sentences, start.views
 
     def some(count: int) -> Tensor:
         ids = torch.arange(min(count, len(sentences)))
@@ -123,9 +106,34 @@ def text_work(settings: TextRunSettings, out: Path) -> Work:
 
     return Work(
         items=sentences,
-        method=method,
+        method=start.method,
         views=views,
         some=some,
         told=told,
-        keep=lambda: tokenizer.save(out),
+        keep=lambda: start.tokenizer.save(out),
+        probes=_text_probes(settings, start),
+    )
+
+
+def _text_probes(settings: TextRunSettings, start: TextStart) -> tuple[Probe, ...]:
+    """The monitor, where it is asked for and there are sentences enough."""
+    seed = settings.training.seed
+    shown = probe_sentences(
+        start.sentences,
+        start.policies,
+        settings=settings.monitor,
+        max_length=settings.data.max_length,
+        seed=seed,
+        same_mask=settings.views.same_mask,
+    )
+    if shown is None or not settings.monitor.times:
+        return ()
+    return (
+        TextMonitorProbe(
+            shown,
+            build_text(settings, start.tokenizer, seed=seed + RANDOM_SEED_OFFSET),
+            method=settings.method,
+            max_length=settings.data.max_length,
+            settings=settings.monitor,
+        ),
     )

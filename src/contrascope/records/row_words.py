@@ -39,6 +39,15 @@ ROWS: tuple[RowWord, ...] = (
         unit="log odds",
         figure="learning",
     ),
+    RowWord(
+        key="h_gain_halves",
+        title="gain over random weights, halves of sentences",
+        unit="log odds",
+        figure="learning",
+    ),
+    RowWord(
+        key="h_gain_words", title="gain over TF-IDF, halves of sentences", unit="log odds", figure="learning"
+    ),
     RowWord(key="score", title="label-free score", unit="log odds"),
     RowWord(
         key="max_cosine", title="largest cosine of centres", unit="-1 to 1", figure="divergence", layered=True

@@ -254,6 +254,10 @@ class SimilarityEntry(Entry):
     """Lower end of the paired interval."""
     gain_high: float | None = None
     """Upper end."""
+    alignment: float | None = None
+    """Mean squared distance of the unit rows of pairs with a score of 4 or more, 0 to 4; None of counts of words."""
+    uniformity: float | None = None
+    """Log mean exp(-2 |x - y|^2) of the unit rows of all its sentences, 0 to -8; None of counts of words."""
 
 
 @dataclass(frozen=True, kw_only=True)

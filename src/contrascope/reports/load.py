@@ -17,8 +17,9 @@ from contrascope.records.geometry import GeometryRecord
 from contrascope.records.kinds import BadImagesRecord, BestRecord, EnvironmentRecord, EvaluationRecord
 from contrascope.records.lookup import value_at
 from contrascope.records.metrics import MetricsRow, read_rows
+from contrascope.records.sentences import SentenceGalleryRecord
 from contrascope.records.settings import settings_tree
-from contrascope.records.suites import AugmentedRecord, TransferRecord
+from contrascope.records.suites import AugmentedRecord, SimilarityRecord, TransferRecord
 from contrascope.records.typed import read_record, read_tree
 
 ADVICE = {
@@ -27,9 +28,13 @@ ADVICE = {
     records.METRICS: "There are no curves.",
     records.EVALUATION: "No accuracy was measured; that needs labels.",
     records.DIAGNOSIS: "Write it with: contrascope diagnose RUN",
+    SentenceGalleryRecord.FILE: "Write it where the sentences are at hand, with: contrascope report RUN",
+    SimilarityRecord.FILE: "Measure it with: contrascope evaluate RUN FOLDER --suite sts",
     records.GALLERY: "Write it where the images are at hand, with: contrascope report RUN",
 }
 """What a missing record costs, or how to get it."""
+OF_SENTENCES = "TextRunSettings"
+"""Kind of the settings of a run on sentences."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +57,9 @@ class RunRecords:
     bad_images: BadImagesRecord = field(default_factory=lambda: empty(BadImagesRecord))
     augmented: AugmentedRecord = field(default_factory=lambda: empty(AugmentedRecord))
     transfer: TransferRecord = field(default_factory=lambda: empty(TransferRecord))
+    sentences: SentenceGalleryRecord = field(default_factory=lambda: empty(SentenceGalleryRecord))
+    """Of a run on sentences, in place of a gallery."""
+    similarity: SimilarityRecord = field(default_factory=lambda: empty(SimilarityRecord))
     advice: AdviceRecord = field(default_factory=lambda: empty(AdviceRecord))
     policies: PolicyGalleryRecord = field(default_factory=lambda: empty(PolicyGalleryRecord))
     """Views that an advice's best policies make; only of an advice's folder."""
@@ -137,16 +145,21 @@ def load(path: Path) -> RunRecords:
             notices=tuple(folder.notices),
             advised=True,
         )
-    rows = folder.rows()
+    rows, settings = folder.rows(), folder.settings()
+    of_text = settings.get("kind") == OF_SENTENCES
+    pictures = empty(GalleryRecord) if of_text else folder.read(GalleryRecord)
+    scores = empty(EvaluationRecord) if of_text else folder.read(EvaluationRecord)
     return RunRecords(
         path=str(path),
         name=name,
-        settings=folder.settings(),
+        settings=settings,
         environment=folder.read(EnvironmentRecord),
-        evaluation=folder.read(EvaluationRecord),
+        evaluation=scores,
         diagnosis=folder.read(DiagnosisRecord),
         forgetting=folder.read(ForgettingRecord),
-        gallery=folder.read(GalleryRecord),
+        gallery=pictures,
+        sentences=folder.read(SentenceGalleryRecord) if of_text else empty(SentenceGalleryRecord),
+        similarity=folder.read(SimilarityRecord) if of_text else empty(SimilarityRecord),
         geometry=folder.read(GeometryRecord),
         best=folder.read(BestRecord),
         bad_images=folder.read(BadImagesRecord),

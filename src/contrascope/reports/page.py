@@ -21,6 +21,7 @@ from contrascope.reports.comparison.runs import compare
 from contrascope.reports.imagery import sheets, shortcut
 from contrascope.reports.load import RunRecords, load
 from contrascope.reports.sections import SECTIONS, WRONG, Filled, fill
+from contrascope.reports.sentences import texts
 from contrascope.reports.settings_view import run_line
 
 SCRIPTS = ("figures.js", "map.js", "tables.js", "filter.js", "page.js")
@@ -62,7 +63,11 @@ def render(paths: Sequence[Path]) -> str:
 
 def _one(run: RunRecords) -> Page:
     run, notices = _with_whole_pictures(run)
-    sections = [one for one in SECTIONS if one.key == "advice"] if run.advised else SECTIONS
+    sections = (
+        [one for one in SECTIONS if one.key == "advice"]
+        if run.advised
+        else texts.without_pictures(run, SECTIONS)
+    )
     return Page(
         title=f"{run.name}: contrascope report",
         about=". ".join(

@@ -26,6 +26,7 @@ from contrascope.reports.headline import numbers as headline
 from contrascope.reports.headline import steps
 from contrascope.reports.headline.parts import Steps
 from contrascope.reports.load import RunRecords
+from contrascope.reports.sentences import texts
 
 FigureFunction = Callable[[RunRecords], Block | Sequence[Block] | None]
 
@@ -79,7 +80,14 @@ SECTIONS = (
     Section(
         key="images",
         title="What the encoder sees",
-        functions=(imagery.shortcut, imagery.neighbours, imagery.views, imagery.worst, imagery.best),
+        functions=(
+            imagery.shortcut,
+            imagery.neighbours,
+            imagery.views,
+            imagery.worst,
+            imagery.best,
+            *texts.SHOWN,
+        ),
         empty="No pictures: gallery.json is missing. Where the images are at hand: contrascope report RUN",
         filtered=True,
     ),
@@ -120,7 +128,7 @@ SECTIONS = (
     Section(
         key="suites",
         title="Robustness and transfer",
-        functions=(suites.robustness, suites.transfer),
+        functions=(suites.robustness, suites.transfer, texts.scores),
         empty="",
         line=suites.suites_line,
     ),

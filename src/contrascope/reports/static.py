@@ -177,14 +177,15 @@ def _draw_points(axis: Any, panel: Points) -> dict[str, Any]:
         drawn[shown(name)] = axis.scatter(
             x,
             y,
-            s=14,
+            s=14 if panel.equal else 40,
             color=COLOURS[number % len(COLOURS)],
             marker=MARKERS[(number + number // len(COLOURS)) % len(MARKERS)],
             alpha=0.7,
             linewidths=0,
             rasterized=len(panel.places) > 5000,
         )
-    axis.set_aspect("equal", adjustable="datalim")
+    if panel.equal:
+        axis.set_aspect("equal", adjustable="datalim")
     return drawn
 
 

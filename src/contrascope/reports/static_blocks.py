@@ -40,6 +40,8 @@ class Points:
     places: list[tuple[float, float]]
     codes: list[int]
     names: dict[int, str]
+    equal: bool = True
+    """Whether both axes have one unit."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from contrascope.reports.blocks import Figure, Map
 from contrascope.reports.comparison.runs import unique_names
 from contrascope.reports.load import RunRecords, estimate, load, number
 from contrascope.reports.sections import guarded
+from contrascope.reports.sentences.plane import NEEDED, PLANE, plane
 from contrascope.reports.static_blocks import Cells, DrawnCurve, Panel, Panels, Points
 
 SINGLE: dict[str, Callable[[RunRecords], Any]] = {
@@ -36,7 +37,7 @@ SINGLE: dict[str, Callable[[RunRecords], Any]] = {
     "nearest-negative": geometry_facts.negatives,
 }
 """Figures that the page draws too."""
-NAMES = ("alignment-divergence", *SINGLE, "map", "operations")
+NAMES = ("alignment-divergence", *SINGLE, "map", "operations", PLANE)
 """Every figure that can be drawn."""
 _WRITTEN = "It is in geometry.json, which contrascope geometry RUN writes."
 _FOLLOWED = "It is followed in training with --probe geometry."
@@ -45,6 +46,7 @@ MEASURED = {
     "nearest-negative": _WRITTEN,
     "bound": _FOLLOWED,
     "projector-rank": _FOLLOWED,
+    PLANE: NEEDED,
 }
 """Where the numbers of a figure come from that no run has unasked."""
 QUANTITIES = (
@@ -103,6 +105,8 @@ def _panels(name: str, runs: list[RunRecords]) -> Panels:
     named = list(zip(unique_names(runs), runs, strict=True))
     if name == "map":
         return [points for label, run in named if (points := _map(label, run))]
+    if name == PLANE:
+        return plane(named)
     if name == "operations":
         return [cells for label, run in named if (cells := _operations(label, run))]
     if name == "alignment-divergence":

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from contrascope.diagnosis.settings import MonitorSettings
 from contrascope.methods.settings import MethodSettings
 from contrascope.methods.text.simcse_settings import SimCSESettings
 from contrascope.runs.settings import RunSettings
@@ -23,6 +24,7 @@ class TextRunSettings:
     training: TrainingSettings = field(default_factory=TrainingSettings)
     optim: OptimSettings = field(default_factory=OptimSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    monitor: MonitorSettings = field(default_factory=lambda: MonitorSettings(images=256))
 
 
 AnyRunSettings: TypeAlias = RunSettings | TextRunSettings

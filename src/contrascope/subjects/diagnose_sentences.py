@@ -10,15 +10,17 @@ from torch import Tensor
 from contrascope.diagnosis.causes import Known
 from contrascope.diagnosis.diagnosis import array_signals, diagnosis
 from contrascope.diagnosis.sentences.faults import TextFaults, length_bias, mean_cosine, padding_leak
-from contrascope.diagnosis.sentences.learning import (
-    TextLearning,
-    equal_views,
-    is_text_learning,
-    text_learning,
+from contrascope.diagnosis.sentences.learning import TextLearning, equal_views, is_text_learning
+from contrascope.diagnosis.sentences.shown import (
+    LEAST_TEXTS,
+    LEAST_WORDS,
+    ShownSentences,
+    half_rows,
+    learning_on,
+    view_rows,
 )
 from contrascope.diagnosis.settings import DiagnosisSettings
 from contrascope.diagnosis.verdict import Answer
-from contrascope.draws import PROBE_EPOCH
 from contrascope.errors import InputError, MissingSplitError
 from contrascope.features.embed import device_of
 from contrascope.features.sentences import embed_rows
@@ -28,19 +30,17 @@ from contrascope.progress import Progress, silent
 from contrascope.records.vocabulary import UsefulWord
 from contrascope.subjects.diagnose import Diagnosed
 from contrascope.subjects.sentences import TextSubject
-from contrascope.text.bags import corpus_counts, counts_of
 from contrascope.text.encoder import TextEncoder
 from contrascope.text.policy import build_text_policies
 from contrascope.text.ragged import Ragged
 from contrascope.text.sentences import SPECIALS, open_sentences
 from contrascope.text.settings import TextDataSettings, TextViewSettings
-from contrascope.text.views import clean_view, make_text_views
+from contrascope.text.views import clean_view
 
-HELD_OUT, LEAST_WORDS = "validation", 6
-"""Split that a run was not trained on; tokens of a sentence that can be halved."""
+HELD_OUT = "validation"
+"""Split that a run was not trained on."""
 FOREIGN = TextViewSettings(first=("delete=0.3",))
 """Views of an encoder that was not trained here, without dropout."""
-BATCH = 128
 NO_LABELS: Answer[UsefulWord] = Answer(
     word="cannot be told without labels",
     evidence=("Whether a representation serves a task depends on the task.",),
@@ -74,8 +74,9 @@ def diagnose_sentences(
     shown = measured_sentences(subject, source, settings)
     longest = subject.max_length - SPECIALS
     rows, twin = shown.rows.cut(longest), subject.twin
-    h, z = _views(subject, subject.encoder, rows, settings), None
-    known = None if twin is None else _views(subject, twin, rows, settings)
+    fixed = shown_sentences(subject, rows, settings)
+    h, z = _views(subject, subject.encoder, fixed), None
+    known = None if twin is None else _views(subject, twin, fixed)
     signals = array_signals(h, z, reference=(known, None), draws=settings.draws, seed=settings.seed)
     faults = text_faults(subject, shown.rows)
     signals = replace(signals, faults=replace(signals.faults, batch=faults.leak, copies=faults.copies))
@@ -83,7 +84,7 @@ def diagnose_sentences(
     found = diagnosis(
         signals, h, z, {}, known=told, useful=NO_LABELS, draws=settings.draws, seed=settings.seed
     )
-    learnt = None if twin is None else _learning(subject, twin, rows, h, settings)
+    learnt = None if twin is None else _learning(subject, twin, fixed, h, settings)
     sound = replace(found.verdict.sound, evidence=(*found.verdict.sound.evidence, *faults.notes()))
     verdict = replace(found.verdict, sound=sound, learning=is_text_learning(learnt, sound))
     progress(1, 1)
@@ -113,9 +114,9 @@ def measured_sentences(subject: TextSubject, source: str, settings: DiagnosisSet
     if Path(subject.data.source).expanduser().is_file() and not source:
         what = "the file that it was trained on"
     long = (held.columns[0].lengths >= LEAST_WORDS).nonzero()[:, 0]
-    if len(long) < 16:
+    if len(long) < LEAST_TEXTS:
         raise InputError(
-            f"{what} has {len(long)} sentences of {LEAST_WORDS} tokens or more; expected 16 or more."
+            f"{what} has {len(long)} sentences of {LEAST_WORDS} tokens or more; expected {LEAST_TEXTS} or more."
         )
     return MeasuredSentences(rows=held.columns[0].select(long), what=what)
 
@@ -139,61 +140,35 @@ def text_faults(subject: TextSubject, rows: Ragged) -> TextFaults:
     )
 
 
-@torch.no_grad()
-def _views(
-    subject: TextSubject, encoder: TextEncoder, rows: Ragged, settings: DiagnosisSettings
-) -> Float[Tensor, "views n dim"]:
+def _views(subject: TextSubject, encoder: TextEncoder, shown: ShownSentences) -> Float[Tensor, "views n dim"]:
     """Rows of fixed views, made and seen as in training for a run."""
-    own = subject.run is not None
-    views = subject.views if own else FOREIGN
-    policies = build_text_policies(views, subject.tokenizer)
-    was, found = encoder.training, []
-    encoder.train(own)
-    try:
-        for ids in torch.arange(len(rows)).split(BATCH):
-            made, _ = make_text_views(
-                [rows.padded(ids, fill=encoder.vocabulary.pad)],
-                policies,
-                encoder.vocabulary,
-                ids=ids,
-                seed=settings.seed,
-                epoch=PROBE_EPOCH,
-                num_views=settings.views,
-                same_mask=views.same_mask,
-            )
-            found.append(torch.stack([encoder(view.to(device_of(encoder))).cpu() for view in made]))
-    finally:
-        encoder.train(was)
-    return torch.cat(found, dim=1)
+    return view_rows(encoder, None, shown, dropping=subject.run is not None)[0]
+
+
+def shown_sentences(subject: TextSubject, rows: Ragged, settings: DiagnosisSettings) -> ShownSentences:
+    """What an encoder is shown of these texts: its own views, or deleted words for one that was not trained here."""
+    views = FOREIGN if subject.run is None else subject.views
+    return ShownSentences(
+        columns=(rows,),
+        policies=build_text_policies(views, subject.tokenizer),
+        num_views=settings.views,
+        seed=settings.seed,
+        same_mask=views.same_mask,
+    )
 
 
 def _learning(
-    subject: TextSubject, twin: TextEncoder, rows: Ragged, own: Tensor, settings: DiagnosisSettings
+    subject: TextSubject, twin: TextEncoder, shown: ShownSentences, own: Tensor, settings: DiagnosisSettings
 ) -> TextLearning:
-    halves = _halves(rows)
-    size = subject.tokenizer.vocabulary.size
-    idf = torch.from_numpy(corpus_counts(rows, size=size).idf)
-    used = rows.values.long().unique()
-    words = torch.stack(
-        [torch.from_numpy(counts_of(each, size=size)[:, used.numpy()].toarray()) for each in halves]
-    )
     mine, other = (
-        torch.stack([embed_rows(network, each, max_length=subject.max_length) for each in halves])
-        for network in (subject.encoder, twin)
+        half_rows(network, shown.halves, max_length=subject.max_length) for network in (subject.encoder, twin)
     )
     contrasts = subject.run is not None and not isinstance(subject.method, MLMSettings)
-    return text_learning(
+    return learning_on(
+        shown,
         mine,
         other,
-        (words * idf[used]).float(),
+        size=subject.tokenizer.vocabulary.size,
         equal=equal_views(own) if contrasts else None,
         draws=settings.draws,
     )
-
-
-def _halves(rows: Ragged) -> tuple[Ragged, Ragged]:
-    """The tokens before the middle of each text, and those after it."""
-    place = torch.arange(len(rows.values)) - rows.starts[:-1].repeat_interleave(rows.lengths)
-    middle = rows.lengths // 2
-    before = place < middle.repeat_interleave(rows.lengths)
-    return Ragged.of(rows.values[before], middle), Ragged.of(rows.values[~before], rows.lengths - middle)

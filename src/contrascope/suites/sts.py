@@ -11,7 +11,15 @@ from torch import Tensor
 
 from contrascope.encoders.twin import weights_hash
 from contrascope.errors import InputError
-from contrascope.evaluation.sts import ScoredPairs, cosines, gain_estimate, joined, spearman_estimate
+from contrascope.evaluation.sts import (
+    Placed,
+    ScoredPairs,
+    cosines,
+    gain_estimate,
+    joined,
+    placed,
+    spearman_estimate,
+)
 from contrascope.evaluation.sts_settings import REFERENCES, SETS, StsSettings
 from contrascope.features.sentences import embed_rows
 from contrascope.precision import single_precision
@@ -59,9 +67,13 @@ def sts_suite(
     encode = subject.tokenizer.encode
     tokens = {one.name: (encode(one.first), encode(one.second)) for one in every}
     reference: dict[str, Tensor] = {}
-    for of, similarity in _representations(subject, tokens, settings, say):
+    for of, similarity, where in _representations(subject, every, tokens, settings, say):
         reference = similarity if of == TFIDF else reference
-        rows += [_entry(of, one, similarity[one.name], reference.get(one.name), settings) for one in every]
+        for one in every:
+            row = _entry(of, one, similarity[one.name], reference.get(one.name), settings)
+            lies = where.get(one.name)
+            told = {} if lies is None else {"alignment": lies.alignment, "uniformity": lies.uniformity}
+            rows.append(replace(row, **told))
     record = SimilarityRecord(
         encoder=weights_hash(subject.encoder),
         pool=subject.encoder.pool,
@@ -83,38 +95,41 @@ def average(record: SimilarityRecord, of: str) -> float | None:
 
 Pairs = dict[str, tuple[Ragged, Ragged]]
 Similarities = dict[str, Float[Tensor, " n"]]
+Places = dict[str, Placed]
 
 
 def _representations(
-    subject: TextSubject, tokens: Pairs, settings: StsSettings, say: Say
-) -> Iterator[tuple[str, Similarities]]:
-    """References first, so that gains over TF-IDF can be told of the others."""
+    subject: TextSubject, every: list[ScoredPairs], tokens: Pairs, settings: StsSettings, say: Say
+) -> Iterator[tuple[str, Similarities, Places]]:
+    """References first, so that gains over TF-IDF can be told of the others; networks with where they lie."""
     size = subject.tokenizer.vocabulary.size
     asked = settings.references
     corpus = _corpus(subject, settings, say) if {"tfidf", "sif"} & set(asked) else None
     if corpus is not None and "tfidf" in asked:
         idf = corpus_counts(corpus, size=size).idf
-        yield TFIDF, {name: bag_cosines(*pair, size=size, weights=idf) for name, pair in tokens.items()}
+        yield TFIDF, {name: bag_cosines(*pair, size=size, weights=idf) for name, pair in tokens.items()}, {}
     if "bag" in asked:
-        yield REFERENCES["bag"], {name: bag_cosines(*pair, size=size) for name, pair in tokens.items()}
+        yield REFERENCES["bag"], {name: bag_cosines(*pair, size=size) for name, pair in tokens.items()}, {}
     if corpus is not None and "sif" in asked:
         say("word vectors of the corpus")
         words = word_vectors(corpus, size=size)
         yield (
             REFERENCES["sif"],
             {name: cosines(*(words.sentences(each) for each in pair)) for name, pair in tokens.items()},
+            {},
         )
     networks: list[tuple[str, Any]] = [(subject.name, subject.encoder)]
     if "random" in asked and subject.twin is not None:
         networks.insert(0, (REFERENCES["random"], subject.twin))
     for of, encoder in networks:
         say(f"{of}: embedding")
-        found = {}
-        for name, pair in tokens.items():
-            found[name] = cosines(
-                *(embed_rows(encoder, each, max_length=subject.max_length) for each in pair)
+        found, where = {}, {}
+        for pairs in every:
+            both = tuple(
+                embed_rows(encoder, each, max_length=subject.max_length) for each in tokens[pairs.name]
             )
-        yield of, found
+            found[pairs.name], where[pairs.name] = cosines(*both), placed(*both, pairs)
+        yield of, found, where
 
 
 def _corpus(subject: TextSubject, settings: StsSettings, say: Say) -> Ragged | None:

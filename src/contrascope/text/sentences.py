@@ -70,7 +70,7 @@ class Sentences:
 
         Which texts share a batch follows from the order alone, so a run that is resumed sees the same batches.
         """
-        grouped = self._grouped(order, batch_size)
+        grouped = self.grouped(order, batch_size)
         for ids in list(grouped.split(batch_size))[start:]:
             yield (
                 ids.to(device),
@@ -86,7 +86,7 @@ class Sentences:
             found.update(column.starts.numpy().tobytes())
         return found.hexdigest()[:16]
 
-    def _grouped(self, order: Tensor, batch_size: int) -> Tensor:
+    def grouped(self, order: Int[Tensor, " n"], batch_size: int) -> Int[Tensor, " n"]:
         """The order with windows of `bucket` batches sorted by length, the batches of a window in a drawn order."""
         order = order.cpu()
         whole = len(order) // batch_size * batch_size

@@ -1,5 +1,7 @@
 """A small transformer over tokens, whose dropout is keyed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -112,6 +114,7 @@ class TextTransformer(nn.Module):
     ) -> None:
         super().__init__()
         self.dim = width
+        self._offset: Tensor | None = None
         self.tokens, self.places = nn.Embedding(size, width), nn.Embedding(positions, width)
         self.norm_in, self.norm_out = nn.LayerNorm(width), nn.LayerNorm(width)
         self.drop = KeyedDrop(dropout, site=0)
@@ -126,6 +129,15 @@ class TextTransformer(nn.Module):
                 nn.init.trunc_normal_(module.weight, std=0.02)
             if isinstance(module, nn.Linear):
                 nn.init.zeros_(module.bias)
+
+    @contextmanager
+    def moved(self, offset: Float[Tensor, "batch length dim"]) -> Iterator[None]:
+        """Inside, `offset` is added to the embeddings of the sentences, before dropout; its gradient is kept."""
+        self._offset = offset
+        try:
+            yield
+        finally:
+            self._offset = None
 
     @property
     def token_weight(self) -> Float[Tensor, "size dim"]:
@@ -142,7 +154,8 @@ class TextTransformer(nn.Module):
                 f"{self.places.num_embeddings}. Lower data.max_length, or raise encoder.positions."
             )
         embedded = self.norm_in(self.tokens(sentences[..., TOKEN]) + self.places(place))
-        states = self.drop(self.cut(embedded, sentences), keys)
+        states = self.cut(embedded, sentences)
+        states = self.drop(states if self._offset is None else states + self._offset, keys)
         first = states
         for number, block in enumerate(self.blocks):
             states = block(states, stands, keys)

@@ -24,7 +24,7 @@ from contrascope.training.interrupt import Interrupted, StoppedError, StopReques
 from contrascope.training.optim import learning_rate
 from contrascope.training.order import epoch_order, rank_order, steps_per_epoch
 from contrascope.training.pace import Pace
-from contrascope.training.probe import Probe
+from contrascope.training.probe import Finding, Probe, StepProbe
 from contrascope.training.progress import TrainingProgress
 from contrascope.training.settings import OptimSettings, ScheduleSettings, TrainingSettings
 from contrascope.training.step import Stepper, named_losses
@@ -149,8 +149,9 @@ class Loop:
             self.watch.see(self.step, halves.mean(dim=0))
             if self.step % self.training.log_every == 0 or self.step == self.steps:
                 self._log(epoch, rate, halves)
-            with self._rest(self.step % self.per_epoch == 0 or self.step % every == 0):
-                reason = self._probe(epoch + 1) if self.step % self.per_epoch == 0 else ""
+            probed = self.step % self.per_epoch == 0 or any(map(self._due, self.probes))
+            with self._rest(probed or self.step % every == 0):
+                reason = self._probe() if probed else ""
                 stopping = self._anyone(stop.requested or bool(reason))
                 if self.step % every == 0 or self.step in (self.goal, self.best.step) or stopping:
                     self._save()
@@ -221,13 +222,23 @@ class Loop:
         """A block that is no part of the training's pace, where something is due in it."""
         return contextlib.nullcontext() if self.pace is None or not due else self.pace.rest()
 
-    def _probe(self, finished: int) -> str:
+    def _due(self, probe: Probe) -> bool:
+        return isinstance(probe, StepProbe) and probe.due(self.step, self.steps)
+
+    def _ask(self, probe: Probe) -> Finding | None:
+        if isinstance(probe, StepProbe):
+            return probe.look(self.method, late=2 * self.step > self.steps) if self._due(probe) else None
+        finished, rest = divmod(self.step, self.per_epoch)
+        return None if rest else probe(self.method, finished)
+
+    def _probe(self) -> str:
         """Ask every probe, record what it tells; returns why the run should stop, or nothing."""
-        reason = ""
+        reason, epochs = "", self.step / self.per_epoch
         for probe in self.probes:
-            found = probe(self.method, finished)
+            found = self._ask(probe)
             if found is None:
                 continue
+            finished = int(epochs) if epochs.is_integer() else round(epochs, 4)
             self._write({"kind": "probe", "step": self.step, "epoch": finished, **found.row})
             self.progress.alarm(found.alarm)
             self.best.see(self.step, found.score)

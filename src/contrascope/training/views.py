@@ -38,6 +38,15 @@ class Items(Protocol):
 
 
 @runtime_checkable
+class GroupedItems(Items, Protocol):
+    """Items that change an order so that those of a batch belong together."""
+
+    def grouped(self, order: Tensor, batch_size: int) -> Tensor:
+        """The ids of `order` in the order of its batches."""
+        ...
+
+
+@runtime_checkable
 class RunItems(Items, Protocol):
     """Items of which a run keeps the facts, so that it goes on with the same ones."""
 

@@ -1,7 +1,9 @@
 """Sentences against the others of their batch: one network, a loss of z, and hidden tokens beside it."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
+import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
@@ -12,6 +14,7 @@ from contrascope.losses.pairs import views_that_count
 from contrascope.losses.terms import LossTerms
 from contrascope.methods.base import StepOutput
 from contrascope.methods.embedding import JointEmbedding
+from contrascope.methods.text.adversarial import adversarial_offset, trunk_of
 from contrascope.methods.text.contrast_settings import TextContrastSettings
 from contrascope.methods.text.masked_head import MaskedHead, find_masked, masked_group
 from contrascope.methods.text.simcse_supervised_settings import SupervisedSimCSESettings
@@ -32,7 +35,10 @@ class TextContrast(JointEmbedding):
     def __init__(self, encoder: nn.Module, settings: TextContrastSettings) -> None:
         super().__init__(encoder, settings)
         self.settings = settings
-        vocabulary = text_encoder(encoder, method=self.loss_name).vocabulary
+        network = text_encoder(encoder, method=self.loss_name)
+        vocabulary = network.vocabulary
+        if settings.adversarial:
+            trunk_of(network)
         self.masking = MaskTokens(vocabulary=vocabulary, rate=settings.mlm_rate) if settings.mlm else None
         self.head = MaskedHead(self.dim, vocabulary.size) if settings.mlm else None
 
@@ -46,7 +52,8 @@ class TextContrast(JointEmbedding):
         return views.groups[0][: views_that_count(len(views.groups[0]), self.positives)]
 
     def step(self, views: ViewBatch) -> StepOutput:
-        out = super().step(views)
+        with self._moved(views):
+            out = super().step(views)
         if self.head is None or len(views.groups) == 1:  # measured on views alone
             return out
         sentences, targets = masked_group(views, 1)
@@ -56,6 +63,14 @@ class TextContrast(JointEmbedding):
         beside = self.settings.mlm * found.loss.mean()
         return replace(out, terms=replace(out.terms, beside=beside))
 
+    def _moved(self, views: ViewBatch) -> AbstractContextManager[None]:
+        """A block in which the embeddings of view 1 are moved; nothing is while a method is measured."""
+        size = self.settings.adversarial
+        if not (size and self.training and torch.is_grad_enabled()):
+            return nullcontext()
+        encoder = text_encoder(self.encoder, method=self.loss_name)
+        return trunk_of(encoder).moved(adversarial_offset(self, encoder, views, size=size))
+
     def weighted(self, terms: LossTerms) -> LossTerms:
         """Both halves times the weight of the settings."""
         weight = self.settings.weight
@@ -64,6 +79,10 @@ class TextContrast(JointEmbedding):
     def parts_problem(self) -> str | None:
         if self.head is not None:
             return "masked-language modelling averages over the hidden tokens of the whole batch; set method.mlm to 0"
+        if self.settings.adversarial:
+            return (
+                "the adversarial view follows from the loss of the whole batch; set method.adversarial to 0"
+            )
         return None
 
 
