@@ -73,7 +73,10 @@ def _of_sentences(parsed: AdviseArguments, progress: CommandProgress) -> int:
     from contrascope.advice.sentences.advise import advise_sentences
     from contrascope.terminal.text_advice import show_text_advice
 
-    advice = advise_sentences(parsed.source, parsed.text, labels=parsed.labels, say=progress.say)
+    try:
+        advice = advise_sentences(parsed.source, parsed.text, labels=parsed.labels, say=progress.say)
+    except KeyboardInterrupt as stop:  # of images measurements are kept, and the command says so
+        raise type(stop)("Of sentences nothing is kept; the same command begins anew.") from None
     sys.stdout.write(show_text_advice(advice, as_json=parsed.json))
     return DONE
 
