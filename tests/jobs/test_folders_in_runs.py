@@ -151,7 +151,7 @@ def test_advice_names_the_files_whose_views_it_shows(folder):
     assert len(found.names) == len(found.images) == 6
     assert set(found.names) <= set(NAMES)
     (strips,) = pictures(RunRecords(path="a.advice", name="a", policies=found, advised=True))
-    assert tuple(name for name, _ in strips.rows) == found.names
+    assert tuple(one.heading for one in strips.rows) == found.names
 
 
 @pytest.mark.parametrize("command", ["evaluate", "diagnose"])

@@ -12,8 +12,8 @@ from contrascope.errors import InputError
 from contrascope.records.decode import decoded
 from contrascope.records.diagnosis import DiagnosisRecord
 from contrascope.records.gallery import GalleryRecord
+from contrascope.records.inside import LARGEST, parsed, read_bytes
 from contrascope.records.kinds import BestRecord, EnvironmentRecord, EvaluationRecord
-from contrascope.records.regular import LARGEST, parsed, read_bytes
 from contrascope.records.typed import read_record, record_of
 
 

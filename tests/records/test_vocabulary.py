@@ -16,6 +16,7 @@ from contrascope.diagnosis.signals import layer_signals
 from contrascope.diagnosis.standard_views import standard_policies
 from contrascope.intervals import Estimate
 from contrascope.records import row_words
+from contrascope.records.forgetting import ForgettingWord
 from contrascope.records.lookup import numbers, shown_measures, value_at, verdict_word
 from contrascope.records.vocabulary import (
     ANSWERS,
@@ -85,12 +86,17 @@ def test_every_gain_of_learning_has_a_word_and_every_word_a_gain():
 
 def test_answers_are_those_of_the_three_questions_and_each_has_a_sign():
     words = {one.word for one in ANSWERS}
-    asked = [typing.get_args(one) for one in (SoundWord, LearningWord, UsefulWord)]
+    asked = [typing.get_args(one) for one in (SoundWord, LearningWord, UsefulWord, ForgettingWord)]
     assert words == {*(word for some in asked for word in some), "not diagnosed"}
     assert list(QUESTIONS) == list(typing.get_args(Question))
     assert {one.word for one in OPERATION_WORDS} == set(typing.get_args(advisor.Word))
     assert all(one.sign for one in (*ANSWERS, *OPERATION_WORDS))
-    assert {one.word for one in ANSWERS if not one.ok} == {"unsound", "not learning", "not useful"}
+    assert {one.word for one in ANSWERS if not one.ok} == {
+        "unsound",
+        "not learning",
+        "not useful",
+        "forgotten",
+    }
     assert [one.word for one in ANSWERS if one.grave] == ["unsound"]
     assert verdict_word("mended").tone == "bad"
 

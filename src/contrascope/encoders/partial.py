@@ -112,6 +112,7 @@ def merged(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
     Needs no peft, so that a run with adapters opens everywhere.
 
+    >>> import torch
     >>> a, b, w = torch.ones(1, 3), torch.ones(2, 1), torch.zeros(2, 3)
     >>> names = ("base_layer.weight", "lora_A.default.weight", "lora_B.default.weight")
     >>> merged({f"fc.{name}": value for name, value in zip(names, (w, a, b))})

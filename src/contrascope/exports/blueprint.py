@@ -16,7 +16,7 @@ from contrascope.encoders.resnet import ResNet
 from contrascope.encoders.settings import EncoderSettings
 from contrascope.errors import InputError
 from contrascope.features.sealed import read_sealed, save_sealed
-from contrascope.records.regular import parsed
+from contrascope.records.inside import parsed
 from contrascope.records.typed import read_tree
 from contrascope.settings import from_json, to_json
 

@@ -56,7 +56,7 @@ def config_of(trunk: HuggingFaceTrunk) -> dict[str, Any]:
 def _line(encoder: Encoder, trunk: HuggingFaceTrunk, made: Blueprint) -> str:
     """How its output becomes one vector."""
     with torch.no_grad():
-        output = trunk.eval()(torch.zeros(1, made.channels, made.side, made.side))
+        output = trunk.eval()(torch.zeros(1, made.channels, made.side, made.side, dtype=torch.float32))
     ready = encoder.pool == "auto" and output.get("pooler_output") is not None
     name = "pooler_output" if ready else "last_hidden_state"
     ways = {2: "", 3: "[:, 0]" if encoder.pool == "cls" else ".mean(dim=1)", 4: ".mean(dim=(2, 3))"}

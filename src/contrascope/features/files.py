@@ -16,8 +16,7 @@ from contrascope.features.features import Features
 from contrascope.features.sealed import read_sealed, save_sealed
 from contrascope.features.shard_names import is_shards, shard_files
 from contrascope.features.table import write_rows
-from contrascope.records.inside import whole_file
-from contrascope.records.regular import parsed
+from contrascope.records.inside import parsed, whole_file
 
 SUFFIXES = (".safetensors", ".npz", ".npy", ".parquet", ".csv")
 """Formats that are written; `.npy` holds `h` alone."""

@@ -11,8 +11,7 @@ from typing import Any
 
 from contrascope.errors import InputError
 from contrascope.records.decode import decoded
-from contrascope.records.inside import inside, lock_file, placed, removed, write_atomic
-from contrascope.records.regular import read_bytes
+from contrascope.records.inside import inside, lock_file, placed, read_bytes, removed, write_atomic
 
 SETTINGS, ENVIRONMENT, METRICS = "settings.json", "environment.json", "metrics.jsonl"
 EVALUATION, BAD_IMAGES, CHECKPOINTS, LOCK = "evaluation.json", "bad_images.json", "checkpoints", "run.lock"

@@ -11,8 +11,7 @@ from contrascope.errors import InputError
 from contrascope.records.decode import decoded
 from contrascope.records.entry import FORMAT, Tree
 from contrascope.records.files import encoded, finite
-from contrascope.records.inside import opened, placed, write_atomic
-from contrascope.records.regular import LARGEST_LOG, read_bytes
+from contrascope.records.inside import LARGEST_LOG, opened, placed, read_bytes, write_atomic
 
 KIND = "metrics"
 """Kind of the first line; in format 0 there is none."""

@@ -12,8 +12,7 @@ from contrascope.exports.blueprint import trunk_tensors
 from contrascope.features.sealed import read_sealed, save_sealed
 from contrascope.methods.base import Method
 from contrascope.records.forgetting import START
-from contrascope.records.inside import whole_file
-from contrascope.records.regular import parsed
+from contrascope.records.inside import parsed, whole_file
 from contrascope.runs.load import Run
 from contrascope.runs.settings import RunSettings
 

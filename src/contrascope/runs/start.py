@@ -19,7 +19,7 @@ from contrascope.exports.blueprint import SETTINGS, load_encoder
 from contrascope.features.sealed import read_sealed
 from contrascope.methods.base import Method
 from contrascope.progress import Say, unheard
-from contrascope.records.regular import parsed
+from contrascope.records.inside import parsed
 from contrascope.runs.build import build
 from contrascope.runs.load import load_run
 from contrascope.runs.settings import RunSettings

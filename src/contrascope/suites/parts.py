@@ -8,8 +8,7 @@ from typing import Any
 from contrascope import records
 from contrascope.evaluation.augmented import Fit, Move
 from contrascope.features.sealed import read_sealed, save_sealed
-from contrascope.records.inside import removed, whole_file
-from contrascope.records.regular import parsed
+from contrascope.records.inside import parsed, removed, whole_file
 from contrascope.records.suites import AugmentedRecord, MoveEntry, RobustEntry
 from contrascope.records.typed import as_part
 from contrascope.runs.store import OpenRecord, kept

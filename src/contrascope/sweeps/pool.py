@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contrascope.errors import InputError
-from contrascope.records.inside import inside, removed
-from contrascope.records.regular import read_bytes
+from contrascope.records.inside import inside, read_bytes, removed
 from contrascope.records.sweeps import LOST, OutcomeRecord
 from contrascope.records.typed import read_record
 from contrascope.sweeps.engine import LOG, SweepEngine, TrialJob, TrialTask

@@ -13,8 +13,7 @@ from safetensors import SafetensorError, safe_open
 from contrascope import records
 from contrascope.errors import InputError
 from contrascope.progress import Say, to_stderr
-from contrascope.records.inside import inside, opened
-from contrascope.records.regular import regular
+from contrascope.records.inside import inside, opened, regular
 
 METHOD, OPTIMIZER, STATE = "method.safetensors", "optimizer.safetensors", "state.json"
 TENSORS = (METHOD, OPTIMIZER)

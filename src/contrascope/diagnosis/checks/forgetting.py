@@ -93,7 +93,10 @@ def forgetting(
         return _untold(f"fewer than {LEAST} images", len(chosen), own, worst)
     if any(non_finite(one) for one in rows):
         return _untold("values that are not finite", len(chosen), own, worst)
-    fitted = torch.rand(len(chosen), generator=generator(seed, "fitted")).argsort() < len(chosen) // 2
+    fitted = (
+        torch.rand(len(chosen), generator=generator(seed, "fitted"), dtype=torch.float32).argsort()
+        < len(chosen) // 2
+    )
     errors = [_errors(one, rows[1], fitted) for one in rows]
     total = _spread(rows[1], fitted)
 
