@@ -14,7 +14,7 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors.torch import save_file
@@ -84,9 +84,14 @@ def settings_for(policy: str, *, lr: float, epochs: int, weights: str | None, se
     )
 
 
+def labels_of(images: ImageSet) -> torch.Tensor:
+    assert images.y is not None
+    return images.y
+
+
 def by_classes(encoder: Encoder, images: ImageSet, *, epochs: int, seed: int) -> None:
     torch.manual_seed(seed)
-    y = images.y
+    y = labels_of(images)
     head = nn.Linear(encoder.dim, int(y.max()) + 1)
     optim = torch.optim.AdamW([*encoder.parameters(), *head.parameters()], lr=2e-3)
     encoder.train()
@@ -102,8 +107,8 @@ def by_classes(encoder: Encoder, images: ImageSet, *, epochs: int, seed: int) ->
 
 def accuracy(encoder: nn.Module, images: ImageSet, test: ImageSet) -> float:
     learn, held = (embed(encoder, None, one) for one in (images, test))
-    found = KNNClassifier(k=20, temperature=0.1).fit(learn.h[0], images.y)
-    return float((torch.as_tensor(found.predict(held.h[0])) == test.y).double().mean())
+    found = KNNClassifier(k=20, temperature=0.1).fit(learn.h[0], labels_of(images))
+    return float((torch.as_tensor(found.predict(held.h[0])) == labels_of(test)).double().mean())
 
 
 def cases(name: str) -> None:
@@ -114,7 +119,9 @@ def cases(name: str) -> None:
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
             plain = settings_for(policy, lr=2e-3, epochs=8, weights=None, seed=0)
-            start, twin = (build(plain, images.shape, seed=seed).encoder.eval() for seed in (0, 99))
+            start, twin = (cast(Encoder, build(plain, images.shape, seed=seed).encoder) for seed in (0, 99))
+            for one in (start, twin):
+                one.eval()
             if kind == "classes":
                 by_classes(start, images, epochs=6, seed=0)
             else:
@@ -123,7 +130,7 @@ def cases(name: str) -> None:
             weights = folder / "start.safetensors"
             save_file(trunk_tensors(start), weights)
             before, random = accuracy(start, images, test), accuracy(twin, images, test)
-            known = [show(Networks(encoder=one), shown_on) for one in (start, twin)]
+            shown, drawn = (show(Networks(encoder=one), shown_on) for one in (start, twin))
             for rate in RATES:
                 asked = settings_for(policy, lr=rate, epochs=3, weights=str(weights), seed=1)
                 train(asked, folder / f"lr-{rate}", images=bare)
@@ -131,7 +138,7 @@ def cases(name: str) -> None:
                 now = accuracy(encoder, images, test)
                 row = {"set": name, "start": kind, "lr": rate, "before": before, "now": now, "random": random}
                 row["lost"] = round((before - now) / max(1e-9, before - random), 3)
-                found = measures(show(Networks(encoder=encoder), shown_on), *known, shown_on)
+                found = measures(show(Networks(encoder=encoder), shown_on), shown, drawn, shown_on)
                 print(json.dumps(row | found), flush=True)
 
 

@@ -125,10 +125,10 @@ def _representations(
         say(f"{of}: embedding")
         found, where = {}, {}
         for pairs in every:
-            both = tuple(
+            first, second = (
                 embed_rows(encoder, each, max_length=subject.max_length) for each in tokens[pairs.name]
             )
-            found[pairs.name], where[pairs.name] = cosines(*both), placed(*both, pairs)
+            found[pairs.name], where[pairs.name] = cosines(first, second), placed(first, second, pairs)
         yield of, found, where
 
 

@@ -59,6 +59,7 @@ def learnt(
     network = WordMean(vocabulary.size, width, seed=seed).train()
     optimiser = torch.optim.Adam(network.parameters(), lr=RATE)
     per_epoch = max(1, len(rows) // batch)
+    order = torch.arange(0)
     for step in range(steps):
         epoch, place = divmod(step, per_epoch)
         if place == 0:
