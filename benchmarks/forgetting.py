@@ -126,7 +126,7 @@ def cases(name: str) -> None:
                 by_classes(start, images, epochs=6, seed=0)
             else:
                 train(plain, folder / "start", images=bare)
-                start = load_run(folder / "start").encoder
+                start = cast(Encoder, load_run(folder / "start").encoder)
             weights = folder / "start.safetensors"
             save_file(trunk_tensors(start), weights)
             before, random = accuracy(start, images, test), accuracy(twin, images, test)
