@@ -30,6 +30,8 @@ CPU_SIDE = 24
 """Side of the views in px where a crop makes them, at the scale of a CPU (docs/log.md)."""
 DRY_IMAGES = 32
 """Drawn images of a dry run, and its batch: one step."""
+DRY_RATE = 1e-5
+"""Learning rate of that step."""
 FOLDERS = {
     "aircraft": "variant@mean",
     "caltech101": "label@mean",
@@ -90,7 +92,8 @@ def finished(settings: RunSettings, sources: Sources, *, labelled: bool = False)
     if sources.dry:
         count = batch = DRY_IMAGES
         training = replace(training, epochs=1, batch_size=batch)
-        settings = replace(settings, data=DataSettings(source="shapes", count=count))
+        optim = replace(settings.optim, lr=DRY_RATE)  # a paper's rate may end a network in its one step
+        settings = replace(settings, data=DataSettings(source="shapes", count=count), optim=optim)
     data = settings.data if labelled else replace(settings.data, labels="none")
     each = count // batch * max(1, training.epochs // KEPT)
     return replace(

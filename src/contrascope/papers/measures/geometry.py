@@ -1,5 +1,7 @@
 """The geometry of encoder and projector from before the first step to the end, as Cosentino et al. 2022 show it."""
 
+from typing import Any
+
 import torch
 
 from contrascope import records
@@ -47,7 +49,7 @@ def geometry(one: MeasuredRun) -> MeasureFound:
     return MeasureFound(values={"h_width": float(end.features.dim), **_clean_ranks(moments)}, curves=curves)
 
 
-def followed(one: MeasuredRun) -> list[dict[str, float]]:
+def followed(one: MeasuredRun) -> list[dict[str, Any]]:
     """The rows of the geometry in the run's metrics, by epoch."""
     rows = records.read_metrics(one.folder / records.METRICS)
     return [row for row in rows if row.get("kind") == "probe" and f"{PREFIX}loss" in row]
