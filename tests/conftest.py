@@ -120,3 +120,29 @@ def suite_run(tmp_path_factory):
     torch.manual_seed(0)
     train(settings, out)
     return out
+
+
+@pytest.fixture(scope="session")
+def by_two_processes():
+    """Runs a script in two processes of torchrun, with a folder for runs and a file to write; gives its tensors."""
+    from safetensors.torch import load_file
+
+    import contrascope
+
+    source = Path(contrascope.__file__).parents[1]
+
+    def found(script, folder):
+        path = os.pathsep.join([str(source), os.environ.get("PYTHONPATH", "")])
+        launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+        done = subprocess.run(
+            [*launch, script, str(folder / "runs"), str(folder / "found.safetensors")],
+            env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
+            timeout=240,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return load_file(folder / "found.safetensors")
+
+    return found

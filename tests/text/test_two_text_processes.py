@@ -1,35 +1,13 @@
 """Two processes train every method of sentences as one does: loss, gradients and weights."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 import two_text_processes
-from safetensors.torch import load_file
-
-import contrascope
-
-SOURCE = Path(contrascope.__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("two")
-    path = os.pathsep.join([str(SOURCE), os.environ.get("PYTHONPATH", "")])
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    done = subprocess.run(
-        [*launch, two_text_processes.__file__, str(folder / "runs"), str(folder / "found.safetensors")],
-        env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
-        timeout=240,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return load_file(folder / "found.safetensors")
+def found(tmp_path_factory, by_two_processes):
+    return by_two_processes(two_text_processes.__file__, tmp_path_factory.mktemp("two"))
 
 
 @pytest.mark.parametrize("case", two_text_processes.CASES)

@@ -64,12 +64,11 @@ def _last_blocks(encoder: Encoder, count: int) -> None:
     first = names[-count]
     before = list(itertools.takewhile(lambda one: one[0] != first, encoder.trunk.named_modules()))
     inside = {name for name, _ in before if first.startswith(f"{name}.") or not name}
-    still = [(name, module) for name, module in before if name not in inside]
     for name, parameter in encoder.trunk.named_parameters():
         if name.startswith(f"{first}."):
             break
         parameter.requires_grad_(False)
-    encoder.still = tuple(name for name, module in still)
+    encoder.still = tuple(name for name, _ in before if name not in inside)
 
 
 def _adapters(encoder: Encoder, rank: int) -> None:

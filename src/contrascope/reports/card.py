@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from contrascope.records.answers import ShownAnswer
 from contrascope.records.lookup import probe_title, value_at
 from contrascope.reports.answers import judgement
 from contrascope.reports.blocks import Figure, Judgement, Table, short
@@ -157,15 +158,19 @@ def _about(run: RunRecords, exported: ExportedEncoder) -> str:
     )
 
 
+def answer_lines(answer: ShownAnswer) -> list[str]:
+    """An answer, and its evidence as a list."""
+    evidence = "\n".join(f"- {escaped(sentence)}" for sentence in answer.evidence)
+    return [f"**{escaped(answer.line)}**", *([evidence] if evidence else [])]
+
+
 def _answers(run: RunRecords, exported: ExportedEncoder) -> list[str]:
     found, notice = guarded(judgement, run)
     if not isinstance(found, Judgement):
         return [escaped(notice or "Not diagnosed.")]
     parts = []
     for answer in found.answers:
-        parts.append(f"**{escaped(answer.line)}**")
-        if answer.evidence:
-            parts.append("\n".join(f"- {escaped(sentence)}" for sentence in answer.evidence))
+        parts += answer_lines(answer)
         told = (*answer.sentences[len(answer.evidence) :], answer.about)
         parts += [escaped(_without_folders(text)) for text in told if text]
     parts += [escaped(found.remark)] if found.remark else []

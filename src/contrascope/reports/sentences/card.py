@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from contrascope.records.lookup import value_at
 from contrascope.reports.answers import judgement
 from contrascope.reports.blocks import Judgement, Table
-from contrascope.reports.card import SUPERVISED, data_name, escaped, markdown_table
+from contrascope.reports.card import SUPERVISED, answer_lines, data_name, escaped, markdown_table
 from contrascope.reports.load import RunRecords
 from contrascope.reports.sections import guarded
 
@@ -72,9 +72,4 @@ def _answers(run: RunRecords) -> list[str]:
     found, notice = guarded(judgement, run)
     if not isinstance(found, Judgement):
         return [escaped(notice or "Not diagnosed.")]
-    lines = []
-    for answer in found.answers:
-        lines.append(f"**{escaped(answer.line)}**")
-        if answer.evidence:
-            lines.append("\n".join(f"- {escaped(sentence)}" for sentence in answer.evidence))
-    return lines
+    return [line for answer in found.answers for line in answer_lines(answer)]
