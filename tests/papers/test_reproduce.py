@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from contrascope.papers.measures.find import ALONE, MEASURES
 from contrascope.papers.reproduce import TableRequest, grid_of_cells, precision_of, reproduce
 from contrascope.records.sweeps import FINISHED
 from contrascope.runs.load import settings_of
+from contrascope.sweeps.engine import WORK
 from contrascope.sweeps.kept import recorded
 from contrascope.sweeps.slurm import SlurmEngine
 
@@ -79,6 +81,31 @@ def test_a_table_beside_it_copies_runs_with_the_same_settings(made):
     assert not any("measuring scores" in line for line in said)  # what was measured is copied too
     assert beside.cells[0].measures == record.cells[0].measures
     assert (out / COLD).is_dir()
+
+
+def test_a_table_without_its_weights_goes_on_elsewhere(made, tmp_path):
+    out, _, record = made
+    there = tmp_path / "there" / "tiny"
+    shutil.copytree(out, there, ignore=shutil.ignore_patterns("checkpoints", WORK, "*.lock"))
+    shutil.rmtree(there / WARM)
+    engine = HereEngine()
+    said = []
+    again = reproduce(asked(), there, engine=engine, device="cpu", say=said.append)
+    assert engine.started == [WARM]
+    assert not any("cold: measuring" in line for line in said)
+    assert numbers(again) == numbers(record)
+
+
+def test_a_run_without_its_weights_is_copied_only_where_nothing_is_left_to_measure(made, tmp_path):
+    out, _, _ = made
+    there = tmp_path / "there" / "tiny"
+    shutil.copytree(out, there, ignore=shutil.ignore_patterns("checkpoints"))
+    (there / WARM / "measured.json").unlink()
+    engine = HereEngine()
+    said = []
+    reproduce(asked(), there.with_name("other"), engine=engine, device="cpu", say=said.append)
+    assert engine.started == [WARM]
+    assert "seed=0-cell=cold: copied from tiny" in said
 
 
 def test_what_other_settings_measured_is_measured_anew(made, monkeypatch):

@@ -351,6 +351,14 @@ def test_the_command_line_runs_both_suites(suite_run, sets, tmp_path, capsys):
     assert record["summary"]["linear"]["networks"]["trained encoder"]["mean_is"] == "mean of all 1"
 
 
+def test_a_transfer_of_which_nothing_could_be_had_is_wrong_input(suite_run, sets, tmp_path, capsys):
+    asked = ["transfer", str(suite_run), "--modes", "linear", "--penalties", "2", "--bootstrap", "9"]
+    nowhere = str(tmp_path / "nowhere")
+    assert main([*asked, "--sets", nowhere, "--out", str(tmp_path / "a")]) == 2
+    assert "nowhere" in capsys.readouterr().out
+    assert main([*asked, "--sets", nowhere, sets[0], "--no-references", "--out", str(tmp_path / "b")]) == 0
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -46,7 +46,7 @@ class ReproduceArguments(TrialArguments, Computing):
     show: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Train and measure nothing: print the page of what --out holds."""
     page: Path | None = None
-    """File for the page, in Markdown; unset: page.md beside the table's record."""
+    """File for the page, in Markdown, with its picture beside it; unset: page.md beside the table's record."""
     dry_run: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Drawn images and one step a cell: does everything run? Its numbers mean nothing."""
     json: bool = False
@@ -61,7 +61,7 @@ def run(parsed: ReproduceArguments, progress: CommandProgress) -> int:
         sys.stdout.write(show_tables(parsed.scale, parsed.out.expanduser(), as_json=parsed.json))
         return DONE
     from contrascope.papers.collect import kept_table
-    from contrascope.papers.page import page
+    from contrascope.papers.page import page, picture
     from contrascope.papers.place import folder_of
     from contrascope.papers.tables import find_table
 
@@ -79,6 +79,9 @@ def run(parsed: ReproduceArguments, progress: CommandProgress) -> int:
 
         place.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(place, text.encode())
+        drawn = picture(table, record)
+        if drawn is not None:
+            write_atomic(place.with_name(f"{table.name}.svg"), drawn.encode())
     if parsed.json:
         from contrascope.records.entry import as_tree
 

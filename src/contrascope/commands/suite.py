@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from contrascope.commands.command import DONE, Computing
+from contrascope.commands.command import DONE, WRONG_INPUT, Computing
 from contrascope.data.settings import DataSettings
 from contrascope.terminal.help import shown
 from contrascope.terminal.progress import CommandProgress
@@ -39,8 +39,12 @@ STOPPED = "What is measured is kept; the same command goes on from here."
 def run_suite(
     suite: Literal["augmented", "transfer"], parsed: SuiteArguments, progress: CommandProgress, **asked: Any
 ) -> int:
-    """Run the suite and print its tables; `asked` is what this suite alone takes."""
+    """Run the suite and print its tables; `asked` is what this suite alone takes.
+
+    A suite of which nothing could be had is wrong input, though its tables say why.
+    """
     from contrascope.machine.device import find_device
+    from contrascope.records.suites import TransferRecord
     from contrascope.suites.run import evaluate_suite
     from contrascope.terminal.suites import show_suite
 
@@ -54,4 +58,5 @@ def run_suite(
         say=progress.say,
     )
     sys.stdout.write(show_suite(record, as_json=parsed.json))
-    return DONE
+    nothing = isinstance(record, TransferRecord) and not any(one.rows for one in record.sets.values())
+    return WRONG_INPUT if nothing else DONE

@@ -12,13 +12,13 @@ from contrascope.data.imageset import ImageSet
 from contrascope.data.sampling import some_images
 from contrascope.diagnosis.causes import Known
 from contrascope.diagnosis.exhibits import Exhibits, Networks, ShownRows, exhibits, show
+from contrascope.diagnosis.monitor.alarm import alarm_of
+from contrascope.diagnosis.monitor.growing import Growing
 from contrascope.diagnosis.monitor.rows import DRAWS, judged
 from contrascope.diagnosis.networks import Reference, copies_in, reference_on, signals_on
 from contrascope.diagnosis.settings import MonitorSettings
 from contrascope.diagnosis.signals import Signals
-from contrascope.diagnosis.verdict import Verdict
 from contrascope.methods.base import Method
-from contrascope.records.lookup import verdict_word
 from contrascope.theory.factors.alignment import unit_views
 from contrascope.theory.factors.centre_error import nearest_centre_error
 from contrascope.theory.factors.divergence import divergence
@@ -42,7 +42,7 @@ class MonitorProbe:
     ) -> None:
         self._images, self._policies, self._twin = images, policies, reference.eval()
         self._known, self._settings, self._epochs = known, settings, epochs
-        self._seed, self._device = seed, device
+        self._seed, self._device, self._growing = seed, device, Growing()
         self._due = {round(epochs * (i + 1) / settings.times) for i in range(settings.times)} - {0}
 
     def __call__(self, method: Method, finished: int) -> Finding | None:
@@ -64,18 +64,13 @@ class MonitorProbe:
         )
         found = judged(signals, known=self._known)
         row = {**found.row, **class_row(shown, self._some.y, signals)}
+        unsound = self._growing.alarms(found.verdict, signals)
         return Finding(
             row={**row, "seconds": round(time.perf_counter() - start, 3)},
-            alarm=self._alarm(found.verdict, finished),
+            alarm=alarm_of(found.verdict, unsound=unsound, late=2 * finished > self._epochs),
             score=found.score,
-            stop=self._settings.stop and not found.verdict.ok,
+            stop=self._settings.stop and unsound,
         )
-
-    def _alarm(self, verdict: Verdict, finished: int) -> str:
-        if not verdict.ok:
-            return str(verdict.sound)
-        late = 2 * finished > self._epochs
-        return "" if verdict_word(verdict.learning.word).ok or not late else str(verdict.learning)
 
     @cached_property
     def _some(self) -> ImageSet:

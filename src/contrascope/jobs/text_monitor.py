@@ -9,6 +9,8 @@ import torch
 from contrascope.diagnosis.answers import judge
 from contrascope.diagnosis.causes import Known
 from contrascope.diagnosis.diagnosis import ArrayReference, array_reference, array_signals
+from contrascope.diagnosis.monitor.alarm import alarm_of
+from contrascope.diagnosis.monitor.growing import Growing
 from contrascope.diagnosis.monitor.rows import DRAWS, Row, monitor_row
 from contrascope.diagnosis.score import score_of_row
 from contrascope.diagnosis.sentences.faults import padding_leak
@@ -29,7 +31,6 @@ from contrascope.intervals import generator
 from contrascope.methods.base import Method
 from contrascope.methods.settings import MethodSettings
 from contrascope.methods.text.mlm_settings import MLMSettings
-from contrascope.records.lookup import verdict_word
 from contrascope.text.encoder import TextEncoder, text_encoder
 from contrascope.text.policy import TextPolicy
 from contrascope.text.sentences import SPECIALS, Sentences
@@ -55,7 +56,7 @@ class TextMonitorProbe(StepProbe):
     ) -> None:
         self._shown, self._twin, self._settings = shown, reference.eval(), settings
         self._known, self._max_length = Known(method=method), max_length
-        self._contrasts = not isinstance(method, MLMSettings)
+        self._contrasts, self._growing = not isinstance(method, MLMSettings), Growing()
 
     def due(self, step: int, steps: int) -> bool:
         """Evenly over the run, the last step among them."""
@@ -71,11 +72,12 @@ class TextMonitorProbe(StepProbe):
         row = text_row(signals, verdict, learnt)
         score = score_of_row(row)
         row = row if score is None else {**row, "score": score}
+        unsound = self._growing.alarms(verdict, signals)
         return Finding(
             row={**row, "seconds": round(time.perf_counter() - start, 3)},
-            alarm=self._alarm(verdict, late=late),
+            alarm=alarm_of(verdict, unsound=unsound, late=late),
             score=score,
-            stop=self._settings.stop and not verdict.ok,
+            stop=self._settings.stop and unsound,
         )
 
     def measure(self, method: Method) -> tuple[Signals, TextLearning | None]:
@@ -113,11 +115,6 @@ class TextMonitorProbe(StepProbe):
         h, z = view_rows(twin, self._twin.projector, self._shown, dropping=True)
         beside = array_reference(h, z, given=(h, z), draws=DRAWS, seed=self._shown.seed)
         return beside, half_rows(twin, self._shown.halves, max_length=self._max_length)
-
-    def _alarm(self, verdict: Verdict, *, late: bool) -> str:
-        if not verdict.ok:
-            return str(verdict.sound)
-        return "" if verdict_word(verdict.learning.word).ok or not late else str(verdict.learning)
 
 
 def probe_sentences(

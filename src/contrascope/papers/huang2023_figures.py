@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from contrascope.papers.claims import Claim
 from contrascope.papers.huang2023 import PAPER, SCORES
+from contrascope.papers.picture import Cloud
 from contrascope.papers.scales import EPOCHS, METHODS, SIMCLR, finished, run_settings, with_letters
 from contrascope.papers.table import Cell, PanelNumber, PaperTable, Scale, Sources, TablePanel, number
 from contrascope.papers.values import SeedValues, falls_by, spearman
@@ -235,6 +236,16 @@ PANELS_TABLE = PaperTable(
             rule="silhouette with all operations less the larger of the other two",
             decide=_clusters_come_with_all,
         ),
+    ),
+    clouds=tuple(
+        Cloud(
+            title=title,
+            cell=_of_letters(cell),
+            at=name.removeprefix("silhouette_"),
+            number=name,
+            number_is="silhouette by class",
+        )
+        for title, (cell, name) in _PANELS.items()
     ),
 )
 TABLES = (PAIRS_TABLE, CURVES_TABLE, PANELS_TABLE)

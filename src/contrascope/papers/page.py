@@ -6,6 +6,7 @@ from statistics import mean
 from contrascope.errors import InputError
 from contrascope.papers.claims import Claim, ClaimAnswer, answer
 from contrascope.papers.deviations import deviations
+from contrascope.papers.picture import clouds_svg
 from contrascope.papers.table import SCALES, Cell, PanelNumber, PaperTable, Scale, Sources, TablePanel
 from contrascope.papers.values import NotMeasuredError, SeedValues, by_seed, spearman, whole_seeds
 from contrascope.records.sweeps import FINISHED, TableRecord
@@ -33,8 +34,23 @@ def page(table: PaperTable, record: TableRecord | None, scale: str = "cpu") -> s
     ]
     for panel in table.panels:
         parts += [*panel_lines(panel, shown), ""]
+    if picture(table, record) is not None:
+        titles = "; ".join(one.title for one in table.clouds)
+        words = (
+            f"{table.title}, left to right: {titles}. A point an image, a colour a class, seed {counted[0]}"
+        )
+        parts += [f"![{words}]({table.name}.svg)", "", f"{words}; places by t-SNE, the same images.", ""]
     parts += [*_claims(table.claims, seeds), *_deviations(table, record), *_notes(table), *_protocols(record)]
     return "\n".join(parts).rstrip() + "\n"
+
+
+def picture(table: PaperTable, record: TableRecord | None) -> str | None:
+    """The SVG that stands beside the page as `NAME.svg`, of its first seed; None where there is none yet."""
+    if record is None or not table.clouds or not record.cells:
+        return None
+    seeds, counted = by_seed(record), counted_seeds(table, record)
+    found = seeds.get(counted[0]) if counted else None
+    return None if found is None else clouds_svg(table.clouds, found)
 
 
 def counted_seeds(table: PaperTable, record: TableRecord) -> list[str]:

@@ -3,13 +3,14 @@
 import contextlib
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import torch
 
+from contrascope import records
 from contrascope.errors import InputError
 from contrascope.machine.arithmetic import multiplies_bf16
 from contrascope.machine.device import default_device
@@ -98,9 +99,12 @@ def reproduce(
     try:
         if any(one.settings is not None for one in wanted):
             grid = grid_of_cells(wanted, asked.seeds, sweep_of(out))
-            borrow(grid, out, say=say)
+            copied = borrow(grid, out, usable=work.usable, say=say)
             work.measure_finished()
-            sweep(grid, out, engine=engine, jobs=jobs, device=device, say=say, ended=work.measure_trial)
+            told = {"say": say, "ended": work.measure_trial}
+            sweep(grid, out, engine=engine, jobs=jobs, device=device, copied=copied, **told)
+            for one in copied.values():
+                work.measure_trial(one)
         for one in wanted:
             if one.settings is None:
                 work.measure_alone(one)
@@ -132,6 +136,12 @@ class _TableWork:
         for trial in record.trials if record is not None else ():
             if inside(self._out, trial.name).is_dir():
                 self.measure_trial(trial)
+
+    def usable(self, cell: str, run: Path) -> bool:
+        """Whether a finished run of other tables serves a cell: it has its weights, or all that is to be measured."""
+        if records.checkpoint_folders(run):
+            return True
+        return cell in self._cells and not lacking(self._cells[cell], run, self._sources)
 
     def measure_alone(self, cell: Cell) -> None:
         """Measures what needs no run."""
@@ -191,25 +201,34 @@ def _trial(cell: str, seed: int, settings: RunSettings) -> Trial:
     return Trial(name=name_of(str(seed), values), seed=str(seed), values=values, settings=with_seed)
 
 
-def borrow(grid: Grid, out: Path, *, say: Say) -> None:
-    """Copies finished runs with the same settings from tables beside this one, with what is measured of them."""
+def borrow(grid: Grid, out: Path, *, usable: Callable[[str, Path], bool], say: Say) -> dict[str, TrialEntry]:
+    """Copies finished runs with the same settings from tables beside this one, with what is measured of them.
+
+    Gives the trials that were, by name, as they are to stand in the sweep of this table.
+    A run is taken where it is `usable` for the cell: one whose weights were left out may lack what is to be measured.
+    """
     wanted = [one for one in grid.trials if not inside(out, one.name).exists()]
     if not wanted or not out.parent.is_dir():
-        return
+        return {}
     known = [(path, sweep_of(path)) for path in sorted(out.parent.iterdir()) if path.is_dir() and path != out]
     theirs = [
-        (inside(path, trial.name), trial.settings)
+        (inside(path, trial.name), trial)
         for path, record in known
         if record is not None
         for trial in record.trials
         if trial.state == FINISHED and AXIS in trial.values
     ]
+    copied: dict[str, TrialEntry] = {}
     for one in wanted:
         settings = to_json(one.settings)
-        run = next((path for path, found in theirs if found == settings and path.is_dir()), None)
-        if run is not None:
-            say(f"{one.name}: copied from {run.parent.name}")
-            _copy(run, inside(out, one.name))
+        same = [(path, found) for path, found in theirs if found.settings == settings and path.is_dir()]
+        for run, found in same:
+            if usable(one.values[AXIS], run):
+                say(f"{one.name}: copied from {run.parent.name}")
+                _copy(run, inside(out, one.name))
+                copied[one.name] = replace(found, name=one.name, seed=one.seed, values=one.values)
+                break
+    return copied
 
 
 def _copy(run: Path, to: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 from contrascope.errors import InputError
 from contrascope.papers.claims import Claim
+from contrascope.papers.picture import Cloud
 from contrascope.papers.values import SeedValues
 from contrascope.runs.settings import RunSettings
 
@@ -93,6 +94,8 @@ class PaperTable:
     """What its page shows."""
     claims: tuple[Claim, ...] = ()
     """What the paper concludes from it."""
+    clouds: tuple[Cloud, ...] = ()
+    """The picture beside the page, panel by panel."""
     notes: tuple[str, ...] = ()
     """What differs from the paper and no setting says."""
 

@@ -1,9 +1,10 @@
 """sweep.json: read strictly, begun, gone on with, and written anew whenever a trial changes its state."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from contrascope.errors import InputError
@@ -16,6 +17,7 @@ from contrascope.runs.store import OpenRecord, Request, begin_record, refuse
 from contrascope.settings import differences, from_json, to_json
 from contrascope.sweeps.grid import Axis, Grid, Trial
 
+NONE: Mapping[str, TrialEntry] = MappingProxyType({})
 LOCK = f"{Path(SweepRecord.FILE).stem}.lock"
 """What holds a sweep's record."""
 
@@ -100,14 +102,18 @@ class SweepBook:
 
 
 @contextlib.contextmanager
-def begun(folder: Path, grid: Grid, *, halving: bool) -> Iterator[SweepBook]:
+def begun(
+    folder: Path, grid: Grid, *, halving: bool, copied: Mapping[str, TrialEntry] = NONE
+) -> Iterator[SweepBook]:
     """Begins a sweep in a folder or goes on with the one that is there, and holds it meanwhile.
 
+    `copied`: trials by name whose finished runs were copied into the folder.
     Raises `InputError` where another sweep is there, by other settings or grid: values may be added, and with `halving`
     nothing. What is finished stays, everything else waits again.
     """
     entries = tuple(
-        TrialEntry(
+        copied.get(one.name)
+        or TrialEntry(
             name=one.name,
             seed=one.seed,
             values=one.values,
@@ -131,7 +137,7 @@ def begun(folder: Path, grid: Grid, *, halving: bool) -> Iterator[SweepBook]:
     with begin_record(path, request, fresh, older=_no_request) as record:
         book = SweepBook(folder, record)
         if before is not None:
-            kept = {one.name: one for one in recorded(folder).trials}
+            kept = {one.name: one for one in recorded(folder).trials} | dict(copied)
             book.add(grid=axes, trials=tuple(_again(folder, kept.get(one.name, one)) for one in entries))
         yield book
 

@@ -1,7 +1,7 @@
 """A sweep from its first trial to its table: rung by rung, in order, on an engine."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from contrascope.sweeps.compared import unlike
 from contrascope.sweeps.engine import WORK, SweepEngine, TrialTask
 from contrascope.sweeps.grid import Grid, label
 from contrascope.sweeps.halving import SAID, choose, common_epochs, mark_at, rungs
-from contrascope.sweeps.kept import LOCK, SweepBook, begun, is_sweep
+from contrascope.sweeps.kept import LOCK, NONE, SweepBook, begun, is_sweep
 from contrascope.sweeps.pool import TaskEnd, run_tasks
 from contrascope.sweeps.ray import RayEngine
 from contrascope.training.track import check_trackers
@@ -49,11 +49,13 @@ def sweep(
     device: str | None = None,
     say: Say = unheard,
     ended: Callable[[TrialEntry], None] = _unheeded,
+    copied: Mapping[str, TrialEntry] = NONE,
 ) -> SweepRecord:
     """Runs every trial of the grid in a folder of its own below `out`, or goes on where the sweep there stopped.
 
     With `halving` the better half of the settings goes on at each rung. `ended` is handed each trial when it has ended
-    or paused; with one job at a time nothing trains meanwhile. Raises `InputError` where another sweep is
+    or paused; with one job at a time nothing trains meanwhile. `copied` are trials by name whose finished runs the
+    caller put into `out`. Raises `InputError` where another sweep is
     there, where somebody holds it, and where a trial is refused before any other has ended: the others would be too.
     """
     if jobs < 1 or restarts < 0:
@@ -65,7 +67,7 @@ def sweep(
     count = len({label(one.values) for one in grid.trials})
     fresh = not is_sweep(out)
     try:
-        with begun(out, grid, halving=halving) as book:
+        with begun(out, grid, halving=halving, copied=copied) as book:
             work = _Work(book, engine, jobs=jobs, restarts=restarts, device=device, say=say, ended=ended)
             for epoch in rungs(epochs, count) if halving else ():
                 if epoch not in [one.epoch for one in book.record.rungs]:

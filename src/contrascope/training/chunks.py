@@ -86,8 +86,9 @@ def check_chunk(network: nn.Module, sizes: Sequence[int]) -> None:
         batch = sum(sizes)
         fitting = next(size for size in range(sizes[0], 0, -1) if batch % size == 0)
         raise InputError(
-            f"training.chunk is {sizes[0]}, but {problem}. Use split batch norm with one split a part (chunk "
-            f"{fitting} and {world_size() * batch // fitting} splits), a network without batch norm, or chunk 0."
+            f"training.chunk is {sizes[0]}, but {problem}. Use split batch norm with one split a part "
+            f"(--training.chunk {fitting} --method.splits {world_size() * batch // fitting}), a network without batch "
+            "norm, or chunk 0."
         )
 
 

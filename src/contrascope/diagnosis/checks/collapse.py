@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 
 from contrascope.diagnosis.causes import Known, collapse_cause
-from contrascope.diagnosis.checks.findings import NARROWEST, Flaw, SoundCuts
+from contrascope.diagnosis.checks.findings import CUTS, NARROWEST, Flaw, SoundCuts
 from contrascope.diagnosis.checks.identity import NOTHING
 from contrascope.diagnosis.signals import FEW, LayerSignals, Signals
+
+DIMENSIONAL = "dimensional collapse"
+"""The reason that a few directions are called by."""
 
 
 def one_direction(signals: Signals, cuts: SoundCuts, known: Known) -> Flaw | None:
@@ -58,19 +61,42 @@ def few_points(signals: Signals, cuts: SoundCuts, known: Known) -> Flaw | None:
 def few_directions(signals: Signals, cuts: SoundCuts, known: Known) -> Flaw | None:
     """A few directions carry what varies: fewer than at random weights, which may have few themselves."""
     for name, layer, reference in _layers(signals):
-        beside_twin = reference is not None and signals.learning is not None and layer.dim > NARROWEST
+        beside_twin = _beside_twin(signals, layer, reference)
         sentence = _lost(name, layer, reference, cuts) if beside_twin else _thin(name, layer, reference, cuts)
         if sentence:
-            cause = collapse_cause("dimensional collapse", signals, known)
-            return Flaw(reason="dimensional collapse", sentence=sentence, cause=cause.cause, next=cause.next)
+            cause = collapse_cause(DIMENSIONAL, signals, known)
+            return Flaw(reason=DIMENSIONAL, sentence=sentence, cause=cause.cause, next=cause.next)
     return None
+
+
+def directions_left(signals: Signals, cuts: SoundCuts = CUTS) -> float | None:
+    """Directions over the fewest that are sound, of the layer that lacks most; None without a layer.
+
+    Beside a twin those of `few_directions`; else the effective rank over the cut.
+    """
+    found = [
+        layer.rankme_centred / max(_fewest(name, reference, cuts), 1e-9)
+        if _beside_twin(signals, layer, reference)
+        else layer.effective_rank / cuts.rank
+        for name, layer, reference in _layers(signals)
+    ]
+    return min(found, default=None)
+
+
+def _beside_twin(signals: Signals, layer: LayerSignals, reference: LayerSignals | None) -> bool:
+    return reference is not None and signals.learning is not None and layer.dim > NARROWEST
+
+
+def _fewest(name: str, twin: LayerSignals | None, cuts: SoundCuts) -> float:
+    """The fewest directions of a layer beside its twin."""
+    assert twin is not None
+    return (cuts.directions if name == "encoder" else cuts.projector_directions) * twin.rankme_centred
 
 
 def _lost(name: str, layer: LayerSignals, twin: LayerSignals | None, cuts: SoundCuts) -> str:
     """Directions that the twin uses and the layer does not."""
     assert twin is not None
-    least = cuts.directions if name == "encoder" else cuts.projector_directions
-    if layer.rankme_centred >= least * twin.rankme_centred:
+    if layer.rankme_centred >= _fewest(name, twin, cuts):
         return ""
     return (
         f"Of {layer.dim} directions the {name} uses {layer.rankme_centred:.1f}, at random weights "

@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from typing import Literal
 
+from contrascope.diagnosis.monitor.growing import Growing
 from contrascope.diagnosis.monitor.rows import Row
+from contrascope.diagnosis.signals import Signals
 from contrascope.diagnosis.verdict import Verdict
 from contrascope.errors import InputError
 from contrascope.progress import Say
+from contrascope.records.lookup import verdict_word
 
 OnAlarm = Literal["warn", "stop"] | Callable[[str, Row], object]
 """Say it; say it and ask the loop to stop; or a function of the sentence and the flat row: true asks to stop."""
@@ -17,7 +20,8 @@ OnError = Literal["say", "raise"]
 class Alarm:
     """Says once that a representation has become unsound, and decides whether to stop.
 
-    `patience`: unsound measurements in a row after which "stop" stops; values that are not finite stop at once.
+    What is an alarm, `Growing` says. `patience`: alarms in a row after which "stop" stops; values that are not finite
+    stop at once.
     """
 
     def __init__(self, on_alarm: OnAlarm, say: Say, *, patience: int = 2) -> None:
@@ -26,14 +30,12 @@ class Alarm:
         if patience < 1:
             raise InputError(f"patience is {patience}; expected at least 1.")
         self._on_alarm, self._say, self._patience = on_alarm, say, patience
-        self._last, self._bad = "", 0
+        self._last, self._bad, self._growing = "", 0, Growing()
 
-    def hear(self, verdict: Verdict, row: Row, *, step: int, broken: bool) -> bool:
-        """Whether the loop should stop; the same answer as the time before is not said again.
-
-        `broken`: values are not finite.
-        """
-        said = "" if verdict.ok else str(verdict.sound)
+    def hear(self, verdict: Verdict, row: Row, *, step: int, signals: Signals) -> bool:
+        """Whether the loop should stop; the same answer as the time before is not said again."""
+        broken = signals.faults.non_finite > 0
+        said = str(verdict.sound) if self._growing.alarms(verdict, signals) else ""
         fresh, self._last = bool(said) and said != self._last, said
         self._bad = self._bad + 1 if said else 0
         if not said:
@@ -44,6 +46,13 @@ class Alarm:
         if fresh:
             self._say(sentence)
         return self._on_alarm == "stop" and (broken or self._bad >= self._patience)
+
+
+def alarm_of(verdict: Verdict, *, unsound: bool, late: bool) -> str:
+    """What a run of ours shows beside its progress: an alarm that it is `unsound`; not learning where it is `late`."""
+    if not verdict.ok:
+        return str(verdict.sound) if unsound else ""
+    return "" if verdict_word(verdict.learning.word).ok or not late else str(verdict.learning)
 
 
 def alarm_sentence(verdict: Verdict, *, step: int) -> str:

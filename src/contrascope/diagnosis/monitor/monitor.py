@@ -31,8 +31,8 @@ from contrascope.diagnosis.monitor.window import Ids, Window
 from contrascope.distributed import broadcast_value, is_main
 from contrascope.progress import to_stderr
 
-SHARE = 0.01
-"""Share of the time of a training that `observe` may take."""
+SHARE = 0.008
+"""Share of the time between two measurements of `observe` that one may take: the first ones come on top."""
 Found = TypeVar("Found")
 
 
@@ -56,7 +56,7 @@ class Monitor:
     `log` is called with every row. `on_alarm`, where it is unsound: "warn", "stop" (see `should_stop`) at values that
     are not finite and after `patience` such measurements in a row, or a function of sentence and row, true to stop.
     `out`: a folder for `contrascope report` and `diagnose`; a monitor that is made anew on it goes on from there.
-    `rest`: batches between two measurements of `observe`; unset: so many that it takes 1 % of the time.
+    `rest`: batches between two measurements of `observe`; unset: so many that it takes about 1 % of the time.
     `together`: whether all processes of a distributed training call it (rank 0 measures, all are told); else one.
 
     The model, its modes and the caller's random numbers stay as they are, and no error of a measurement reaches the
@@ -275,8 +275,8 @@ class Monitor:
             found = self._probe.judged(*rows)
         seconds = round(time.perf_counter() - began, 3)
         measured = MeasuredStep(step=int(step), epoch=epoch, row={**found.row, "seconds": seconds})
-        hear, broken = self._alarm.hear, found.signals.faults.non_finite > 0
-        stop = self._tried(partial(hear, found.verdict, measured.flat, step=measured.step, broken=broken))
+        hear = partial(self._alarm.hear, found.verdict, measured.flat)
+        stop = self._tried(partial(hear, step=measured.step, signals=found.signals))
         self._tried(partial(self._written, found, rows, measured, metrics))
         return _Outcome(measured=measured, stop=bool(stop), rest=self._resting(began))
 
