@@ -5,7 +5,7 @@ RUN := $(VENV)/bin
 READY := $(VENV)/.ready
 TEST_FLAGS ?= -n 2
 
-.PHONY: demo test test-slow test-browser check format lint types contracts install bench docs screenshots clean
+.PHONY: demo test test-slow test-browser chromium check format lint types contracts install bench docs screenshots clean
 
 install: $(READY)
 
@@ -30,12 +30,15 @@ test-slow: $(READY)
 	OMP_NUM_THREADS=2 $(RUN)/python -m pytest -m "slow and not gpu" -k "not cover" -rs
 
 # The report page in headless Chromium; skips with a reason where there is none and none can be installed.
-test-browser: $(READY)
+# A Chromium of the system, installed where that can be done without a question.
+chromium: $(READY)
 	$(RUN)/python -m pip install --quiet -c constraints.txt playwright axe-playwright-python
 	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
 	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
 	    timeout 300 sh -c 'apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium' >/dev/null; } || \
 	  echo "no Chromium: install it (Debian: apt install chromium)"
+
+test-browser: chromium
 	$(RUN)/python -m pytest -rs tests/reports/test_browser.py
 
 check: format lint types contracts test
@@ -63,8 +66,7 @@ docs: $(READY)
 	OMP_NUM_THREADS=1 $(RUN)/python -m pytest tests/docs/test_built.py
 
 # Pictures of the site, into docs/screenshots; needs a Chromium, as test-browser does.
-screenshots: docs
-	$(RUN)/python -m pip install --quiet -c constraints.txt playwright
+screenshots: docs chromium
 	$(RUN)/python tools/site_screenshots.py
 
 clean:

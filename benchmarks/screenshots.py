@@ -10,7 +10,7 @@ data that must not be passed on. Files have 256 colours. Needs `pip install 'con
 
 import argparse
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -34,6 +34,7 @@ WINDOWS = (
     Window(name="desktop", width=1280, height=900, scheme="light", top=900),
     Window(name="phone", width=390, height=844, scheme="dark", top=1688),
 )
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 EMPTY = """[...document.querySelectorAll(".plot")].filter((plot) => !plot.querySelector(".main-svg .trace path"))
   .map((plot) => plot.id)"""
 """Figures without a drawing."""
@@ -45,17 +46,23 @@ def main():
     )
     parser.add_argument("pages", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument(
+        "--top", type=int, help="pixels of the picture of the first screens; unset: one screen"
+    )
     parser.add_argument("--names", nargs="+", help="what the pictures are called; unset: as the pages' files")
     chosen = parser.parse_args()
     names = chosen.names or [file.stem for file in chosen.pages]
     if len(names) != len(chosen.pages):
         parser.error(f"{len(names)} names for {len(chosen.pages)} pages; expected one a page.")
+    windows = [one if chosen.top is None else replace(one, top=chosen.top) for one in WINDOWS]
     chosen.out.mkdir(parents=True, exist_ok=True)
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if chromium is None:
+        parser.error("there is no Chromium here; install one (Debian: apt install chromium).")
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for file, name in zip(chosen.pages, names, strict=True):
-            for window in WINDOWS:
+            for window in windows:
                 picture(browser, file, window, chosen.out / f"{name}-{window.name}.png")
         browser.close()
 

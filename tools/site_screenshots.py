@@ -32,8 +32,9 @@ def main() -> int:
         pages = [str(SITE / page) for page in PAGES.values()]
         subprocess.run([*camera, folder, *pages], check=True, stdout=subprocess.DEVNULL)
         for name, page in PAGES.items():
-            for taken in sorted(Path(folder).glob(f"{Path(page).stem}-*.png")):
-                kept = KEPT / f"site-{name}-{taken.stem.rpartition('-')[2]}.png"
+            for width in ("desktop", "phone"):
+                taken = Path(folder) / f"{Path(page).stem}-{width}.png"
+                kept = KEPT / f"site-{name}-{width}.png"
                 kept.write_bytes(taken.read_bytes())
                 print(kept.relative_to(ROOT), kept.stat().st_size)
     large = [one.name for one in KEPT.glob("site-*.png") if one.stat().st_size > MOST_BYTES]

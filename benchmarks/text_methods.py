@@ -1,0 +1,264 @@
+"""Every method on sentences, from one masked-language run a seed, by the commands that a user types; STS beside them.
+
+    python benchmarks/text_methods.py --data ../shared/data --runs runs/text --seeds 0 --keep text.jsonl
+    python benchmarks/text_methods.py --keep text.jsonl                     # the table of what is kept; trains nothing
+    python benchmarks/text_methods.py --data ../shared/data --runs /tmp/try --seeds 0 --try   # does it run?
+
+A seed: `text-mlm-cpu` (`--mlm-epochs`; hours on two cores), then from its weights each recipe and two controls, one
+dropout mask for both views and no dropout at all, two runs at a time on a thread each; then `evaluate --suite sts` of
+all. The last step counts, test pairs choose nothing. Seeds are of all of it, the masked-language run too. What is
+finished is read, what was stopped goes on; `--minutes` stops it, saved, with code 75. `--keep` has a line a run, from
+which the table is made, so that seeds may come from several machines: it names them.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import platform
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from contrascope.evaluation.sts_settings import SETS
+from contrascope.records.suites import SimilarityRecord
+from contrascope.records.typed import read_record
+
+NOT_DONE = 75
+MLM = "mlm"
+REFERENCES = ("random", "tfidf", "bag", "sif")
+STUDENT = {2: 12.71, 3: 4.303, 4: 3.182, 5: 2.776}
+"""95 % points of Student's t for the mean of so many seeds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A recipe and what is changed of it."""
+
+    recipe: str
+    source: str = "sentences"
+    more: tuple[str, ...] = ()
+
+
+METHODS = {
+    "simcse": Run(recipe="text-simcse-cpu"),
+    "consert": Run(recipe="text-consert-cpu"),
+    "clear": Run(recipe="text-clear-cpu"),
+    "declutr": Run(recipe="text-declutr-cpu", source="documents"),
+    "cert": Run(recipe="text-cert-cpu"),
+    "control: one mask": Run(recipe="text-simcse-cpu", more=("--views.same-mask",)),
+    "control: no dropout": Run(
+        recipe="text-simcse-cpu", more=("--encoder.dropout", "0", "--encoder.attention-dropout", "0")
+    ),
+}
+
+
+class Work:
+    """Where the data and the runs of one seed lie, and until when work begins."""
+
+    def __init__(self, options: argparse.Namespace, seed: int) -> None:
+        self.options, self.seed = options, seed
+        self.folder: Path = options.runs / f"seed{seed}"
+        self.data: Path = options.data
+
+    def place(self, name: str) -> Path:
+        return self.folder / name.replace(": ", "-").replace(" ", "-")
+
+    def train(self, name: str, run: Run, *more: str, threads: int) -> None:
+        """Trains a run to its end, from where it is."""
+        out = self.place(name)
+        words = ["train", run.recipe, "--out", str(out), "--training.seed", str(self.seed), *run.more, *more]
+        words += ["--data.source", str(self.data / "wikipedia-en" / run.source)]
+        words += ["--encoder.vocabulary", str(self.data / "bert-uncased-vocab")]
+        words += ["--training.threads", str(threads)]
+        if self.options.tried:
+            words += ["--encoder.width", "32", "--encoder.depth", "1", "--training.epochs", "1"]
+            words += ["--data.limit", "128"] if run.source == "sentences" else ["--data.limit", "32"]
+        if out.exists():
+            words = ["train", str(out), "--resume", "--training.threads", str(threads)]
+        self.command(words, log=out.with_suffix(".log"), threads=threads)
+
+    def evaluate(self, name: str, *, references: tuple[str, ...], threads: int) -> SimilarityRecord:
+        """The run's numbers on all sets, read where they are there."""
+        out = self.place(name)
+        if not (out / SimilarityRecord.FILE).exists():
+            words = ["evaluate", str(out), str(self.data / "sts"), "--suite", "sts", "--device", "cpu"]
+            words += ["--sts.references", *references]
+            words += ["--sts.corpus", str(self.data / "wikipedia-en" / "sentences")]
+            words += ["--sts.draws", "20", "--sts.corpus-limit", "5000"] if self.options.tried else []
+            self.command(words, log=out.with_suffix(".sts.log"), threads=threads)
+        return read_record(SimilarityRecord, out / SimilarityRecord.FILE).require("rows")
+
+    def command(self, words: list[str], *, log: Path, threads: int) -> None:
+        """A command of contrascope in a process of its own, asked to save when the minutes are over."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        told = os.environ | {"OMP_NUM_THREADS": str(threads)}
+        with log.open("a") as said:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "contrascope", *words], stdout=said, stderr=said, env=told
+            )
+            while process.poll() is None:
+                if self.options.end is not None and time.monotonic() > self.options.end:
+                    process.send_signal(signal.SIGINT)
+                    process.wait()
+                    raise SystemExit(NOT_DONE)
+                time.sleep(0.2)
+        if process.returncode:
+            raise SystemExit(f"contrascope {' '.join(words)} ended with {process.returncode}: see {log}")
+
+
+def one_seed(work: Work, keep: Callable[[dict[str, Any]], None]) -> None:
+    """All runs of a seed; each is told of when it is measured."""
+    mlm = Run(recipe="text-mlm-cpu", more=("--training.epochs", str(work.options.mlm_epochs)))
+    work.train(MLM, mlm, threads=2)
+    keep(measured(work, MLM, references=REFERENCES))
+
+    def one(name: str) -> dict[str, Any]:
+        work.train(name, METHODS[name], "--encoder.start", str(work.place(MLM)), threads=1)
+        return measured(work, name, references=("tfidf",))
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for done in concurrent.futures.as_completed([pool.submit(one, name) for name in METHODS]):
+            keep(done.result())
+
+
+def measured(work: Work, name: str, *, references: tuple[str, ...]) -> dict[str, Any]:
+    """A line of the file that keeps: Spearman's correlation of every representation on every set."""
+    found = work.evaluate(name, references=references, threads=1 if name in METHODS else 2)
+    numbers: dict[str, dict[str, float]] = {}
+    for row in found.rows:
+        if row.all is not None:
+            numbers.setdefault(row.of if row.of in KNOWN else name, {})[row.set] = row.all
+    steps = [
+        line
+        for line in map(json.loads, (work.place(name) / "metrics.jsonl").read_text().splitlines())
+        if line.get("kind") == "step"
+    ]
+    return {
+        "run": name,
+        "seed": work.seed,
+        "steps": steps[-1]["step"],
+        "minutes": minutes_of(steps),
+        "mlm_epochs": work.options.mlm_epochs,
+        "machine": f"{processor()}, torch {torch.__version__}",
+        "sts": numbers,
+    }
+
+
+KNOWN = ("random twin", "TF-IDF", "bag of words", "SIF, whitened")
+
+
+def minutes_of(steps: list[dict[str, Any]]) -> float | None:
+    """Of training, on the clock: images of all steps over those a second that were logged."""
+    speeds = [line["images_per_second"] for line in steps if line.get("images_per_second")]
+    if not speeds:
+        return None
+    batch = 64
+    return round(steps[-1]["step"] * batch * statistics.fmean(1 / speed for speed in speeds) / 60, 1)
+
+
+def processor() -> str:
+    """The name of the processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
+def avg6(sets: dict[str, float]) -> float | None:
+    return statistics.fmean(sets[name] for name in SETS) if set(SETS) <= set(sets) else None
+
+
+def shown(values: list[float]) -> str:
+    """A mean, with its interval where there are seeds.
+
+    >>> shown([50.0]), shown([50.0, 51.0, 52.0])
+    ('50.0', '51.0 ± 2.5')
+    """
+    if not values:
+        return "-"
+    if len(values) == 1:
+        return f"{values[0]:.1f}"
+    half = STUDENT.get(len(values), 2.571) * statistics.stdev(values) / len(values) ** 0.5
+    return f"{statistics.fmean(values):.1f} ± {half:.1f}"
+
+
+def table(lines: list[dict[str, Any]]) -> str:
+    """STS-B, mean of six sets and what a method has over its own masked-language run, over the seeds that are there."""
+    found: dict[str, list[tuple[int, dict[str, float]]]] = {}
+    for line in lines:
+        for of, sets in line["sts"].items():
+            if of not in KNOWN or line["run"] == MLM:
+                found.setdefault(of, []).append((line["seed"], sets))
+    base = {seed: sets for seed, sets in found.get(MLM, [])}
+    out = [
+        "| representation | seeds | STS-B test | mean of six | STS-B over its own mlm |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    order = sorted(found, key=lambda of: -statistics.fmean(sets.get("stsb", 0.0) for _, sets in found[of]))
+    for of in order:
+        over = [
+            sets["stsb"] - base[seed]["stsb"]
+            for seed, sets in found[of]
+            if of in METHODS and seed in base and "stsb" in sets
+        ]
+        six = [value for _, sets in found[of] if (value := avg6(sets)) is not None]
+        stsb = [sets["stsb"] for _, sets in found[of] if "stsb" in sets]
+        out.append(f"| {of} | {len(found[of])} | {shown(stsb)} | {shown(six)} | {shown(over)} |")
+    machines = sorted({line["machine"] for line in lines})
+    return "\n".join([*out, "", f"Spearman x 100 of cosines, joined subsets. {'; '.join(machines)}."])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--runs", type=Path, default=Path("runs/text"))
+    parser.add_argument("--seeds", type=int, nargs="*", default=[])
+    parser.add_argument("--mlm-epochs", type=int, default=5)
+    parser.add_argument("--keep", type=Path, help="a line a run; read again, and added to")
+    parser.add_argument("--minutes", type=float, help="stop after so many; the same call goes on")
+    parser.add_argument(
+        "--try",
+        dest="tried",
+        action="store_true",
+        help="a tiny network, a few sentences: numbers mean nothing",
+    )
+    options = parser.parse_args()
+    options.end = None if options.minutes is None else time.monotonic() + 60 * options.minutes
+    lines = (
+        [json.loads(line) for line in options.keep.read_text().splitlines()]
+        if options.keep and options.keep.exists()
+        else []
+    )
+    if options.seeds and options.data is None:
+        raise SystemExit(
+            "--seeds needs --data, the folder that holds wikipedia-en, sts and bert-uncased-vocab."
+        )
+
+    def keep(line: dict[str, Any]) -> None:
+        if any((one["run"], one["seed"]) == (line["run"], line["seed"]) for one in lines):
+            return
+        lines.append(line)
+        if options.keep:
+            with options.keep.open("a") as file:
+                file.write(json.dumps(line) + "\n")
+        print(table(lines), flush=True)
+
+    for seed in options.seeds:
+        one_seed(Work(options, seed), keep)
+    print(table(lines))
+
+
+if __name__ == "__main__":
+    main()
