@@ -40,7 +40,7 @@ def test_every_reason_is_a_heading():
     headings = re.findall(r"^### (.+)$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     checks = Path(__file__).resolve().parents[2] / "src" / "contrascope" / "diagnosis" / "checks"
     said = "".join(path.read_text() for path in checks.glob("*.py"))
-    reasons = re.findall(r'reason="([^"]+)"', said)
+    reasons = re.findall(r'(?:reason=|^DIMENSIONAL = )"([^"]+)"', said, flags=re.MULTILINE)
     assert len(set(reasons)) == 15
     assert set(reasons) <= set(headings)
 

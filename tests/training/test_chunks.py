@@ -239,7 +239,7 @@ def test_batch_norm_over_the_batch_is_refused_with_what_differs_and_what_to_do()
     with pytest.raises(
         InputError,
         match=r"training.chunk is 6, but batch norm \(norm\) .* split batch norm with one "
-        r"split a part \(chunk 4 and 4 splits\)",
+        r"split a part \(--training.chunk 4 --method.splits 4\)",
     ):
         chunked_backward(
             embedder(network),
