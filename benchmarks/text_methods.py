@@ -136,7 +136,7 @@ def measured(work: Work, name: str, *, references: tuple[str, ...]) -> dict[str,
     numbers: dict[str, dict[str, float]] = {}
     for row in found.rows:
         if row.all is not None:
-            numbers.setdefault(row.of if row.of in KNOWN else name, {})[row.set] = row.all
+            numbers.setdefault(row.of if row.of in KNOWN else name, {})[row.set] = 100 * row.all
     steps = [
         line
         for line in map(json.loads, (work.place(name) / "metrics.jsonl").read_text().splitlines())
