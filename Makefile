@@ -29,7 +29,6 @@ test-slow: $(READY)
 	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -m "slow and not gpu" -k cover -rs $(TEST_FLAGS)
 	OMP_NUM_THREADS=2 $(RUN)/python -m pytest -m "slow and not gpu" -k "not cover" -rs
 
-# The report page in headless Chromium; skips with a reason where there is none and none can be installed.
 # A Chromium of the system, installed where that can be done without a question.
 chromium: $(READY)
 	$(RUN)/python -m pip install --quiet -c constraints.txt playwright axe-playwright-python
@@ -38,6 +37,7 @@ chromium: $(READY)
 	    timeout 300 sh -c 'apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium' >/dev/null; } || \
 	  echo "no Chromium: install it (Debian: apt install chromium)"
 
+# The report page in headless Chromium; skips with a reason where there is none and none can be installed.
 test-browser: chromium
 	$(RUN)/python -m pytest -rs tests/reports/test_browser.py
 

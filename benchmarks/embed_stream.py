@@ -178,10 +178,6 @@ def rate(source: Path, options: argparse.Namespace, kept: Kept, workers: int) ->
     """Images per second and per processor second, without the start of the process and the first shard."""
     out = options.folder / f"rate-{workers}"
     shutil.rmtree(out, ignore_errors=True)
-    if options.rates * 3 * options.size**2 <= BUDGET * 2**20:
-        raise SystemExit(
-            f"{options.rates} pictures of {options.size} px would not stream; give --rates more."
-        )
     some = argparse.Namespace(**{**vars(options), "shard_rows": max(1, options.rates // 4)})
     seen = watched(command(source, out, some, workers=workers), out, kept)["seen"]
     rows = sum(pq.read_metadata(path).num_rows for path in sorted(out.glob("part-*"))[1:])
@@ -241,6 +237,10 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, help="end this call after so many; the same call goes on")
     parser.add_argument("--folder", type=Path, required=True)
     options = parser.parse_args()
+    if options.rates * 3 * options.size**2 <= BUDGET * 2**20:
+        raise SystemExit(
+            f"{options.rates} pictures of {options.size} px would not stream; give --rates more."
+        )
     report = measured(options)
     print(json.dumps(report))
     if report["peak_mb"] > options.limit_mb:

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from record import STUDENT
 
 from contrascope.evaluation.sts_settings import SETS
 from contrascope.records.suites import SimilarityRecord
@@ -35,8 +36,6 @@ from contrascope.records.typed import read_record
 NOT_DONE = 75
 MLM = "mlm"
 REFERENCES = ("random", "tfidf", "bag", "sif")
-STUDENT = {2: 12.71, 3: 4.303, 4: 3.182, 5: 2.776}
-"""95 % points of Student's t for the mean of so many seeds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +187,7 @@ def shown(values: list[float]) -> str:
         return "-"
     if len(values) == 1:
         return f"{values[0]:.1f}"
-    half = STUDENT.get(len(values), 2.571) * statistics.stdev(values) / len(values) ** 0.5
+    half = STUDENT[len(values)] * statistics.stdev(values) / len(values) ** 0.5
     return f"{statistics.fmean(values):.1f} ± {half:.1f}"
 
 

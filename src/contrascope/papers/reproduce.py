@@ -101,8 +101,16 @@ def reproduce(
             grid = grid_of_cells(wanted, asked.seeds, sweep_of(out))
             copied = borrow(grid, out, usable=work.usable, say=say)
             work.measure_finished()
-            told = {"say": say, "ended": work.measure_trial}
-            sweep(grid, out, engine=engine, jobs=jobs, device=device, copied=copied, **told)
+            sweep(
+                grid,
+                out,
+                engine=engine,
+                jobs=jobs,
+                device=device,
+                say=say,
+                ended=work.measure_trial,
+                copied=copied,
+            )
             for one in copied.values():
                 work.measure_trial(one)
         for one in wanted:

@@ -18,6 +18,7 @@ from contrascope.settings import differences, from_json, to_json
 from contrascope.sweeps.grid import Axis, Grid, Trial
 
 NONE: Mapping[str, TrialEntry] = MappingProxyType({})
+"""No trials."""
 LOCK = f"{Path(SweepRecord.FILE).stem}.lock"
 """What holds a sweep's record."""
 

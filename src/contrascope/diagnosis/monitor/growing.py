@@ -11,9 +11,9 @@ GROWS = 1.05
 class Growing:
     """Tells a representation that lost its directions from one that is on its way to them.
 
-    Most projectors begin with few: random weights use more of them than the first epochs leave, and then they are won
-    back. So a *dimensional collapse* is an alarm from the second measurement on, and only where the layer that lacks
-    most has not grown since the one before. Every other reason is an alarm at once.
+    A projector may have fewer after its first epochs than at random weights, and win them back (docs/log.md has two
+    such runs). So a *dimensional collapse* is an alarm from the second measurement on, and only where the layer that
+    lacks most has not grown since the one before. Every other reason is an alarm at once.
     """
 
     def __init__(self) -> None:
