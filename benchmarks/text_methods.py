@@ -1,14 +1,15 @@
-"""Every method on sentences, from one masked-language run a seed, by the commands that a user types; STS beside them.
+"""Every method on sentences, from one masked-language run, by the commands that a user types; STS beside them.
 
-    python benchmarks/text_methods.py --data ../shared/data --runs runs/text --seeds 0 --keep text.jsonl
+    python benchmarks/text_methods.py --data ../shared/data --runs runs/text --seeds 0 1 2 --keep text.jsonl
     python benchmarks/text_methods.py --keep text.jsonl                     # the table of what is kept; trains nothing
     python benchmarks/text_methods.py --data ../shared/data --runs /tmp/try --seeds 0 --try   # does it run?
 
-A seed: `text-mlm-cpu` (`--mlm-epochs`; hours on two cores), then from its weights each recipe and two controls, one
-dropout mask for both views and no dropout at all, two runs at a time on a thread each; then `evaluate --suite sts` of
-all. The last step counts, test pairs choose nothing. Seeds are of all of it, the masked-language run too. What is
-finished is read, what was stopped goes on; `--minutes` stops it, saved, with code 75. `--keep` has a line a run, from
-which the table is made, so that seeds may come from several machines: it names them.
+`text-mlm-cpu` once (`--mlm-epochs` over `--mlm-sentences`; hours on two cores), measured as it is and with its tokens
+weighing as those of the methods do, which is what they have to beat. Then, a seed, from its weights each recipe and,
+with seed 0, two controls, one dropout mask for both views and no dropout at all, two runs at a time on a thread each;
+then `evaluate --suite sts` of all. The last step counts, test pairs choose nothing. Seeds are of the methods, seeds
+outermost. What is finished is read, what was stopped goes on; `--minutes` stops it, saved, with code 75. `--keep` has a
+line a run, from which the table is made.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import concurrent.futures
 import json
 import os
 import platform
+import shutil
 import signal
 import statistics
 import subprocess
@@ -29,12 +31,14 @@ from typing import Any
 import torch
 from record import STUDENT
 
+from contrascope import records
 from contrascope.evaluation.sts_settings import SETS
 from contrascope.records.suites import SimilarityRecord
 from contrascope.records.typed import read_record
 
 NOT_DONE = 75
-MLM = "mlm"
+MLM, WEIGHED = "mlm", "mlm, tokens weighed"
+RANDOM = "random twin"
 REFERENCES = ("random", "tfidf", "bag", "sif")
 
 
@@ -69,6 +73,8 @@ class Work:
         self.data: Path = options.data
 
     def place(self, name: str) -> Path:
+        if name in (MLM, WEIGHED):
+            return self.options.runs / name.replace(", ", "-").replace(" ", "-")
         return self.folder / name.replace(": ", "-").replace(" ", "-")
 
     def train(self, name: str, run: Run, *more: str, threads: int) -> None:
@@ -88,8 +94,12 @@ class Work:
     def evaluate(self, name: str, *, references: tuple[str, ...], threads: int) -> SimilarityRecord:
         """The run's numbers on all sets, read where they are there."""
         out = self.place(name)
+        if name == WEIGHED and not out.exists():
+            shutil.copytree(self.place(MLM), out)  # an evaluation is kept in the run's folder, one a folder
+            (out / SimilarityRecord.FILE).unlink()
         if not (out / SimilarityRecord.FILE).exists():
             words = ["evaluate", str(out), str(self.data / "sts"), "--suite", "sts", "--device", "cpu"]
+            words += ["--sts.pool", "sif"] if name == WEIGHED else []
             words += ["--sts.references", *references]
             words += ["--sts.corpus", str(self.data / "wikipedia-en" / "sentences")]
             words += ["--sts.draws", "20", "--sts.corpus-limit", "5000"] if self.options.tried else []
@@ -116,17 +126,24 @@ class Work:
 
 def one_seed(work: Work, keep: Callable[[dict[str, Any]], None]) -> None:
     """All runs of a seed; each is told of when it is measured."""
-    mlm = Run(recipe="text-mlm-cpu", more=("--training.epochs", str(work.options.mlm_epochs)))
-    work.train(MLM, mlm, threads=2)
-    keep(measured(work, MLM, references=REFERENCES))
 
     def one(name: str) -> dict[str, Any]:
         work.train(name, METHODS[name], "--encoder.start", str(work.place(MLM)), threads=1)
         return measured(work, name, references=("tfidf",))
 
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for done in concurrent.futures.as_completed([pool.submit(one, name) for name in METHODS]):
+        names = [name for name in METHODS if not (name.startswith("control") and work.seed)]
+        for done in concurrent.futures.as_completed([pool.submit(one, name) for name in names]):
             keep(done.result())
+
+
+def masked(work: Work, keep: Callable[[dict[str, Any]], None]) -> None:
+    """The masked-language run, and what it is worth with the tokens weighed as the methods weigh them."""
+    options = work.options
+    more = ("--training.epochs", str(options.mlm_epochs), "--data.limit", str(options.mlm_sentences))
+    work.train(MLM, Run(recipe="text-mlm-cpu", more=more), threads=2)
+    keep(measured(work, MLM, references=REFERENCES))
+    keep(measured(work, WEIGHED, references=("random",)))
 
 
 def measured(work: Work, name: str, *, references: tuple[str, ...]) -> dict[str, Any]:
@@ -135,7 +152,9 @@ def measured(work: Work, name: str, *, references: tuple[str, ...]) -> dict[str,
     numbers: dict[str, dict[str, float]] = {}
     for row in found.rows:
         if row.all is not None:
-            numbers.setdefault(row.of if row.of in KNOWN else name, {})[row.set] = 100 * row.all
+            of = row.of if row.of in KNOWN else name
+            of = f"{RANDOM}, tokens weighed" if (of, name) == (RANDOM, WEIGHED) else of
+            numbers.setdefault(of, {})[row.set] = 100 * row.all
     steps = [
         line
         for line in map(json.loads, (work.place(name) / "metrics.jsonl").read_text().splitlines())
@@ -145,22 +164,20 @@ def measured(work: Work, name: str, *, references: tuple[str, ...]) -> dict[str,
         "run": name,
         "seed": work.seed,
         "steps": steps[-1]["step"],
-        "minutes": minutes_of(steps),
-        "mlm_epochs": work.options.mlm_epochs,
+        "minutes": minutes_of(steps, records.read_settings(work.place(name))["training"]["batch_size"]),
         "machine": f"{processor()}, torch {torch.__version__}",
         "sts": numbers,
     }
 
 
-KNOWN = ("random twin", "TF-IDF", "bag of words", "SIF, whitened")
+KNOWN = (RANDOM, f"{RANDOM}, tokens weighed", "TF-IDF", "bag of words", "SIF, whitened")
 
 
-def minutes_of(steps: list[dict[str, Any]]) -> float | None:
+def minutes_of(steps: list[dict[str, Any]], batch: int) -> float | None:
     """Of training, on the clock: images of all steps over those a second that were logged."""
     speeds = [line["images_per_second"] for line in steps if line.get("images_per_second")]
     if not speeds:
         return None
-    batch = 64
     return round(steps[-1]["step"] * batch * statistics.fmean(1 / speed for speed in speeds) / 60, 1)
 
 
@@ -192,27 +209,24 @@ def shown(values: list[float]) -> str:
 
 
 def table(lines: list[dict[str, Any]]) -> str:
-    """STS-B, mean of six sets and what a method has over its own masked-language run, over the seeds that are there."""
+    """STS-B, mean of six sets and what a method has over the masked-language run, over the seeds that are there."""
     found: dict[str, list[tuple[int, dict[str, float]]]] = {}
     for line in lines:
         for of, sets in line["sts"].items():
-            if of not in KNOWN or line["run"] == MLM:
+            if of not in KNOWN or line["run"] in (MLM, WEIGHED):
                 found.setdefault(of, []).append((line["seed"], sets))
-    base = {seed: sets for seed, sets in found.get(MLM, [])}
+    bases = [found[name][0][1]["stsb"] if name in found else None for name in (MLM, WEIGHED)]
     out = [
-        "| representation | seeds | STS-B test | mean of six | STS-B over its own mlm |",
-        "| --- | --- | --- | --- | --- |",
+        "| representation | seeds | STS-B test | mean of six | STS-B over mlm | over mlm with its tokens weighed |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     order = sorted(found, key=lambda of: -statistics.fmean(sets.get("stsb", 0.0) for _, sets in found[of]))
     for of in order:
-        over = [
-            sets["stsb"] - base[seed]["stsb"]
-            for seed, sets in found[of]
-            if of in METHODS and seed in base and "stsb" in sets
-        ]
         six = [value for _, sets in found[of] if (value := avg6(sets)) is not None]
         stsb = [sets["stsb"] for _, sets in found[of] if "stsb" in sets]
-        out.append(f"| {of} | {len(found[of])} | {shown(stsb)} | {shown(six)} | {shown(over)} |")
+        over = [[one - base for one in stsb] if of in METHODS and base is not None else [] for base in bases]
+        cells = " | ".join(map(shown, [stsb, six, *over]))
+        out.append(f"| {of} | {len(found[of])} | {cells} |")
     machines = sorted({line["machine"] for line in lines})
     return "\n".join([*out, "", f"Spearman x 100 of cosines, joined subsets. {'; '.join(machines)}."])
 
@@ -225,6 +239,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/text"))
     parser.add_argument("--seeds", type=int, nargs="*", default=[])
     parser.add_argument("--mlm-epochs", type=int, default=5)
+    parser.add_argument("--mlm-sentences", type=int, default=0, help="0: all")
     parser.add_argument("--keep", type=Path, help="a line a run; read again, and added to")
     parser.add_argument("--minutes", type=float, help="stop after so many; the same call goes on")
     parser.add_argument(
@@ -254,6 +269,8 @@ def main() -> None:
                 file.write(json.dumps(line) + "\n")
         print(table(lines), flush=True)
 
+    if options.seeds:
+        masked(Work(options, 0), keep)
     for seed in options.seeds:
         one_seed(Work(options, seed), keep)
     print(table(lines))

@@ -59,11 +59,12 @@ def _importable(torchvision_operators):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("pool", ["mean", "cls"])
+@pytest.mark.parametrize("pool", ["mean", "cls", "sif"])
 def test_sentence_transformers_gives_the_same_embeddings(text_run, pool, tmp_path):
     library = pytest.importorskip("sentence_transformers")
     run = load_text_run(text_run)
     run.encoder.pool = pool
+    run.encoder.count(torch.arange(run.tokenizer.vocabulary.size) ** 2)
     write_sentence_folder(run.encoder, run.tokenizer, tmp_path, max_length=12)
     found = torch.as_tensor(library.SentenceTransformer(str(tmp_path), device="cpu").encode(TEXTS))
     expected = embed_texts(run.encoder, run.tokenizer, TEXTS, max_length=12)
@@ -115,7 +116,7 @@ def test_what_cannot_be_exported_is_refused_and_nothing_is_left(text_run, tmp_pa
     run = load_text_run(text_run)
     run.encoder.pool = "first-last"
     with pytest.raises(
-        InputError, match="pools one layer, by cls or mean, and this encoder pools by first-last"
+        InputError, match="pools one layer, by cls or mean or sif, and this encoder pools by first-last"
     ):
         write_sentence_folder(run.encoder, run.tokenizer, tmp_path, max_length=12)
     for to in ("timm", "parquet"):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from contrascope.errors import InputError
 from contrascope.text.dropout import kept, random_bytes, threshold
 from contrascope.text.encoder import TextEncoder, build_text_encoder
-from contrascope.text.packed import KEY, PLACE, packed, real, stacked, text_rows, without_dropout
+from contrascope.text.packed import KEY, PLACE, TOKEN, packed, real, stacked, text_rows, without_dropout
 from contrascope.text.policy import build_text_policies
 from contrascope.text.settings import TextEncoderSettings, TextViewSettings
 from contrascope.text.transformer import TextTransformer
@@ -16,7 +16,7 @@ from contrascope.text.views import make_text_views
 from contrascope.text.vocabulary import Vocabulary
 
 PLAIN = Vocabulary.of(["[PAD]", "[CLS]", "[SEP]", "[MASK]", *(f"w{k}" for k in range(30))])
-POOLS = ("cls", "mean", "embeddings-last", "first-last")
+POOLS = ("cls", "mean", "sif", "embeddings-last", "first-last")
 each_pool = pytest.mark.parametrize("pool", POOLS)
 
 
@@ -25,7 +25,9 @@ def encoder(pool="mean", *, width=16, depth=2, dropout=0.1, seed=0, **more):
     chosen = TextEncoderSettings(
         width=width, depth=depth, heads=2, pool=pool, dropout=dropout, attention_dropout=dropout, **more
     )
-    return build_text_encoder(chosen, PLAIN)
+    made = build_text_encoder(chosen, PLAIN)
+    made.count(torch.arange(PLAIN.size) ** 3)
+    return made
 
 
 def views(seed=0, batch=4, most=12, words=(), **more):
@@ -54,6 +56,33 @@ def test_padding_and_batch_mates_change_no_embedding(pool, seed, training, words
         assert (alone[0] - together[place]).abs().max() < 1e-6
     longer = stacked([batch, batch.new_zeros(len(batch), batch.shape[1] + 9, 4)], pad=0)[0]
     assert (network(longer) - together).abs().max() < 1e-6
+
+
+def test_sif_is_a_weighted_mean_in_which_special_tokens_weigh_nothing():
+    network, batch = encoder("sif").eval(), views(3, num_views=1)[0]
+    states, counts = network.states(batch).last.double(), torch.arange(PLAIN.size).double() ** 3
+    for place, row in enumerate(batch):
+        stands = [at for at in range(int(real(row[None]).sum())) if row[at, TOKEN] > 3]
+        weights = torch.tensor([1e-3 / (1e-3 + counts[row[at, TOKEN]] / counts.sum()) for at in stands])
+        by_hand = (states[place, stands] * weights[:, None].double()).sum(0) / weights.sum()
+        torch.testing.assert_close(network(batch)[place].double(), by_hand, rtol=0, atol=1e-6)
+
+
+def test_a_sentence_of_special_tokens_alone_has_a_finite_vector_under_sif():
+    nothing = packed(
+        text_rows(torch.zeros(1, 0, dtype=torch.long), torch.tensor([0])), first=1, last=2, pad=0
+    )
+    assert torch.equal(encoder("sif").eval()(nothing), torch.zeros(1, 16))
+
+
+def test_nobody_pools_by_counts_that_nobody_made():
+    network = encoder("mean")
+    assert network.weights is None
+    network.pool = "sif"
+    with pytest.raises(InputError, match="nobody has counted them for this encoder"):
+        network(views()[0])
+    network.count(torch.ones(PLAIN.size, dtype=torch.long))
+    assert network(views()[0]).shape == (4, 16)
 
 
 def test_a_network_that_forgets_the_mask_is_noticed():
@@ -98,7 +127,7 @@ def test_masks_drop_their_share_and_two_layers_have_two_masks():
             threshold(share)
 
 
-@each_pool
+@pytest.mark.parametrize("pool", [pool for pool in POOLS if pool != "sif"])
 def test_pooling_by_hand(pool):
     network, batch = encoder(pool).eval(), views(3, num_views=1)[0]
     states, h = network.states(batch), network(batch)

@@ -19,6 +19,7 @@ from contrascope.methods.text.masked_head import masked_loss
 from contrascope.methods.text.mlm_settings import MLMSettings
 from contrascope.methods.text.simcse_settings import SimCSESettings
 from contrascope.methods.text.simcse_supervised_settings import SupervisedSimCSESettings
+from contrascope.runs.text_load import count_tokens
 from contrascope.text.encoder import build_text_encoder
 from contrascope.text.masking import SEEN
 from contrascope.text.packed import real
@@ -150,6 +151,19 @@ def test_masked_language_modelling_is_the_mean_over_hidden_tokens():
     assert len(losses) > 6
     assert terms.total.item() == pytest.approx(sum(losses) / len(losses), rel=1e-9)
     assert terms.spread.item() == 0.0
+
+
+def test_masked_language_modelling_begins_at_the_counts_of_its_sentences():
+    method = built(MLMSettings())
+    counts = torch.zeros(PLAIN.size, dtype=torch.long)
+    counts[4], counts[5] = 300, 100
+    count_tokens(method, counts)
+    with torch.no_grad():
+        method.head.turn.weight.zero_()
+        method.head.turn.bias.zero_()
+    logits = method.head(torch.randn(3, 8), method.encoder.trunk.tokens.weight)
+    share = (counts.double() + 0.5) / (400 + 0.5 * PLAIN.size)
+    torch.testing.assert_close(logits.softmax(1).double(), share.expand(3, -1), rtol=1e-5, atol=1e-8)
 
 
 def test_masked_loss_by_hand_and_by_its_gradient():

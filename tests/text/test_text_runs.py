@@ -114,6 +114,34 @@ def test_training_begins_with_the_weights_of_the_other_run(corpus, flags, mlm_ru
     assert not (simcse_run.parent / "no").exists()
 
 
+@pytest.mark.parametrize("name", ["simcse", "cert"])
+def test_tokens_weigh_by_the_sentences_of_training_whatever_it_began_with(
+    name, corpus, flags, mlm_run, tmp_path
+):
+    more = ("--encoder.start", str(mlm_run), "--encoder.pool", "sif", "--training.epochs", "1")
+    assert run(name, tmp_path / "run", corpus, flags, *more, "--method.projector.out", "8") == 0
+    opened = load_text_run(tmp_path / "run")
+    counts = torch.zeros(opened.tokenizer.vocabulary.size)
+    for row in opened.tokenizer.encode((corpus / "train.txt").read_text().splitlines()).values.tolist():
+        counts[row] += 1
+    expected = (1e-3 / (1e-3 + counts / counts.sum())).clone()
+    expected[opened.tokenizer.vocabulary.special] = 0
+    twin = random_twin_of_text(opened).encoder
+    for encoder in (opened.encoder, twin, getattr(opened.method, "target_encoder", opened.encoder)):
+        torch.testing.assert_close(encoder.weights, expected)
+    assert main(["diagnose", str(tmp_path / "run"), "-q"]) == 0
+
+
+def test_sts_counts_its_corpus_where_it_is_asked_to_weigh_tokens(mlm_run, corpus, tmp_path):
+    shutil.copytree(mlm_run, tmp_path / "run")
+    asked = ["evaluate", str(tmp_path / "run"), str(corpus), "--suite", "sts", "--sts.sets", "stsb", "-q"]
+    asked += ["--sts.draws", "0", "--sts.pool", "sif", "--sts.references", "random"]
+    assert main(asked) == 0
+    record = read_record(SimilarityRecord, tmp_path / "run" / SimilarityRecord.FILE).require("rows")
+    assert record.pool == "sif"
+    assert len(record.rows) == 2
+
+
 def test_a_run_keeps_its_tokeniser(simcse_run, vocabulary_folder, tmp_path):
     moved = tmp_path / "moved"
     shutil.copytree(simcse_run, moved)

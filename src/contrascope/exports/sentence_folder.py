@@ -23,9 +23,12 @@ from contrascope.text.transformer import TextBlock, TextTransformer
 
 TOLERANCE = 1e-5
 """Largest difference of an output, relative to the largest output where that is above 1."""
-POOLS = {"cls": "pooling_mode_cls_token", "mean": "pooling_mode_mean_tokens"}
-"""Our word to the library's, under the key that all its versions read."""
-MODULES = (("0", "", "Transformer"), ("1", "1_Pooling", "Pooling"))
+POOLS = {
+    "cls": "pooling_mode_cls_token",
+    "mean": "pooling_mode_mean_tokens",
+    "sif": "pooling_mode_mean_tokens",
+}
+"""Our word to the library's, under the key that all its versions read; sif weighs the tokens before the mean."""
 
 
 def write_sentence_folder(
@@ -50,19 +53,39 @@ def write_sentence_folder(
         model: Any = encoder.trunk.model
         model.save_pretrained(str(folder))
     _write_tokenizer(tokenizer, folder, max_length=max_length)
-    pooling = {"word_embedding_dimension": encoder.dim, "include_prompt": True}
-    pooling |= {key: word == encoder.pool for word, key in POOLS.items()}
-    (folder / "1_Pooling").mkdir()
-    records.write_json(folder / "1_Pooling" / "config.json", pooling)
-    modules = [
-        {"idx": int(name), "name": name, "path": path, "type": f"sentence_transformers.models.{kind}"}
-        for name, path, kind in MODULES
-    ]
-    records.write_json(folder / "modules.json", modules)
+    _write_pooling(encoder, tokenizer, folder)
     records.write_json(
         folder / "sentence_bert_config.json", {"max_seq_length": max_length, "do_lower_case": False}
     )
     records.write_json(folder / "config_sentence_transformers.json", {"similarity_fn_name": "cosine"})
+
+
+def _write_pooling(encoder: TextEncoder, tokenizer: TextTokenizer, folder: Path) -> None:
+    """The library's modules after the network: what tokens weigh where pool is sif, and how they become one vector."""
+    after: dict[str, dict[str, Any]] = {}
+    if encoder.weights is not None:
+        pieces = [
+            piece if piece is not None else f"[no piece {one}]"
+            for one, piece in enumerate(map(tokenizer.backend.id_to_token, range(encoder.vocabulary.size)))
+        ]
+        weights = dict(zip(pieces, encoder.weights.tolist(), strict=True))
+        after["WordWeights"] = {"vocab": pieces, "word_weights": weights, "unknown_word_weight": 1.0}
+    chosen = {key: key == POOLS[encoder.pool] for key in POOLS.values()}
+    after["Pooling"] = {"word_embedding_dimension": encoder.dim, "include_prompt": True, **chosen}
+    modules = [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}]
+    for place, (kind, config) in enumerate(after.items(), start=1):
+        path = f"{place}_{kind}"
+        (folder / path).mkdir()
+        records.write_json(folder / path / "config.json", config)
+        modules.append(
+            {
+                "idx": place,
+                "name": str(place),
+                "path": path,
+                "type": f"sentence_transformers.models.{kind}",
+            }
+        )
+    records.write_json(folder / "modules.json", modules)
 
 
 def prelayernorm_config(trunk: TextTransformer, *, pad: int) -> dict[str, Any]:

@@ -16,13 +16,12 @@ from contrascope.jobs.probes import probes_of
 from contrascope.jobs.text_monitor import TextMonitorProbe, probe_sentences
 from contrascope.methods.base import Method
 from contrascope.runs.bad_images import told_of
-from contrascope.runs.build import RANDOM_SEED_OFFSET
 from contrascope.runs.claim import check_count
 from contrascope.runs.continued import keep_start
 from contrascope.runs.load import policies_for, views_for
 from contrascope.runs.settings import RunSettings
 from contrascope.runs.start import method_for
-from contrascope.runs.text_load import build_text
+from contrascope.runs.text_load import twin_of_text
 from contrascope.runs.text_settings import TextRunSettings
 from contrascope.runs.text_start import TextStart, text_start
 from contrascope.training.probe import Probe
@@ -131,7 +130,7 @@ def _text_probes(settings: TextRunSettings, start: TextStart) -> tuple[Probe, ..
     return (
         TextMonitorProbe(
             shown,
-            build_text(settings, start.tokenizer, seed=seed + RANDOM_SEED_OFFSET),
+            twin_of_text(start.method, settings, start.tokenizer),
             method=settings.method,
             max_length=settings.data.max_length,
             settings=settings.monitor,

@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import nn
+from jaxtyping import Int
+from torch import Tensor, nn
 
 from contrascope import records
 from contrascope.encoders.twin import drawn_from
 from contrascope.errors import InputError
 from contrascope.methods.base import Method
 from contrascope.methods.build import build_method
+from contrascope.methods.text.masked_head import MaskedHead
 from contrascope.runs.build import RANDOM_SEED_OFFSET
 from contrascope.runs.load import any_settings_of, newest_weights
 from contrascope.runs.text_settings import TextRunSettings
@@ -53,22 +55,41 @@ def build_text(settings: TextRunSettings, tokenizer: TextTokenizer, *, seed: int
 
 def random_twin_of_text(run: TextRun) -> Method:
     """The run's networks with random weights that no training touched, in evaluation mode."""
-    return build_text(
-        run.settings, run.tokenizer, seed=run.settings.training.seed + RANDOM_SEED_OFFSET
-    ).eval()
+    return twin_of_text(run.method, run.settings, run.tokenizer)
+
+
+def twin_of_text(method: Method, settings: TextRunSettings, tokenizer: TextTokenizer) -> Method:
+    """The same networks with weights of the run's second seed, tokens weighing in means as they do in the method's."""
+    drawn = build_text(settings, tokenizer, seed=settings.training.seed + RANDOM_SEED_OFFSET).eval()
+    one, other = (text_encoder(each.encoder, method="a twin").weights for each in (drawn, method))
+    if one is not None and other is not None:
+        one.copy_(other)
+    return drawn
+
+
+def count_tokens(method: Method, counts: Int[Tensor, " size"]) -> None:
+    """Tells all parts of a method that begins how often each id comes in its sentences."""
+    for part in method.modules():
+        if isinstance(part, TextEncoder | MaskedHead):
+            part.count(counts)
 
 
 def begin_from(method: Method, start: str) -> None:
-    """Gives the method's encoder, and its head for hidden tokens, the weights of another run's newest checkpoint."""
+    """Gives the method's encoder, and its head for hidden tokens, the weights of another run's newest checkpoint.
+
+    How an encoder pools stays its own.
+    """
     path = Path(start).expanduser()
     other = load_text_run(path)
-    read_into(method.encoder, other.encoder, name=f"encoder.start {start}")
+    own = text_encoder(method.encoder, method="encoder.start")
+    read_into(own.trunk, other.encoder.trunk, name=f"encoder.start {start}")
     head, known = getattr(method, "head", None), getattr(other.method, "head", None)
     if head is not None and known is not None:
         read_into(head, known, name=f"encoder.start {start}")
     target = getattr(method, "target_encoder", None)
     if target is not None:
-        read_into(target, other.encoder, name=f"encoder.start {start}")
+        own = text_encoder(target, method="encoder.start")
+        read_into(own.trunk, other.encoder.trunk, name=f"encoder.start {start}")
 
 
 def read_into(module: nn.Module, other: nn.Module, *, name: str) -> None:

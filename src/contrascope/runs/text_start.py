@@ -7,7 +7,7 @@ from contrascope import records
 from contrascope.errors import InputError
 from contrascope.methods.base import Method
 from contrascope.runs.claim import check_count
-from contrascope.runs.text_load import begin_from, build_text, tokenizer_of
+from contrascope.runs.text_load import begin_from, build_text, count_tokens, tokenizer_of
 from contrascope.runs.text_settings import TextRunSettings
 from contrascope.text.policy import TextPolicy, build_text_policies
 from contrascope.text.sentences import Sentences, open_sentences
@@ -41,8 +41,10 @@ def text_start(settings: TextRunSettings, out: Path) -> TextStart:
     sentences = open_sentences(settings.data, tokenizer)
     check_count(sentences)
     method = build_text(settings, tokenizer)
-    if settings.encoder.start and not records.checkpoint_folders(out):
-        begin_from(method, settings.encoder.start)
+    if not records.checkpoint_folders(out):
+        count_tokens(method, sentences.counts(tokenizer.vocabulary.size))
+        if settings.encoder.start:
+            begin_from(method, settings.encoder.start)
     views = text_views(
         method,
         policies,

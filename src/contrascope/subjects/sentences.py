@@ -68,7 +68,7 @@ def open_text_subject(
 ) -> TextSubject:
     """A run's folder, or hf:NAME; `pool` in place of its own, `vocabulary` for a model without a tokeniser."""
     if thing.startswith(HUB):
-        opened = _of_hub(thing, vocabulary, pool or "mean")
+        opened = _of_hub(thing, vocabulary)
     elif is_text(thing):
         opened = _of_run(load_text_run(Path(thing).expanduser(), step=step))
     else:
@@ -102,8 +102,8 @@ def _of_run(run: TextRun) -> TextSubject:
     )
 
 
-def _of_hub(name: str, vocabulary: str, pool: TextPool) -> TextSubject:
-    settings = TextEncoderSettings(name=name, vocabulary=vocabulary, pool=pool)
+def _of_hub(name: str, vocabulary: str) -> TextSubject:
+    settings = TextEncoderSettings(name=name, vocabulary=vocabulary)
     tokenizer = tokenizer_of(settings)
     encoder = build_text_encoder(settings, tokenizer.vocabulary).eval()
 

@@ -104,7 +104,12 @@ def _representations(
     """References first, so that gains over TF-IDF can be told of the others; networks with where they lie."""
     size = subject.tokenizer.vocabulary.size
     asked = settings.references
-    corpus = _corpus(subject, settings, say) if {"tfidf", "sif"} & set(asked) else None
+    counted = subject.encoder.pool != "sif" or subject.encoder.weights is not None
+    corpus = _corpus(subject, settings, say) if {"tfidf", "sif"} & set(asked) or not counted else None
+    if corpus is not None and not counted:
+        for one in (subject.encoder, subject.twin):
+            if one is not None:
+                one.count(torch.bincount(corpus.values.long(), minlength=size))
     if corpus is not None and "tfidf" in asked:
         idf = corpus_counts(corpus, size=size).idf
         yield TFIDF, {name: bag_cosines(*pair, size=size, weights=idf) for name, pair in tokens.items()}, {}

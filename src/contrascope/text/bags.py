@@ -67,6 +67,15 @@ def bag_cosines(
     return torch.from_numpy(np.divide(product, length, out=np.zeros(len(product)), where=length > 0))
 
 
+def sif_weights(total: np.ndarray) -> np.ndarray:
+    """What each id weighs in a mean by how often it comes in a corpus: a / (a + p), a = 0.001; 1 where it never does.
+
+    >>> sif_weights(np.array([999, 1, 0])).round(3).tolist()
+    [0.001, 0.5, 1.0]
+    """
+    return SIF_A / (SIF_A + total / max(total.sum(), 1))
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class WordVectors:
     """Vectors of ids from what stands near them in a corpus, and how a sentence is made of them (SIF, whitened)."""
@@ -102,7 +111,7 @@ def word_vectors(
         raise InputError(f"vectors of {dim} numbers need a larger corpus; got {counts.texts} texts.")
     left, values, _ = randomized_svd(_ppmi(near), n_components=dim, random_state=seed)
     vectors = left * np.sqrt(values)
-    weights = SIF_A / (SIF_A + counts.total / counts.total.sum())
+    weights = sif_weights(counts.total)
     raw = _weighted_means(counts_of(rows, size=size), vectors, weights)
     mean = raw.mean(axis=0)
     spread, basis = np.linalg.eigh(np.cov((raw - mean).T))

@@ -2,12 +2,14 @@
 
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from contrascope.errors import InputError
 from contrascope.precision import single_precision
-from contrascope.text.packed import real
+from contrascope.text.bags import sif_weights
+from contrascope.text.packed import TOKEN, real
 from contrascope.text.settings import TextEncoderSettings, TextPool
 from contrascope.text.transformer import TextTransformer, TokenStates
 from contrascope.text.vocabulary import Vocabulary
@@ -40,9 +42,29 @@ class TextEncoder(nn.Module):
         self.trunk, self.vocabulary = trunk, vocabulary
         self.pool: TextPool = pool
         self.dim: int = trunk.dim
+        self.weights: Tensor | None
+        self.register_buffer(
+            "weights", torch.ones(vocabulary.size, dtype=torch.float32) if pool == "sif" else None
+        )
 
     def forward(self, sentences: Int[Tensor, "batch length fields"]) -> Float[Tensor, "batch dim"]:
         return self.pooled(self.states(sentences), sentences)
+
+    def count(self, counts: Int[Tensor, " size"]) -> None:
+        """Sets what each id weighs in the mean where `pool` is sif: how often it came decides; special ones weigh 0.
+
+        >>> from contrascope.text.vocabulary import Vocabulary
+        >>> some = Vocabulary.of(["[PAD]", "[CLS]", "[SEP]", "[MASK]", "the", "cat"])
+        >>> made = build_text_encoder(TextEncoderSettings(width=8, depth=1, heads=2, pool="sif"), some)
+        >>> made.count(torch.tensor([0, 0, 0, 0, 999, 1]))
+        >>> [round(value, 3) for value in made.weights.tolist()[4:]]
+        [0.001, 0.5]
+        """
+        if self.pool == "sif":
+            device = self.trunk.token_weight.device
+            found = torch.from_numpy(sif_weights(counts.cpu().numpy())).to(device, torch.float32)
+            found[self.vocabulary.special.to(device)] = 0.0
+            self.weights = found
 
     def states(self, sentences: Int[Tensor, "batch length fields"]) -> TokenStates:
         """The states of all tokens."""
@@ -56,11 +78,23 @@ class TextEncoder(nn.Module):
         if self.pool == "cls":
             return states.last[:, 0]
         tokens = states.last
-        if self.pool != "mean":
+        if self.pool in ("embeddings-last", "first-last"):
             other = states.first if self.pool == "first-last" else states.embedded
             tokens = (tokens + other) / 2
-        stands = real(sentences)[..., None].to(tokens.dtype)
-        return (tokens * stands).sum(1) / stands.sum(1).clamp_min(1)
+        stands = real(sentences).to(tokens.dtype)
+        if self.pool == "sif":
+            stands = stands * self._weights_of(sentences).to(tokens.dtype)
+        total = stands.sum(1, keepdim=True)
+        return (tokens * stands[..., None]).sum(1) / total.where(total > 0, 1)
+
+    def _weights_of(self, sentences: Tensor) -> Float[Tensor, "batch length"]:
+        if self.weights is None:
+            raise InputError(
+                "pool sif weighs tokens by how often they come, and nobody has counted them for this encoder. Train "
+                "with encoder.pool sif; or ask `evaluate --suite sts --sts.pool sif`, which counts its corpus; or pool "
+                "by mean."
+            )
+        return self.weights[sentences[..., TOKEN]]
 
     def extra_repr(self) -> str:
         return f"pool={self.pool}"

@@ -54,6 +54,13 @@ class Sentences:
     def __len__(self) -> int:
         return len(self.columns[0])
 
+    def counts(self, size: int) -> Int[Tensor, " size"]:
+        """How often each id comes, over all columns."""
+        return sum(
+            (torch.bincount(column.values.long(), minlength=size) for column in self.columns),
+            start=torch.zeros(size, dtype=torch.int64),
+        )
+
     def to(self, device: torch.device | str) -> "Sentences":
         """The same set: ids are few bytes, and their batches go to the device."""
         del device

@@ -6,7 +6,7 @@ from typing import Literal
 from contrascope.errors import InputError
 from contrascope.settings import written_as
 
-TextPool = Literal["cls", "mean", "embeddings-last", "first-last"]
+TextPool = Literal["cls", "mean", "sif", "embeddings-last", "first-last"]
 """How the states of a sentence's tokens become one vector."""
 
 
@@ -81,7 +81,7 @@ class TextEncoderSettings:
     positions: int = 512
     """Longest sentence, in tokens, that the network has positions for."""
     pool: TextPool = "mean"
-    """Tokens to one vector: cls (the first), mean (of all real tokens, special ones too), embeddings-last (mean over tokens of the average of the embedding layer and the last one), first-last (of the first and the last layer)."""  # noqa: E501
+    """Tokens to one vector: cls (the first), mean (of all real tokens, special ones too), sif (mean in which frequent tokens weigh little, by the counts of the training sentences; special ones nothing), embeddings-last (mean over tokens of the average of the embedding layer and the last one), first-last (of the first and the last layer)."""  # noqa: E501
 
     def __post_init__(self) -> None:
         for name in ("width", "depth", "heads", "positions"):

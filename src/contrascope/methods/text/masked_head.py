@@ -24,6 +24,15 @@ class MaskedHead(nn.Module):
         self.turn, self.norm = nn.Linear(dim, dim), nn.LayerNorm(dim)
         self.bias = nn.Parameter(torch.zeros(size, dtype=torch.float32))
 
+    @torch.no_grad()
+    def count(self, counts: Int[Tensor, " size"]) -> None:
+        """Begins at what the counts of the corpus alone say: the logarithm of each id's share, half a time for none.
+
+        Without it the first hundreds of steps learn these shares, through the embeddings, and draw them together.
+        """
+        share = (counts.to(torch.float64) + 0.5) / (counts.sum() + 0.5 * len(counts))
+        self.bias.copy_(share.log())
+
     def forward(
         self, states: Float[Tensor, "n dim"], weight: Float[Tensor, "size dim"]
     ) -> Float[Tensor, "n size"]:
