@@ -41,10 +41,9 @@ def text_start(settings: TextRunSettings, out: Path) -> TextStart:
     sentences = open_sentences(settings.data, tokenizer)
     check_count(sentences)
     method = build_text(settings, tokenizer)
-    if not records.checkpoint_folders(out):
-        count_tokens(method, sentences.counts(tokenizer.vocabulary.size))
-        if settings.encoder.start:
-            begin_from(method, settings.encoder.start)
+    count_tokens(method, sentences.counts(tokenizer.vocabulary.size))
+    if settings.encoder.start and not records.checkpoint_folders(out):
+        begin_from(method, settings.encoder.start)
     views = text_views(
         method,
         policies,
