@@ -4,11 +4,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from contrascope import records
 from contrascope.diagnosis.score import NOT_CHOSEN, score_of_row
+from contrascope.diagnosis.sentences.learning import sound_at_rest, text_learning
 from contrascope.diagnosis.sentences.shown import ShownSentences, view_rows
 from contrascope.diagnosis.settings import MonitorSettings
+from contrascope.diagnosis.verdict import Answer
 from contrascope.encoders.settings import ProjectorSettings
 from contrascope.jobs.text_monitor import TextMonitorProbe, probe_sentences
 from contrascope.jobs.train import train
@@ -176,6 +179,33 @@ def test_a_collapse_is_named_and_stops_the_run(finished, monkeypatch, corpus, vo
     stopping = settings_for(corpus, vocabulary_folder, monitor=MonitorSettings(times=3, images=32, stop=True))
     with pytest.raises(StoppedError):
         train(stopping, tmp_path / "spoilt")
+
+
+def test_a_collapse_is_seen_though_dropout_still_spreads_the_rows(finished):
+    _, out = finished
+    run = load_text_run(out)
+    with torch.no_grad():  # every token is one vector: nothing but dropout differs
+        run.encoder.trunk.tokens.weight.copy_(run.encoder.trunk.tokens.weight[:1].clone())
+        run.encoder.trunk.places.weight.copy_(run.encoder.trunk.places.weight[:1].clone())
+    signals, learnt = probe_of(run, settings=MonitorSettings()).measure(run.method)
+    assert signals.h.spread > 1e-2
+    assert learnt.spread < 1e-6
+    assert sound_at_rest(Answer(word="sound"), learnt).reason == "complete collapse"
+    assert probe_of(run, settings=MonitorSettings()).look(run.method, late=True).row["sound"] == "unsound"
+
+
+def test_what_is_collapsed_at_rest_by_hand():
+    source = torch.Generator().manual_seed(0)
+    rows = torch.randn(2, 200, 8, generator=source)
+    sound = Answer(word="sound", evidence=("all is well",))
+    for offset, word in ((0.0, "sound"), (10.0, "sound"), (100.0, "unsound")):
+        found = text_learning(rows + offset, rows, None, equal=None, draws=0)
+        unit = F.normalize((rows + offset).flatten(0, 1).double(), dim=1)
+        assert found.spread == pytest.approx(1 - float(unit.mean(dim=0).square().sum()), abs=1e-9)
+        assert sound_at_rest(sound, found).word == word
+    assert sound_at_rest(sound, None) is sound
+    low = replace(found, twin_spread=found.spread)  # random weights have no more
+    assert sound_at_rest(sound, low) is sound
 
 
 def test_hidden_words_alone_have_no_pair_of_views(corpus, vocabulary_folder, tmp_path):

@@ -9,6 +9,7 @@ from contrascope.commands.command import BROKEN, DONE, Command
 from contrascope.commands.subject import SHOWN, SubjectArguments, out_or_run, subject_of
 from contrascope.diagnosis.settings import DiagnosisSettings
 from contrascope.errors import InputError, did_you_mean
+from contrascope.progress import Progress
 from contrascope.terminal.help import shown
 from contrascope.terminal.progress import CommandProgress
 
@@ -55,7 +56,7 @@ def run(parsed: DiagnoseArguments, progress: CommandProgress) -> int:
     from contrascope.terminal.diagnosis import show_diagnosis
 
     if is_of_sentences(parsed.thing, parsed.source):
-        found = _of_sentences(parsed)
+        found = _of_sentences(parsed, progress.counter("sentences embedded"))
     else:
         found = diagnose_anything(
             parsed.thing,
@@ -74,7 +75,7 @@ def run(parsed: DiagnoseArguments, progress: CommandProgress) -> int:
     return BROKEN if failed else DONE
 
 
-def _of_sentences(parsed: DiagnoseArguments) -> "Diagnosed":
+def _of_sentences(parsed: DiagnoseArguments, progress: Progress) -> "Diagnosed":
     """A run on sentences, or a model of the hub on a file of sentences."""
     from contrascope.subjects.diagnose_sentences import diagnose_sentences
     from contrascope.subjects.sentences import open_text_subject
@@ -82,7 +83,7 @@ def _of_sentences(parsed: DiagnoseArguments) -> "Diagnosed":
     if parsed.policy is not None or parsed.labelled is not None or parsed.labels is not None:
         raise InputError("--policy, --labels and --labelled are for images; leave them out for sentences.")
     subject = open_text_subject(parsed.thing, step=parsed.step)
-    return diagnose_sentences(subject, parsed.source or "", settings=parsed.diagnosis)
+    return diagnose_sentences(subject, parsed.source or "", settings=parsed.diagnosis, progress=progress)
 
 
 COMMAND = Command(

@@ -59,6 +59,8 @@ class Diagnosed:
     """What the encoder confuses, in pictures, where it may rest on a shortcut."""
     start: ForgettingEntry | None = None
     """Beside the encoder that a run started from."""
+    item: str = "image"
+    """What it was shown many of."""
 
 
 def diagnose_anything(

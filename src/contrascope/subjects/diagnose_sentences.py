@@ -10,7 +10,12 @@ from torch import Tensor
 from contrascope.diagnosis.causes import Known
 from contrascope.diagnosis.diagnosis import array_signals, diagnosis
 from contrascope.diagnosis.sentences.faults import TextFaults, length_bias, mean_cosine, padding_leak
-from contrascope.diagnosis.sentences.learning import TextLearning, equal_views, is_text_learning
+from contrascope.diagnosis.sentences.learning import (
+    TextLearning,
+    equal_views,
+    is_text_learning,
+    sound_at_rest,
+)
 from contrascope.diagnosis.sentences.shown import (
     LEAST_TEXTS,
     LEAST_WORDS,
@@ -26,7 +31,7 @@ from contrascope.features.embed import device_of
 from contrascope.features.sentences import embed_rows
 from contrascope.methods.text.mlm_settings import MLMSettings
 from contrascope.precision import single_precision
-from contrascope.progress import Progress, silent
+from contrascope.progress import Passes, Progress, silent
 from contrascope.records.vocabulary import UsefulWord
 from contrascope.subjects.diagnose import Diagnosed
 from contrascope.subjects.sentences import TextSubject
@@ -75,21 +80,26 @@ def diagnose_sentences(
     longest = subject.max_length - SPECIALS
     rows, twin = shown.rows.cut(longest), subject.twin
     fixed = shown_sentences(subject, rows, settings)
-    h, z = _views(subject, subject.encoder, fixed), None
-    known = None if twin is None else _views(subject, twin, fixed)
+    networks = 1 if twin is None else 2
+    halves = 0 if twin is None else sum(map(len, fixed.halves)) * networks
+    passes = Passes(progress, total=(1 + networks * settings.views) * len(rows) + halves)
+    h, z = _views(subject, subject.encoder, fixed, passes), None
+    known = None if twin is None else _views(subject, twin, fixed, passes)
     signals = array_signals(h, z, reference=(known, None), draws=settings.draws, seed=settings.seed)
-    faults = text_faults(subject, shown.rows)
+    faults = text_faults(subject, shown.rows, progress=passes.next(len(rows)))
     signals = replace(signals, faults=replace(signals.faults, batch=faults.leak, copies=faults.copies))
     told = Known(method=subject.method)
     found = diagnosis(
         signals, h, z, {}, known=told, useful=NO_LABELS, draws=settings.draws, seed=settings.seed
     )
-    learnt = None if twin is None else _learning(subject, twin, fixed, h, settings)
-    sound = replace(found.verdict.sound, evidence=(*found.verdict.sound.evidence, *faults.notes()))
+    learnt = None if twin is None else _learning(subject, twin, fixed, h, settings, passes)
+    sound = sound_at_rest(found.verdict.sound, learnt)
+    sound = replace(sound, evidence=(*sound.evidence, *faults.notes()))
     verdict = replace(found.verdict, sound=sound, learning=is_text_learning(learnt, sound))
-    progress(1, 1)
     about = f"{len(rows)} sentences of {shown.what}, {settings.views} views each"
-    return Diagnosed(thing=subject.name, data=about, diagnosis=replace(found, verdict=verdict))
+    return Diagnosed(
+        thing=subject.name, data=about, diagnosis=replace(found, verdict=verdict), item="sentence"
+    )
 
 
 def measured_sentences(subject: TextSubject, source: str, settings: DiagnosisSettings) -> MeasuredSentences:
@@ -121,9 +131,9 @@ def measured_sentences(subject: TextSubject, source: str, settings: DiagnosisSet
     return MeasuredSentences(rows=held.columns[0].select(long), what=what)
 
 
-def text_faults(subject: TextSubject, rows: Ragged) -> TextFaults:
+def text_faults(subject: TextSubject, rows: Ragged, *, progress: Progress = silent) -> TextFaults:
     """What is typical of text, measured at rest on whole sentences."""
-    h = embed_rows(subject.encoder, rows, max_length=subject.max_length)
+    h = embed_rows(subject.encoder, rows, max_length=subject.max_length, progress=progress)
     some = torch.arange(min(len(rows), 64))
     cut = rows.cut(subject.max_length - SPECIALS)
     packed = clean_view(cut.padded(some, fill=subject.encoder.vocabulary.pad), subject.encoder.vocabulary)
@@ -140,9 +150,19 @@ def text_faults(subject: TextSubject, rows: Ragged) -> TextFaults:
     )
 
 
-def _views(subject: TextSubject, encoder: TextEncoder, shown: ShownSentences) -> Float[Tensor, "views n dim"]:
+def _views(
+    subject: TextSubject, encoder: TextEncoder, shown: ShownSentences, passes: Passes
+) -> Float[Tensor, "views n dim"]:
     """Rows of fixed views, made and seen as in training for a run."""
-    return view_rows(encoder, None, shown, dropping=subject.run is not None)[0]
+    sentences = len(shown.columns[0])
+    told = passes.next(sentences * shown.num_views)
+    return view_rows(
+        encoder,
+        None,
+        shown,
+        dropping=subject.run is not None,
+        progress=lambda done, total: told(done * shown.num_views, total * shown.num_views),
+    )[0]
 
 
 def shown_sentences(subject: TextSubject, rows: Ragged, settings: DiagnosisSettings) -> ShownSentences:
@@ -158,10 +178,17 @@ def shown_sentences(subject: TextSubject, rows: Ragged, settings: DiagnosisSetti
 
 
 def _learning(
-    subject: TextSubject, twin: TextEncoder, shown: ShownSentences, own: Tensor, settings: DiagnosisSettings
+    subject: TextSubject,
+    twin: TextEncoder,
+    shown: ShownSentences,
+    own: Tensor,
+    settings: DiagnosisSettings,
+    passes: Passes,
 ) -> TextLearning:
+    size, longest = sum(map(len, shown.halves)), subject.max_length
     mine, other = (
-        half_rows(network, shown.halves, max_length=subject.max_length) for network in (subject.encoder, twin)
+        half_rows(network, shown.halves, max_length=longest, progress=passes.next(size))
+        for network in (subject.encoder, twin)
     )
     contrasts = subject.run is not None and not isinstance(subject.method, MLMSettings)
     return learning_on(

@@ -34,10 +34,10 @@ def show_diagnosis(found: Diagnosed, written: Path | None, *, as_json: bool = Fa
     if found.start is not None:
         print_answer(console, shown_forgetting(found.start))
     console.print(_signal_table(found))
-    console.print(Text(f"Reference: {found.diagnosis.signals.reference}."))
+    console.print(Text(_of(found, f"Reference: {found.diagnosis.signals.reference}.")))
     if found.diagnosis.needs_views:
         console.print(Text(f"Needs views: {', '.join(found.diagnosis.needs_views)}."))
-    for table in _factor_tables(found.diagnosis.factors):
+    for table in _factor_tables(found):
         console.print(table)
     slope = found.diagnosis.lipschitz
     if slope is not None:
@@ -57,17 +57,21 @@ def _json(found: Diagnosed) -> str:
 def _signal_table(found: Diagnosed) -> Table:
     signals = found.diagnosis.signals
     shown = {title: layer for name, title in LAYERS.items() if (layer := getattr(signals, name)) is not None}
-    table = Table(
-        title="label-free signals, with 95 % intervals over images (↑ higher is better, ↓ lower is better)"
-    )
+    title = "label-free signals, with 95 % intervals over images (↑ higher is better, ↓ lower is better)"
+    table = Table(title=_of(found, title))
     table.add_column("")
     for title in shown:
         table.add_column(title, justify="right")
     for one in SIGNALS:
         values = [_at(layer, one.path) for layer in shown.values()]
         if any(value is not None for value in values):
-            table.add_row(one.brief, *map(_number, values))
+            table.add_row(_of(found, one.brief), *map(_number, values))
     return table
+
+
+def _of(found: Diagnosed, words: str) -> str:
+    """The same words of what was looked at."""
+    return words.replace("image", found.item)
 
 
 def _at(layer: LayerSignals, path: str) -> Estimate | float | int | None:
@@ -85,17 +89,18 @@ def _number(value: Estimate | float | int | None) -> str:
     return f"{value:.3g}"
 
 
-def _factor_tables(factors: Mapping[str, Factors]) -> Iterator[Table]:
+def _factor_tables(found: Diagnosed) -> Iterator[Table]:
     """One table a labelling, encoder and projector side by side; pseudo-classes only where there is nothing else."""
+    factors = found.diagnosis.factors
     labellings = dict.fromkeys(name.split(" ", 1)[1] for name in factors)
     if len(labellings) > 1:
         labellings.pop(PSEUDO, None)
     for labelling in labellings:
         layers = {layer: factors[key] for layer in "hz" if (key := f"{layer} {labelling}") in factors}
-        yield _factor_table(labelling, layers)
+        yield _factor_table(found, labelling, layers)
 
 
-def _factor_table(labelling: str, layers: Mapping[str, Factors]) -> Table:
+def _factor_table(found: Diagnosed, labelling: str, layers: Mapping[str, Factors]) -> Table:
     first = next(iter(layers.values()))
     about = first.labels if first.pseudo else f"{labelling}, {first.classes} classes"
     table = Table(title=f"beside the answers: {about}")
@@ -103,10 +108,14 @@ def _factor_table(labelling: str, layers: Mapping[str, Factors]) -> Table:
     for layer in layers:
         table.add_column(LAYERS[layer], justify="right")
     for one in FACTORS:
-        table.add_row(one.brief, *(_number(getattr(layer, one.path)) for layer in layers.values()))
+        table.add_row(
+            _of(found, one.brief), *(_number(getattr(layer, one.path)) for layer in layers.values())
+        )
     table.add_section()
     for bounds in zip(*(one.bounds for one in layers.values()), strict=True):
-        table.add_row(Text(f"{bounds[0].name} {_sign(bounds[0])}"), *map(_bound, bounds))
+        table.add_row(
+            Text(f"{bounds[0].name} {_sign(bounds[0])}"), *(_of(found, _bound(one)) for one in bounds)
+        )
     return table
 
 

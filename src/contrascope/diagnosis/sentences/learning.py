@@ -6,9 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from contrascope.diagnosis.checks.findings import CUTS as SOUND_CUTS
+from contrascope.diagnosis.checks.findings import SoundCuts
 from contrascope.diagnosis.learning import CUTS, LearningCuts
 from contrascope.diagnosis.verdict import Answer
 from contrascope.intervals import GROUPS, Estimate
+from contrascope.linalg import unit_rows
 from contrascope.records.vocabulary import LearningWord, SoundWord
 from contrascope.theory.factors.gallery_recall import RecallGain, gallery_recall, mean_gain
 
@@ -26,6 +29,10 @@ class TextLearning:
     """Encoder over TF-IDF on the same halves; None where nothing was counted."""
     equal: float | None
     """Share of the sentences whose two views, as it was trained, give one vector; None without training views."""
+    spread: float = 1.0
+    """Variance of the unit rows of both halves with dropout off, in [0, 1]."""
+    twin_spread: float = 1.0
+    """The same of the twin."""
 
 
 def text_learning(
@@ -44,6 +51,35 @@ def text_learning(
         halves=mean_gain(mine, other),
         words=None if counted is None else mean_gain(mine, counted),
         equal=equal,
+        spread=_variance(encoder),
+        twin_spread=_variance(twin),
+    )
+
+
+def _variance(rows: Float[Tensor, "two n dim"]) -> float:
+    unit = unit_rows(rows.flatten(0, 1).double())
+    return float((unit - unit.mean(dim=0)).square().sum(dim=1).mean())
+
+
+def sound_at_rest(
+    sound: Answer[SoundWord], found: TextLearning | None, *, cuts: SoundCuts = SOUND_CUTS
+) -> Answer[SoundWord]:
+    """The answer with dropout off: what differs between rows of a collapsed encoder may all be dropout's.
+
+    The cuts are those of one direction on images: a variance of 0.001, or a tenth of the twin's where that is less.
+    """
+    if found is None or sound.word != "sound" or found.spread >= min(cuts.spread, 0.1 * found.twin_spread):
+        return sound
+    return Answer(
+        word="unsound",
+        reason="complete collapse",
+        evidence=(
+            f"With dropout off all sentences have nearly one vector: the variance of unit rows is {found.spread:.2g}, "
+            f"with random weights {found.twin_spread:.2g}. What differs in training is dropout's.",
+            *sound.evidence,
+        ),
+        cause="Nothing in the loss drives sentences apart, or the learning rate was too high.",
+        next="Use a loss with negatives, or with variance and covariance terms; lower the learning rate.",
     )
 
 

@@ -12,6 +12,7 @@ from contrascope.diagnosis.sentences.learning import TextLearning, text_learning
 from contrascope.draws import PROBE_EPOCH
 from contrascope.features.embed import device_of
 from contrascope.features.sentences import embed_rows
+from contrascope.progress import Passes, Progress, silent
 from contrascope.text.bags import corpus_counts, counts_of
 from contrascope.text.encoder import TextEncoder
 from contrascope.text.policy import TextPolicy
@@ -66,7 +67,12 @@ class ShownSentences:
 
 @torch.no_grad()
 def view_rows(
-    encoder: TextEncoder, projector: nn.Module | None, shown: ShownSentences, *, dropping: bool
+    encoder: TextEncoder,
+    projector: nn.Module | None,
+    shown: ShownSentences,
+    *,
+    dropping: bool,
+    progress: Progress = silent,
 ) -> tuple[Float[Tensor, "views n dim"], Float[Tensor, "views n out"] | None]:
     """H and z of the fixed views, on the CPU; with `dropping` the encoder drops as in training.
 
@@ -95,6 +101,7 @@ def view_rows(
             found_h.append(h.float().cpu())
             if projector is not None:
                 found_z.append(torch.stack([projector(view) for view in h]).float().cpu())
+            progress(int(ids[-1]) + 1, size)
     finally:
         for part, mode in was:
             part.training = mode
@@ -102,10 +109,13 @@ def view_rows(
 
 
 def half_rows(
-    encoder: TextEncoder, halves: Sequence[Ragged], *, max_length: int
+    encoder: TextEncoder, halves: Sequence[Ragged], *, max_length: int, progress: Progress = silent
 ) -> Float[Tensor, "two n dim"]:
     """H of both halves, the encoder at rest."""
-    return torch.stack([embed_rows(encoder, each, max_length=max_length) for each in halves])
+    passes = Passes(progress, total=sum(map(len, halves)))
+    return torch.stack(
+        [embed_rows(encoder, each, max_length=max_length, progress=passes.next(len(each))) for each in halves]
+    )
 
 
 def learning_on(
