@@ -63,7 +63,7 @@ def write_sentence_folder(
 def _write_pooling(encoder: TextEncoder, tokenizer: TextTokenizer, folder: Path) -> None:
     """The library's modules after the network: what tokens weigh where pool is sif, and how they become one vector."""
     after: dict[str, dict[str, Any]] = {}
-    if encoder.weights is not None:
+    if encoder.pool == "sif" and encoder.weights is not None:
         pieces = [
             piece if piece is not None else f"[no piece {one}]"
             for one, piece in enumerate(map(tokenizer.backend.id_to_token, range(encoder.vocabulary.size)))

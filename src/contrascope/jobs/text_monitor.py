@@ -14,12 +14,7 @@ from contrascope.diagnosis.monitor.growing import Growing
 from contrascope.diagnosis.monitor.rows import DRAWS, Row, monitor_row
 from contrascope.diagnosis.score import score_of_row
 from contrascope.diagnosis.sentences.faults import padding_leak
-from contrascope.diagnosis.sentences.learning import (
-    TextLearning,
-    equal_views,
-    is_text_learning,
-    sound_at_rest,
-)
+from contrascope.diagnosis.sentences.learning import TextLearning, both_answers, equal_views
 from contrascope.diagnosis.sentences.shown import (
     LEAST_TEXTS,
     LEAST_WORDS,
@@ -73,8 +68,8 @@ class TextMonitorProbe(StepProbe):
         start = time.perf_counter()
         signals, learnt = self.measure(method)
         verdict = judge(signals, known=self._known)
-        sound = sound_at_rest(verdict.sound, learnt)
-        verdict = replace(verdict, sound=sound, learning=is_text_learning(learnt, sound))
+        sound, learning = both_answers(verdict.sound, learnt)
+        verdict = replace(verdict, sound=sound, learning=learning)
         row = text_row(signals, verdict, learnt)
         score = score_of_row(row)
         row = row if score is None else {**row, "score": score}

@@ -83,6 +83,14 @@ def sound_at_rest(
     )
 
 
+def both_answers(
+    sound: Answer[SoundWord], found: TextLearning | None
+) -> tuple[Answer[SoundWord], Answer[LearningWord]]:
+    """Sound also with dropout off, and learning."""
+    at_rest = sound_at_rest(sound, found)
+    return at_rest, is_text_learning(found, at_rest)
+
+
 def is_text_learning(
     found: TextLearning | None, sound: Answer[SoundWord], *, cuts: LearningCuts = CUTS
 ) -> Answer[LearningWord]:
