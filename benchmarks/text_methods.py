@@ -39,6 +39,7 @@ from contrascope.records.typed import read_record
 NOT_DONE = 75
 MLM, WEIGHED = "mlm", "mlm, tokens weighed"
 RANDOM = "random twin"
+RANDOM_WEIGHED = f"{RANDOM}, tokens weighed"
 REFERENCES = ("random", "tfidf", "bag", "sif")
 
 
@@ -153,7 +154,7 @@ def measured(work: Work, name: str, *, references: tuple[str, ...]) -> dict[str,
     for row in found.rows:
         if row.all is not None:
             of = row.of if row.of in KNOWN else name
-            of = f"{RANDOM}, tokens weighed" if (of, name) == (RANDOM, WEIGHED) else of
+            of = RANDOM_WEIGHED if (of, name) == (RANDOM, WEIGHED) else of
             numbers.setdefault(of, {})[row.set] = 100 * row.all
     steps = [
         line
@@ -170,7 +171,7 @@ def measured(work: Work, name: str, *, references: tuple[str, ...]) -> dict[str,
     }
 
 
-KNOWN = (RANDOM, f"{RANDOM}, tokens weighed", "TF-IDF", "bag of words", "SIF, whitened")
+KNOWN = (RANDOM, RANDOM_WEIGHED, "TF-IDF", "bag of words", "SIF, whitened")
 
 
 def minutes_of(steps: list[dict[str, Any]], batch: int) -> float | None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,6 +13,7 @@ from contrascope import records
 from contrascope.commands.main import main
 from contrascope.errors import InputError
 from contrascope.evaluation.protocol import Protocol
+from contrascope.evaluation.sts_settings import StsSettings
 from contrascope.jobs.train import train
 from contrascope.records.suites import SimilarityRecord
 from contrascope.records.typed import read_record
@@ -22,6 +24,7 @@ from contrascope.runs.text_settings import read_any_settings
 from contrascope.settings import to_json
 from contrascope.subjects.sentences import open_text_subject
 from contrascope.suites.sentence_transfer import BAG, sentence_transfer
+from contrascope.suites.sts import sts_suite
 
 
 def run(name, out, corpus, flags, *more, source="train.txt"):
@@ -142,6 +145,15 @@ def test_sts_counts_its_corpus_where_it_is_asked_to_weigh_tokens(mlm_run, corpus
     assert len(record.rows) == 2
 
 
+def test_tokens_are_not_weighed_without_a_corpus_and_nothing_is_written(mlm_run, corpus):
+    subject = open_text_subject(str(mlm_run), pool="sif")
+    nameless = replace(subject, data=replace(subject.data, source=""))
+    settings = StsSettings(sets=("stsb",), pool="sif", draws=0, references=("random",))
+    with pytest.raises(InputError, match=r"weighs tokens by a corpus, and none is named; give --sts\.corpus"):
+        sts_suite(nameless, corpus, settings, out=mlm_run / "nothing")
+    assert not (mlm_run / "nothing").exists()
+
+
 def test_a_run_keeps_its_tokeniser(simcse_run, vocabulary_folder, tmp_path):
     moved = tmp_path / "moved"
     shutil.copytree(simcse_run, moved)
@@ -189,6 +201,10 @@ def test_a_run_is_diagnosed_and_one_without_dropout_is_not_called_learning(
 ):
     asked = ("--diagnosis.images", "40", "--diagnosis.draws", "0", "--diagnosis.views", "2", "-q")
     assert main(["diagnose", str(simcse_run), *asked]) in (0, 3)
+    told = capsys.readouterr().out
+    assert "sentences measured" in told
+    assert "image" not in told
+    assert "an sentence" not in told
     assert (simcse_run / records.DIAGNOSIS).exists()
     out = simcse_run.parent / "off"
     off = ("--encoder.dropout", "0", "--encoder.attention-dropout", "0", "--method.projector.out", "8")

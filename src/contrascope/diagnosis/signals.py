@@ -155,7 +155,7 @@ def layer_signals(
     return LayerSignals(
         images=rows.shape[1],
         dim=rows.shape[2],
-        spread=_spread(first),
+        spread=unit_spread(first),
         std=std.mean,
         dead=std.dead,
         uniformity=uniformity(some[0], draws=draws, max_rows=MOST_ROWS),
@@ -231,8 +231,8 @@ def sample_images(count: int, most: int, *, seed: int) -> Int[Tensor, " images"]
     return torch.randperm(count, generator=generator(seed, "images"))[:most].sort().values
 
 
-def _spread(rows: Tensor, block_rows: int = 1 << 16) -> float:
-    """1 - |mean|^2 of unit rows (of non-zero ones)."""
+def unit_spread(rows: Tensor, block_rows: int = 1 << 16) -> float:
+    """Variance of unit rows, 1 - |mean|^2 (of non-zero ones), in [0, 1]."""
     total, squares = torch.zeros(rows.shape[1], dtype=torch.float64, device=rows.device), 0.0
     for block in rows.split(block_rows):
         unit = unit_rows(block).double()

@@ -106,10 +106,13 @@ def _representations(
     asked = settings.references
     counted = subject.encoder.pool != "sif" or subject.encoder.weights is not None
     corpus = _corpus(subject, settings, say) if {"tfidf", "sif"} & set(asked) or not counted else None
-    if corpus is not None and not counted:
-        for one in (subject.encoder, subject.twin):
-            if one is not None:
-                one.count(torch.bincount(corpus.values.long(), minlength=size))
+    if not counted:
+        if corpus is None:
+            raise InputError(
+                "sts.pool sif weighs tokens by a corpus, and none is named; give --sts.corpus FILE."
+            )
+        for one in filter(None, (subject.encoder, subject.twin)):
+            one.count(corpus.counts(size))
     if corpus is not None and "tfidf" in asked:
         idf = corpus_counts(corpus, size=size).idf
         yield TFIDF, {name: bag_cosines(*pair, size=size, weights=idf) for name, pair in tokens.items()}, {}

@@ -71,7 +71,9 @@ def _signal_table(found: Diagnosed) -> Table:
 
 def _of(found: Diagnosed, words: str) -> str:
     """The same words of what was looked at."""
-    return words.replace("image", found.item)
+    if found.item == "image":
+        return words
+    return words.replace("an image", f"a {found.item}").replace("image", found.item)
 
 
 def _at(layer: LayerSignals, path: str) -> Estimate | float | int | None:

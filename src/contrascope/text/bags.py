@@ -11,11 +11,10 @@ from torch import Tensor
 
 from contrascope.errors import InputError
 from contrascope.text.ragged import Ragged
+from contrascope.text.weights import sif_weights
 
 Sparse: TypeAlias = Any
 """A sparse matrix of scipy, whose types say less than they should."""
-SIF_A = 1e-3
-"""Weight of a word of frequency p is a / (a + p) (Arora et al. 2017, ICLR, section 3)."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,15 +64,6 @@ def bag_cosines(
     product = np.asarray(one.multiply(other).sum(axis=1)).ravel()
     length = np.prod(np.stack(list(norms)), axis=0)
     return torch.from_numpy(np.divide(product, length, out=np.zeros(len(product)), where=length > 0))
-
-
-def sif_weights(total: np.ndarray) -> np.ndarray:
-    """What each id weighs in a mean by how often it comes in a corpus: a / (a + p), a = 0.001; 1 where it never does.
-
-    >>> sif_weights(np.array([999, 1, 0])).round(3).tolist()
-    [0.001, 0.5, 1.0]
-    """
-    return SIF_A / (SIF_A + total / max(total.sum(), 1))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from contrascope.errors import InputError
 from contrascope.precision import single_precision
-from contrascope.text.bags import sif_weights
 from contrascope.text.packed import TOKEN, real
 from contrascope.text.settings import TextEncoderSettings, TextPool
 from contrascope.text.transformer import TextTransformer, TokenStates
 from contrascope.text.vocabulary import Vocabulary
+from contrascope.text.weights import sif_weights
 
 
 @runtime_checkable
@@ -91,8 +91,8 @@ class TextEncoder(nn.Module):
         if self.weights is None:
             raise InputError(
                 "pool sif weighs tokens by how often they come, and nobody has counted them for this encoder. Train "
-                "with encoder.pool sif; or ask `evaluate --suite sts --sts.pool sif`, which counts its corpus; or pool "
-                "by mean."
+                "with encoder.pool sif; or ask `evaluate --suite sts --sts.pool sif`, which counts its corpus "
+                "(--sts.corpus); or pool by mean."
             )
         return self.weights[sentences[..., TOKEN]]
 

@@ -34,6 +34,10 @@ class Ragged:
         """Length of every row."""
         return self.starts.diff()
 
+    def counts(self, size: int) -> Int[Tensor, " size"]:
+        """How often each value below `size` comes, over all rows."""
+        return torch.bincount(self.values.long(), minlength=size)
+
     def cut(self, longest: int) -> "Ragged":
         """The same rows, of each the first `longest` entries."""
         place = torch.arange(len(self.values)) - self.starts[:-1].repeat_interleave(self.lengths)

@@ -56,10 +56,7 @@ class Sentences:
 
     def counts(self, size: int) -> Int[Tensor, " size"]:
         """How often each id comes, over all columns."""
-        return sum(
-            (torch.bincount(column.values.long(), minlength=size) for column in self.columns),
-            start=torch.zeros(size, dtype=torch.int64),
-        )
+        return torch.stack([column.counts(size) for column in self.columns]).sum(0)
 
     def to(self, device: torch.device | str) -> "Sentences":
         """The same set: ids are few bytes, and their batches go to the device."""

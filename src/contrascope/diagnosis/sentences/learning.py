@@ -9,9 +9,9 @@ from torch import Tensor
 from contrascope.diagnosis.checks.findings import CUTS as SOUND_CUTS
 from contrascope.diagnosis.checks.findings import SoundCuts
 from contrascope.diagnosis.learning import CUTS, LearningCuts
+from contrascope.diagnosis.signals import unit_spread
 from contrascope.diagnosis.verdict import Answer
 from contrascope.intervals import GROUPS, Estimate
-from contrascope.linalg import unit_rows
 from contrascope.records.vocabulary import LearningWord, SoundWord
 from contrascope.theory.factors.gallery_recall import RecallGain, gallery_recall, mean_gain
 
@@ -51,14 +51,9 @@ def text_learning(
         halves=mean_gain(mine, other),
         words=None if counted is None else mean_gain(mine, counted),
         equal=equal,
-        spread=_variance(encoder),
-        twin_spread=_variance(twin),
+        spread=unit_spread(encoder.flatten(0, 1).double()),
+        twin_spread=unit_spread(twin.flatten(0, 1).double()),
     )
-
-
-def _variance(rows: Float[Tensor, "two n dim"]) -> float:
-    unit = unit_rows(rows.flatten(0, 1).double())
-    return float((unit - unit.mean(dim=0)).square().sum(dim=1).mean())
 
 
 def sound_at_rest(
