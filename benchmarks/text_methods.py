@@ -1,15 +1,15 @@
-"""Every method on sentences, from one masked-language run, by the commands that a user types; STS beside them.
+"""Every method on sentences, from a masked-language run and from random weights, by the commands that a user types.
 
     python benchmarks/text_methods.py --data ../shared/data --runs runs/text --seeds 0 1 2 --keep text.jsonl
     python benchmarks/text_methods.py --keep text.jsonl                     # the table of what is kept; trains nothing
     python benchmarks/text_methods.py --data ../shared/data --runs /tmp/try --seeds 0 --try   # does it run?
 
 `text-mlm-cpu` once (`--mlm-epochs` over `--mlm-sentences`; hours on two cores), measured as it is and with its tokens
-weighing as those of the methods do, which is what they have to beat. Then, a seed, from its weights each recipe and,
-with seed 0, two controls, one dropout mask for both views and no dropout at all, two runs at a time on a thread each;
-then `evaluate --suite sts` of all. The last step counts, test pairs choose nothing. Seeds are of the methods, seeds
-outermost. What is finished is read, what was stopped goes on; `--minutes` stops it, saved, with code 75. `--keep` has a
-line a run, from which the table is made.
+weighing as those of the methods do, which is what they have to beat. Then, a seed, each recipe from its weights and
+from random ones and, with seed 0, two controls, one dropout mask for both views and no dropout at all, two runs at a
+time on a thread each; then `evaluate --suite sts` of all. The last step counts, test pairs choose nothing. Seeds are of
+the methods, seeds outermost. What is finished is read, what was stopped goes on; `--minutes` stops it, saved, with code
+75. `--keep` has a line a run, from which the table is made.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import concurrent.futures
 import json
 import os
 import platform
+import re
 import shutil
 import signal
 import statistics
@@ -24,7 +25,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,19 +51,25 @@ class Run:
     recipe: str
     source: str = "sentences"
     more: tuple[str, ...] = ()
+    start: bool = True
+    """From the weights of the masked-language run, else from random ones."""
 
 
-METHODS = {
+PLAIN = {
     "simcse": Run(recipe="text-simcse-cpu"),
     "consert": Run(recipe="text-consert-cpu"),
     "clear": Run(recipe="text-clear-cpu"),
     "declutr": Run(recipe="text-declutr-cpu", source="documents"),
     "cert": Run(recipe="text-cert-cpu"),
+}
+FROM_RANDOM = {f"{name}, from random weights": replace(run, start=False) for name, run in PLAIN.items()}
+CONTROLS = {
     "control: one mask": Run(recipe="text-simcse-cpu", more=("--views.same-mask",)),
     "control: no dropout": Run(
         recipe="text-simcse-cpu", more=("--encoder.dropout", "0", "--encoder.attention-dropout", "0")
     ),
 }
+METHODS = PLAIN | FROM_RANDOM | CONTROLS
 
 
 class Work:
@@ -75,8 +82,8 @@ class Work:
 
     def place(self, name: str) -> Path:
         if name in (MLM, WEIGHED):
-            return self.options.runs / name.replace(", ", "-").replace(" ", "-")
-        return self.folder / name.replace(": ", "-").replace(" ", "-")
+            return self.options.runs / re.sub(r"\W+", "-", name)
+        return self.folder / re.sub(r"\W+", "-", name)
 
     def train(self, name: str, run: Run, *more: str, threads: int) -> None:
         """Trains a run to its end, from where it is."""
@@ -129,11 +136,12 @@ def one_seed(work: Work, keep: Callable[[dict[str, Any]], None]) -> None:
     """All runs of a seed; each is told of when it is measured."""
 
     def one(name: str) -> dict[str, Any]:
-        work.train(name, METHODS[name], "--encoder.start", str(work.place(MLM)), threads=1)
+        start = ("--encoder.start", str(work.place(MLM))) if METHODS[name].start else ()
+        work.train(name, METHODS[name], *start, threads=1)
         return measured(work, name, references=("tfidf",))
 
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        names = [name for name in METHODS if not (name.startswith("control") and work.seed)]
+        names = [name for name in METHODS if not (name in CONTROLS and work.seed)]
         for done in concurrent.futures.as_completed([pool.submit(one, name) for name in names]):
             keep(done.result())
 
