@@ -16,7 +16,6 @@ import argparse
 import concurrent.futures
 import json
 import os
-import platform
 import re
 import shutil
 import signal
@@ -29,11 +28,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from record import STUDENT
 
 from contrascope import records
 from contrascope.evaluation.sts_settings import SETS
+from contrascope.records.kinds import EnvironmentRecord
 from contrascope.records.suites import SimilarityRecord
 from contrascope.records.typed import read_record
 
@@ -41,7 +40,10 @@ NOT_DONE = 75
 MLM, WEIGHED = "mlm", "mlm, tokens weighed"
 RANDOM = "random twin"
 RANDOM_WEIGHED = f"{RANDOM}, tokens weighed"
-REFERENCES = ("random", "tfidf", "bag", "sif")
+TWINNED = "simcse, from random weights"
+"""Whose random twin is measured with every seed: tokens weigh in all methods as in this one."""
+REFERENCES = {MLM: ("random", "tfidf", "bag", "sif"), TWINNED: ("random", "tfidf")}
+"""What is measured beside a run; beside the others TF-IDF."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +101,7 @@ class Work:
             words = ["train", str(out), "--resume", "--training.threads", str(threads)]
         self.command(words, log=out.with_suffix(".log"), threads=threads)
 
-    def evaluate(self, name: str, *, references: tuple[str, ...], threads: int) -> SimilarityRecord:
+    def evaluate(self, name: str, *, threads: int) -> SimilarityRecord:
         """The run's numbers on all sets, read where they are there."""
         out = self.place(name)
         if name == WEIGHED and not out.exists():
@@ -108,7 +110,7 @@ class Work:
         if not (out / SimilarityRecord.FILE).exists():
             words = ["evaluate", str(out), str(self.data / "sts"), "--suite", "sts", "--device", "cpu"]
             words += ["--sts.pool", "sif"] if name == WEIGHED else []
-            words += ["--sts.references", *references]
+            words += ["--sts.references", *REFERENCES.get(name, ("tfidf",))]
             words += ["--sts.corpus", str(self.data / "wikipedia-en" / "sentences")]
             words += ["--sts.draws", "20", "--sts.corpus-limit", "5000"] if self.options.tried else []
             self.command(words, log=out.with_suffix(".sts.log"), threads=threads)
@@ -138,7 +140,7 @@ def one_seed(work: Work, keep: Callable[[dict[str, Any]], None]) -> None:
     def one(name: str) -> dict[str, Any]:
         start = ("--encoder.start", str(work.place(MLM))) if METHODS[name].start else ()
         work.train(name, METHODS[name], *start, threads=1)
-        return measured(work, name, references=("tfidf",))
+        return measured(work, name)
 
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         names = [name for name in METHODS if not (name in CONTROLS and work.seed)]
@@ -151,52 +153,33 @@ def masked(work: Work, keep: Callable[[dict[str, Any]], None]) -> None:
     options = work.options
     more = ("--training.epochs", str(options.mlm_epochs), "--data.limit", str(options.mlm_sentences))
     work.train(MLM, Run(recipe="text-mlm-cpu", more=more), threads=2)
-    keep(measured(work, MLM, references=REFERENCES))
-    keep(measured(work, WEIGHED, references=("random",)))
+    keep(measured(work, MLM))
+    keep(measured(work, WEIGHED))
 
 
-def measured(work: Work, name: str, *, references: tuple[str, ...]) -> dict[str, Any]:
+def measured(work: Work, name: str) -> dict[str, Any]:
     """A line of the file that keeps: Spearman's correlation of every representation on every set."""
-    found = work.evaluate(name, references=references, threads=1 if name in METHODS else 2)
+    found = work.evaluate(name, threads=1 if name in METHODS else 2)
     numbers: dict[str, dict[str, float]] = {}
     for row in found.rows:
         if row.all is not None:
             of = row.of if row.of in KNOWN else name
-            of = RANDOM_WEIGHED if (of, name) == (RANDOM, WEIGHED) else of
+            of = RANDOM_WEIGHED if (of, name) == (RANDOM, TWINNED) else of
             numbers.setdefault(of, {})[row.set] = 100 * row.all
-    steps = [
-        line
-        for line in map(json.loads, (work.place(name) / "metrics.jsonl").read_text().splitlines())
-        if line.get("kind") == "step"
-    ]
+    place = work.place(name)
+    made_on = read_record(EnvironmentRecord, place / records.ENVIRONMENT).record
+    steps = [row["step"] for row in records.read_metrics(place / records.METRICS) if row["kind"] == "step"]
     return {
         "run": name,
         "seed": work.seed,
-        "steps": steps[-1]["step"],
-        "minutes": minutes_of(steps, records.read_settings(work.place(name))["training"]["batch_size"]),
-        "machine": f"{processor()}, torch {torch.__version__}",
+        "steps": steps[-1],
+        "minutes": records.training_minutes(place),
+        "machine": f"{made_on.processor}, torch {made_on.versions.get('torch')}",
         "sts": numbers,
     }
 
 
 KNOWN = (RANDOM, RANDOM_WEIGHED, "TF-IDF", "bag of words", "SIF, whitened")
-
-
-def minutes_of(steps: list[dict[str, Any]], batch: int) -> float | None:
-    """Of training, on the clock: images of all steps over those a second that were logged."""
-    speeds = [line["images_per_second"] for line in steps if line.get("images_per_second")]
-    if not speeds:
-        return None
-    return round(steps[-1]["step"] * batch * statistics.fmean(1 / speed for speed in speeds) / 60, 1)
-
-
-def processor() -> str:
-    """The name of the processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
 
 
 def avg6(sets: dict[str, float]) -> float | None:
@@ -218,26 +201,35 @@ def shown(values: list[float]) -> str:
 
 
 def table(lines: list[dict[str, Any]]) -> str:
-    """STS-B, mean of six sets and what a method has over the masked-language run, over the seeds that are there."""
-    found: dict[str, list[tuple[int, dict[str, float]]]] = {}
+    """STS-B and the mean of six sets over the seeds that are there, and what a run has beside others."""
+    found: dict[str, dict[int, dict[str, float]]] = {}
     for line in lines:
         for of, sets in line["sts"].items():
-            if of not in KNOWN or line["run"] in (MLM, WEIGHED):
-                found.setdefault(of, []).append((line["seed"], sets))
-    bases = [found[name][0][1]["stsb"] if name in found else None for name in (MLM, WEIGHED)]
+            if of not in KNOWN or line["run"] == MLM or of == RANDOM_WEIGHED:
+                found.setdefault(of, {})[line["seed"]] = sets
     out = [
-        "| representation | seeds | STS-B test | mean of six | STS-B over mlm | over mlm with its tokens weighed |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| representation | seeds | STS-B test | mean of six | over mlm | over mlm, weighed | over the same from mlm |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    order = sorted(found, key=lambda of: -statistics.fmean(sets.get("stsb", 0.0) for _, sets in found[of]))
+    order = sorted(found, key=lambda of: -statistics.fmean(stsb(found[of]).values()))
     for of in order:
-        six = [value for _, sets in found[of] if (value := avg6(sets)) is not None]
-        stsb = [sets["stsb"] for _, sets in found[of] if "stsb" in sets]
-        over = [[one - base for one in stsb] if of in METHODS and base is not None else [] for base in bases]
-        cells = " | ".join(map(shown, [stsb, six, *over]))
+        own = stsb(found[of])
+        six = [value for sets in found[of].values() if (value := avg6(sets)) is not None]
+        bases = [stsb(found.get(name, {})).get(0) for name in (MLM, WEIGHED)]
+        over = [
+            [one - base for one in own.values()] if of in METHODS and base is not None else []
+            for base in bases
+        ]
+        same = stsb(found.get(of.partition(",")[0], {})) if of in FROM_RANDOM else {}
+        paired = [own[seed] - same[seed] for seed in own if seed in same]
+        cells = " | ".join(map(shown, [list(own.values()), six, *over, paired]))
         out.append(f"| {of} | {len(found[of])} | {cells} |")
     machines = sorted({line["machine"] for line in lines})
     return "\n".join([*out, "", f"Spearman x 100 of cosines, joined subsets. {'; '.join(machines)}."])
+
+
+def stsb(seeds: dict[int, dict[str, float]]) -> dict[int, float]:
+    return {seed: sets["stsb"] for seed, sets in seeds.items() if "stsb" in sets}
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from paper_cases import entry, record
 
-from contrascope.papers.claims import FAILS, HOLDS, MISSING, UNCERTAIN, Claim, answer
+from contrascope.papers.claims import FAILS, FAILS_ONCE, HOLDS, HOLDS_ONCE, MISSING, UNCERTAIN, Claim, answer
 from contrascope.papers.tables import all_tables
 from contrascope.papers.values import SeedValues, UndecidedError, by_seed
 
@@ -37,8 +37,8 @@ def better(**changes):
         ((-1.0, -1.1, -0.9), FAILS),
         ((1.0, -1.0, 1.0), UNCERTAIN),
         ((0.1, 5.0, 9.0), UNCERTAIN),  # above 0 in every seed, and the interval over seeds reaches below it
-        ((1.0,), HOLDS),
-        ((0.0,), FAILS),
+        ((1.0,), HOLDS_ONCE),
+        ((0.0,), FAILS_ONCE),
         ((), MISSING),
     ],
 )
@@ -53,10 +53,10 @@ def test_one_seed_of_many_that_differs_is_enough_to_leave_a_claim_open():
     assert (found.word, found.why) == (UNCERTAIN, "the seeds differ")
 
 
-def test_one_seed_says_that_it_has_no_interval_and_a_number_that_never_varies_needs_none():
-    assert answer(better(), seeds_of(1.0)).why == "one seed, no interval"
+def test_one_seed_is_no_answer_and_a_number_that_never_varies_needs_no_interval():
     assert answer(better(), seeds_of(1.0, 1.0, 1.0)).word == HOLDS
-    assert answer(better(equal=True), seeds_of(0.0)).word == HOLDS
+    assert answer(better(equal=True), seeds_of(0.0)).word == HOLDS_ONCE
+    assert answer(better(equal=True), seeds_of(0.0, 0.0)).word == HOLDS
 
 
 def test_seeds_in_which_a_number_is_missing_do_not_count():

@@ -36,9 +36,7 @@ def test_own_numbers_stand_beside_the_best_epoch_and_the_published_ones():
     text = page(TABLE, finished_table(60.0))
     assert "| cold | 60.0 | 61.0 | 80 |" in lines(text)
     assert "| warm | 50.0 | 50.0 | 70 |" in lines(text)
-    assert "| X1 | cold is better | **holds** (one seed, no interval) | cold less warm: 10 | 1 |" in lines(
-        text
-    )
+    assert "| X1 | cold is better | holds in the only seed | cold less warm: 10 | 1 |" in lines(text)
     assert "- A note." in text
 
 

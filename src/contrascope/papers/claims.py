@@ -13,6 +13,8 @@ HOLDS, FAILS, UNCERTAIN, MISSING = (
     "not measured yet",
 )
 """What is said of a claim."""
+HOLDS_ONCE, FAILS_ONCE = "holds in the only seed", "does not hold in the only seed"
+"""What is said where one seed is all there is: how much it varies is not known, so it is no answer yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,7 @@ class ClaimAnswer:
     claim: Claim
     """The claim."""
     word: str
-    """One of the four."""
+    """One of the six."""
     numbers: dict[str, float] = field(default_factory=dict)
     """Seed to deciding number."""
     why: str = ""
@@ -48,8 +50,8 @@ class ClaimAnswer:
 def answer(claim: Claim, seeds: Mapping[str, SeedValues]) -> ClaimAnswer:
     """The claim holds if its rule holds in every seed, does not if it fails in every seed; else it cannot be told.
 
-    Nor can it where the 95 % interval over seeds of the deciding number reaches both sides of 0; one seed has no
-    interval, and says so. Seeds in which a number is missing do not count.
+    Nor can it where the 95 % interval over seeds of the deciding number reaches both sides of 0; of one seed alone,
+    which has no interval, it is said what it shows. Seeds in which a number is missing do not count.
 
     >>> better = Claim(key="X", says="", rule="", decide=lambda seed: seed("a", "knn") - seed("b", "knn"))
     >>> answer(better, {}).word
@@ -78,7 +80,5 @@ def answer(claim: Claim, seeds: Mapping[str, SeedValues]) -> ClaimAnswer:
         said = f"95 % over seeds: {found.low:.3g} to {found.high:.3g}"
         if found.low < found.high:
             return ClaimAnswer(claim=claim, word=UNCERTAIN, numbers=numbers, why=said)
-    word = HOLDS if all(right) else FAILS
-    return ClaimAnswer(
-        claim=claim, word=word, numbers=numbers, why="one seed, no interval" if len(numbers) == 1 else ""
-    )
+    yes, no = (HOLDS_ONCE, FAILS_ONCE) if len(numbers) == 1 else (HOLDS, FAILS)
+    return ClaimAnswer(claim=claim, word=yes if all(right) else no, numbers=numbers)

@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from contrascope import records
 from contrascope.errors import InputError
@@ -90,22 +89,10 @@ def _of_trial(trial: TrialEntry, out: Path) -> TableCellEntry:
         seed=trial.seed,
         state=trial.state,
         why=trial.why,
-        minutes=_minutes(run),
+        minutes=records.training_minutes(run),
         sound="" if last is None else last.sound,
         measures=measured(run) if run.is_dir() else {},
     )
-
-
-def _minutes(run: Path) -> float | None:
-    """Of training, on the clock: images of all logged steps over the images a second that were logged with them."""
-    with contextlib.suppress(InputError, OSError):
-        rows = [row for row in records.read_metrics(run / records.METRICS) if row.get("kind") == "step"]
-        speeds = [row["images_per_second"] for row in rows if row.get("images_per_second")]
-        batch: Any = records.read_settings(run)["training"]["batch_size"]
-        if speeds and rows:
-            slowness = sum(1 / speed for speed in speeds) / len(speeds)
-            return round(rows[-1]["step"] * batch * slowness / 60, 2)
-    return None
 
 
 def _machine(out: Path, trials: Sequence[TrialEntry]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import mean
 
 from contrascope.errors import InputError
-from contrascope.papers.claims import Claim, ClaimAnswer, answer
+from contrascope.papers.claims import FAILS_ONCE, HOLDS_ONCE, Claim, ClaimAnswer, answer
 from contrascope.papers.deviations import deviations
 from contrascope.papers.picture import clouds_svg
 from contrascope.papers.table import SCALES, Cell, PanelNumber, PaperTable, Scale, Sources, TablePanel
@@ -201,7 +201,8 @@ def _claims(claims: Sequence[Claim], seeds: Mapping[str, SeedValues]) -> list[st
     ]
     for one in answers(claims, seeds):
         numbers = ", ".join(f"{value:.3g}" for value in one.numbers.values()) or "-"
-        said = f"**{one.word}**" + (f" ({one.why})" if one.why else "")
+        said = one.word if one.word in (HOLDS_ONCE, FAILS_ONCE) else f"**{one.word}**"
+        said += f" ({one.why})" if one.why else ""
         lines.append(
             f"| {one.claim.key} | {one.claim.says} | {said} | {one.claim.rule}: {numbers} | {len(one.numbers)} |"
         )

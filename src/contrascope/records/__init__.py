@@ -24,6 +24,7 @@ from contrascope.records.inside import inside as inside
 from contrascope.records.inside import write_atomic as write_atomic
 from contrascope.records.metrics import MetricsLog as MetricsLog
 from contrascope.records.metrics import read_metrics as read_metrics
+from contrascope.records.metrics import training_minutes as training_minutes
 from contrascope.records.settings import read_settings as read_settings
 from contrascope.records.settings import write_settings as write_settings
 from contrascope.records.typed import as_record as as_record

@@ -1,5 +1,6 @@
 """metrics.jsonl: a first line that names the format, then a line a logged step or probe."""
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -10,8 +11,9 @@ from typing import Any
 from contrascope.errors import InputError
 from contrascope.records.decode import decoded
 from contrascope.records.entry import FORMAT, Tree
-from contrascope.records.files import encoded, finite
+from contrascope.records.files import METRICS, encoded, finite
 from contrascope.records.inside import LARGEST_LOG, opened, placed, read_bytes, write_atomic
+from contrascope.records.settings import read_settings
 
 KIND = "metrics"
 """Kind of the first line; in format 0 there is none."""
@@ -103,6 +105,21 @@ def read_rows(path: Path) -> ReadRows:
     if bad:
         said.append(f"{path.name}: {bad} of {len(lines)} lines are damaged and were left out.")
     return ReadRows(rows=tuple(rows), notices=tuple(said))
+
+
+def training_minutes(run: Path) -> float | None:
+    """Of training, on the clock: images of all logged steps over the images a second that were logged with them.
+
+    None where nothing was logged, or where the files cannot be read.
+    """
+    with contextlib.suppress(InputError, OSError):
+        rows = [row for row in read_metrics(run / METRICS) if row.get("kind") == "step"]
+        speeds = [row["images_per_second"] for row in rows if row.get("images_per_second")]
+        batch: Any = read_settings(run)["training"]["batch_size"]
+        if speeds:
+            slowness = sum(1 / speed for speed in speeds) / len(speeds)
+            return round(rows[-1]["step"] * batch * slowness / 60, 2)
+    return None
 
 
 def row_of(tree: Tree) -> MetricsRow | None:

@@ -53,7 +53,7 @@ def contrast_cpu(
     first: tuple[str, ...] = (),
     second: tuple[str, ...] | None = None,
 ) -> TextRunSettings:
-    """100 steps of 64 sentences from the weights of `text-mlm-cpu`, in minutes on two cores.
+    """100 steps of 64 sentences, from random weights or those of `text-mlm-cpu`, in minutes on two cores.
 
     More did not help (docs/text.md). Frequent tokens weigh little in the mean.
     """
@@ -128,7 +128,7 @@ def simcse_bert() -> TextRunSettings:
 
 
 _MAKERS: dict[str, tuple[Callable[[], TextRunSettings], str]] = {
-    "mlm": (mlm_cpu, "masked-language modelling from scratch: what the others begin with"),
+    "mlm": (mlm_cpu, "masked-language modelling from scratch: what the others may begin with"),
     "simcse": (simcse_cpu, "SimCSE: dropout as the only augmentation"),
     "simcse-supervised": (simcse_supervised_cpu, "SimCSE on your pairs (supervised)"),
     "consert": (consert_cpu, "ConSERT: cut-off tokens"),

@@ -12,7 +12,7 @@ from contrascope.methods.settings import SmallRun, registered
 from contrascope.settings import require_positive, written_as
 
 _PROJECTOR = ProjectorSettings(hidden=(2048, 2048), out=256, activation="gelu")
-_SMALL = ProjectorSettings(hidden=(512, 512), out=128, activation="gelu")
+_SMALL = ProjectorSettings(hidden=(512, 512), out=128, activation="gelu", batch_norm=True)
 WARM = 0.1
 """Teacher's temperature above which its codes are nearly even; the authors found 0.07 the highest that works."""
 STILL = 0.999

@@ -1,4 +1,4 @@
-"""Masked-language modelling as a method of its own: what the others begin with."""
+"""Masked-language modelling as a method of its own: what the others may begin with."""
 
 from torch import nn
 
