@@ -122,7 +122,7 @@ def is_text_learning(
             word="not learning",
             evidence=evidence,
             cause="Random weights find the other half of a sentence as often.",
-            next="Hide more of the words in the views (views.first delete=0.5), or look at the rate and the temperature.",
+            next="Hide more of the words in the views (views.first delete=0.5), or look at rate and temperature.",
         )
     if odds.value < cuts.standard:
         return Answer(
