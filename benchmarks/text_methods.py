@@ -211,11 +211,11 @@ def table(lines: list[dict[str, Any]]) -> str:
         "| representation | seeds | STS-B test | mean of six | over mlm | over mlm, weighed | over the same from mlm |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
+    bases = [stsb(found.get(name, {})).get(0) for name in (MLM, WEIGHED)]
     order = sorted(found, key=lambda of: -statistics.fmean(stsb(found[of]).values()))
     for of in order:
         own = stsb(found[of])
         six = [value for sets in found[of].values() if (value := avg6(sets)) is not None]
-        bases = [stsb(found.get(name, {})).get(0) for name in (MLM, WEIGHED)]
         over = [
             [one - base for one in own.values()] if of in METHODS and base is not None else []
             for base in bases

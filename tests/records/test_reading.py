@@ -175,3 +175,15 @@ def test_a_format_that_is_no_number_ends_in_a_sentence(number, tmp_path):
     path.write_text(json.dumps({"format": number, "kind": "diagnosis"}))
     with pytest.raises(InputError, match=r"diagnosis\.json is damaged .*expected a number"):
         read_record(DiagnosisRecord, path)
+
+
+def test_minutes_of_training_are_images_over_the_images_a_second_that_were_logged(tmp_path):
+    records.write_settings(tmp_path, {"training": {"batch_size": 60}})
+    log = records.MetricsLog(tmp_path / records.METRICS)
+    log.write({"kind": "step", "step": 1})
+    assert records.training_minutes(tmp_path) is None  # no speed is known yet
+    for step, speed in ((5, 10.0), (10, 20.0)):
+        log.write({"kind": "step", "step": step, "images_per_second": speed})
+    log.close()
+    assert records.training_minutes(tmp_path) == 0.75  # 600 images at 0.1 and 0.05 s each, 0.075 s on average
+    assert records.training_minutes(tmp_path / "absent") is None

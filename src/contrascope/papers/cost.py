@@ -6,8 +6,8 @@ from contrascope.papers.scales import CPU_SIDE, TRAIN_IMAGES
 from contrascope.papers.table import Cell, Scale
 from contrascope.settings import kind_of
 
-RATE = 700.0
-"""Images a second of `cifar10-simclr-cpu` on one thread of a Xeon with AMX alone, two views of 24 px."""
+RATE = 600.0
+"""Images a second of SimCLR at the scale of a CPU on one thread of an AMD EPYC with AVX2 alone, two views of 24 px."""
 H100_EPOCH = 5.0
 """Seconds of an epoch of two views of CIFAR with a ResNet-18 in bf16 on an H100: a guess, *not measured*."""
 SLOWNESS = {"MoCo": 1.3, "TMoCo": 1.3, "BarlowTwins": 1.1, "SimSiam": 1.1}
